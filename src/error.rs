@@ -1,0 +1,144 @@
+//! The one error type: few variants, each something the caller can act on, each text ending in the way out.
+
+use std::fmt;
+
+/// What every fallible call of this library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call was refused or could not be completed, with numbers and the way out in its text.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A length or a shape does not fit.
+    #[error("{what} is {found}, but {expected} is needed: {hint}")]
+    Shape {
+        /// Which argument.
+        what: &'static str,
+        /// The shape or length it has.
+        found: Size,
+        /// The shape or length it should have.
+        expected: Size,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// NaN or ∞ where a finite number is needed.
+    #[error("{what} has a value that is NaN or infinite at {index}: remove or impute it before the call")]
+    NonFinite {
+        /// Which argument (or result).
+        what: &'static str,
+        /// Where: the row and column.
+        index: Size,
+    },
+    /// A parameter outside its range.
+    #[error("{name} is {value}, but it must be {must_be}")]
+    Parameter {
+        /// Which parameter.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// The permitted values, and what to do.
+        must_be: &'static str,
+    },
+    /// The problem has no unique solution, and a unique one was asked for.
+    #[error(
+        "rank {rank} of {unknowns} unknowns at the relative tolerance {tolerance:.1e}: the minimiser is not unique; \
+         use λ > 0, a penalty that sees the free directions, or drop require_full_rank() (and Method::Cholesky) for the minimum-norm answer"
+    )]
+    RankDeficient {
+        /// Numerical rank.
+        rank: usize,
+        /// Number of unknowns.
+        unknowns: usize,
+        /// The relative tolerance at which the rank was decided.
+        tolerance: f64,
+    },
+    /// A and L vanish on a common direction, so that no λ makes the answer unique.
+    #[error(
+        "A and L share a null space of dimension {dimension}: no λ makes the minimiser unique; \
+         add a penalty that sees those directions, or drop require_full_rank() for the minimum-norm answer"
+    )]
+    CommonNullSpace {
+        /// Dimension of the shared null space.
+        dimension: usize,
+    },
+    /// A direct method was asked for, and the operator offers only products.
+    #[error("{method} needs the entries of {what}, which offers only products: use {instead}")]
+    NeedsEntries {
+        /// The method asked for.
+        method: &'static str,
+        /// The operator without entries.
+        what: &'static str,
+        /// What to use instead.
+        instead: &'static str,
+    },
+    /// The rule finds no λ.
+    #[error("{rule} finds no λ in [{low:.3e}, {high:.3e}]: {why}")]
+    NoLambda {
+        /// Which rule.
+        rule: &'static str,
+        /// Lower end of the interval searched.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A combination that is not offered.
+    #[error("{what} cannot be combined with {with}: {instead}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+        /// What it does not go with.
+        with: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// An iteration or a kernel stopped before its tolerance was reached.
+    #[error("{method} stopped after {steps} steps at {reached:.1e}, before its tolerance {tolerance:.1e}: {instead}")]
+    NotConverged {
+        /// Which method.
+        method: &'static str,
+        /// Steps made.
+        steps: usize,
+        /// What the stopping quantity reached.
+        reached: f64,
+        /// What it should have reached.
+        tolerance: f64,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// The factorization asked for by name would lose the digits this library promises.
+    #[error("{method} would lose too many digits here (condition of the factored matrix about {condition:.1e}): {instead}")]
+    IllConditioned {
+        /// Which method.
+        method: &'static str,
+        /// Estimated condition number of the matrix that it factors.
+        condition: f64,
+        /// What to do.
+        instead: &'static str,
+    },
+}
+
+/// A length, or rows × columns, as errors print it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A length.
+    Length(usize),
+    /// Rows and columns.
+    Shape(usize, usize),
+    /// A position in a vector.
+    Entry(usize),
+    /// Row and column of a matrix.
+    Position(usize, usize),
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Size::Length(n) => write!(f, "of length {n}"),
+            Size::Shape(rows, columns) => write!(f, "{rows}×{columns}"),
+            Size::Entry(index) => write!(f, "entry {index}"),
+            Size::Position(row, column) => write!(f, "row {row}, column {column}"),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The dense kernels, under our names. This file is the only place where the engines meet faer.
+//!
+//! faer's factorizations are generic and heavy: each crate that names one for a new type spends 25 to 95 seconds
+//! generating it. [`Kernels`] therefore holds one concrete entry point for each kernel and scalar type; all of
+//! them are generated here, once. A kernel takes the number of threads from its caller ([`Threads`]) and never
+//! reads a process-wide setting. Sizes below which a second thread costs more than it brings are constants of
+//! this file.
+//!
+//! Conventions: matrices are faer views with any strides; triangular factors live in the lower (Cholesky) or upper
+//! (QR) triangle and the other triangle is never read; `adjoint` means conjugate transpose.
+
+use crate::scalar::{Real, Scalar, c32, c64};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::matmul::triangular::BlockStructure;
+use faer::traits::ComplexField;
+use faer::{Conj, Par};
+
+pub use faer::{Accum, Mat, MatMut, MatRef};
+
+/// How many threads a kernel may use (at least one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads(pub usize);
+
+impl Threads {
+    /// One thread.
+    pub const ONE: Threads = Threads(1);
+
+    /// All threads of the current rayon pool, or one without the `rayon` feature.
+    pub fn available() -> Self {
+        #[cfg(feature = "rayon")]
+        return Threads(rayon::current_num_threads());
+        #[cfg(not(feature = "rayon"))]
+        Threads(1)
+    }
+
+    /// One thread when the work is below `least` floating-point operations.
+    pub fn for_work(self, flops: f64, least: f64) -> Self {
+        if flops < least { Threads::ONE } else { self }
+    }
+
+    fn par(self) -> Par {
+        #[cfg(feature = "rayon")]
+        if self.0 > 1 {
+            return Par::rayon(self.0);
+        }
+        Par::Seq
+    }
+}
+
+/// The kernel's iteration did not converge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoConvergence;
+
+/// Householder reflectors of a QR factorization: essential parts below the diagonal of `basis`, block factors in `coefficients`.
+#[derive(Debug, Clone)]
+pub struct Reflectors<T> {
+    /// m×n: R in the upper triangle, essential parts below.
+    pub basis: Mat<T>,
+    /// block size × min(m, n).
+    pub coefficients: Mat<T>,
+}
+
+/// Which factor of a product is conjugate-transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// As it stands.
+    None,
+    /// Conjugate transpose.
+    Adjoint,
+}
+
+/// Below this many flops a product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const PRODUCT_THREADS_FROM: f64 = 2e6;
+/// Below this order a Cholesky factorization runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const CHOLESKY_THREADS_FROM: usize = 512;
+/// Below this order a QR factorization runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const QR_THREADS_FROM: usize = 1000;
+
+/// The dense kernels, one concrete entry point for each scalar type.
+#[doc(hidden)]
+pub trait Kernels: Sized {
+    /// C ← alpha·op(A)·op(B), or added to C.
+    fn product(c: MatMut<'_, Self>, accumulate: Accum, alpha: Self, a: MatRef<'_, Self>, op_a: Op, b: MatRef<'_, Self>, op_b: Op, threads: Threads);
+    /// Lower triangle of C ← op(A)·op(A)ᴴ: AᴴA for `Op::Adjoint`, AAᴴ for `Op::None`.
+    fn gram(c: MatMut<'_, Self>, accumulate: Accum, a: MatRef<'_, Self>, op: Op, threads: Threads);
+    /// C = LLᴴ in the lower triangle; `Err(k)` when pivot k is not positive.
+    fn cholesky(c: MatMut<'_, Self>, threads: Threads) -> Result<(), usize>;
+    /// B ← L⁻¹B or L⁻ᴴB, L lower triangular.
+    fn solve_lower(l: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads);
+    /// B ← R⁻¹B or R⁻ᴴB, R upper triangular.
+    fn solve_upper(r: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads);
+    /// L⁻¹ of a lower triangular matrix, into the lower triangle of `out` (the rest of `out` is not written).
+    fn invert_lower(l: MatRef<'_, Self>, out: MatMut<'_, Self>, threads: Threads);
+    /// A = QR by Householder reflections, consuming A.
+    fn qr(a: Mat<Self>, threads: Threads) -> Reflectors<Self>;
+    /// A·P = QR with column pivoting; the permutation `p` satisfies (AP)ⱼ = A_{p[j]}.
+    fn qr_pivoted(a: Mat<Self>, threads: Threads) -> (Reflectors<Self>, Vec<usize>);
+    /// B ← QB or QᴴB.
+    fn apply_reflectors(basis: MatRef<'_, Self>, coefficients: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads);
+    /// A = U·diag(s)·Vᴴ, thin, s descending. U and V are computed where given.
+    fn svd(a: MatRef<'_, Self>, s: &mut [Self], u: Option<MatMut<'_, Self>>, v: Option<MatMut<'_, Self>>, by_rotations: bool, threads: Threads) -> Result<(), NoConvergence>;
+    /// The eigenvalues (ascending) and eigenvectors of a self-adjoint matrix given by its lower triangle.
+    fn self_adjoint_eigen(a: MatRef<'_, Self>, s: &mut [Self], u: MatMut<'_, Self>, threads: Threads) -> Result<(), NoConvergence>;
+    /// A = U·B·Vᴴ with B upper bidiagonal, m ≥ n; B on the diagonal and superdiagonal of A, reflectors in the rest.
+    /// Returns the block factors of the left and of the right reflectors.
+    fn bidiagonalize(a: MatMut<'_, Self>, threads: Threads) -> (Mat<Self>, Mat<Self>);
+    /// y ← Ax.
+    fn multiply(a: MatRef<'_, Self>, x: &[Self], y: &mut [Self], threads: Threads);
+    /// x ← Aᴴy.
+    fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads);
+    /// A = Q·T·Qᴴ for self-adjoint A (lower triangle); T on the diagonal and subdiagonal, reflectors below. Returns the block factors.
+    fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self>;
+}
+
+fn conj(op: Op) -> Conj {
+    match op {
+        Op::None => Conj::No,
+        Op::Adjoint => Conj::Yes,
+    }
+}
+
+fn oriented<T>(a: MatRef<'_, T>, op: Op) -> MatRef<'_, T> {
+    match op {
+        Op::None => a,
+        Op::Adjoint => a.transpose(),
+    }
+}
+
+fn product<T: ComplexField>(c: MatMut<'_, T>, accumulate: Accum, alpha: T, a: MatRef<'_, T>, op_a: Op, b: MatRef<'_, T>, op_b: Op, threads: Threads) {
+    let (lhs, rhs) = (oriented(a, op_a), oriented(b, op_b));
+    let flops = 2.0 * c.nrows() as f64 * c.ncols() as f64 * lhs.ncols() as f64;
+    let par = threads.for_work(flops, PRODUCT_THREADS_FROM).par();
+    faer::linalg::matmul::matmul_with_conj(c, accumulate, lhs, conj(op_a), rhs, conj(op_b), alpha, par);
+}
+
+fn gram<T: ComplexField>(c: MatMut<'_, T>, accumulate: Accum, a: MatRef<'_, T>, op: Op, threads: Threads) {
+    let n = c.nrows();
+    let lhs = oriented(a, op);
+    let flops = n as f64 * n as f64 * lhs.ncols() as f64;
+    let par = threads.for_work(flops, PRODUCT_THREADS_FROM).par();
+    let (conj_lhs, conj_rhs) = match op {
+        Op::None => (Conj::No, Conj::Yes),
+        Op::Adjoint => (Conj::Yes, Conj::No),
+    };
+    faer::linalg::matmul::triangular::matmul_with_conj(
+        c,
+        BlockStructure::TriangularLower,
+        accumulate,
+        lhs,
+        BlockStructure::Rectangular,
+        conj_lhs,
+        lhs.transpose(),
+        BlockStructure::Rectangular,
+        conj_rhs,
+        faer::traits::math_utils::one::<T>(),
+        par,
+    );
+}
+
+fn cholesky<T: ComplexField>(c: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
+    use faer::linalg::cholesky::llt::factor;
+    let n = c.nrows();
+    let par = if n < CHOLESKY_THREADS_FROM { Par::Seq } else { threads.par() };
+    let mut memory = MemBuffer::new(factor::cholesky_in_place_scratch::<T>(n, par, Default::default()));
+    match factor::cholesky_in_place(c, Default::default(), par, MemStack::new(&mut memory), Default::default()) {
+        Ok(_) => Ok(()),
+        Err(faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index }) => Err(index),
+    }
+}
+
+fn solve_lower<T: ComplexField>(l: MatRef<'_, T>, op: Op, b: MatMut<'_, T>, threads: Threads) {
+    use faer::linalg::triangular_solve as solve;
+    let par = threads.for_work(l.nrows() as f64 * l.nrows() as f64 * b.ncols() as f64, PRODUCT_THREADS_FROM).par();
+    match op {
+        Op::None => solve::solve_lower_triangular_in_place_with_conj(l, Conj::No, b, par),
+        Op::Adjoint => solve::solve_upper_triangular_in_place_with_conj(l.transpose(), Conj::Yes, b, par),
+    }
+}
+
+fn solve_upper<T: ComplexField>(r: MatRef<'_, T>, op: Op, b: MatMut<'_, T>, threads: Threads) {
+    use faer::linalg::triangular_solve as solve;
+    let par = threads.for_work(r.nrows() as f64 * r.nrows() as f64 * b.ncols() as f64, PRODUCT_THREADS_FROM).par();
+    match op {
+        Op::None => solve::solve_upper_triangular_in_place_with_conj(r, Conj::No, b, par),
+        Op::Adjoint => solve::solve_lower_triangular_in_place_with_conj(r.transpose(), Conj::Yes, b, par),
+    }
+}
+
+fn invert_lower<T: ComplexField>(l: MatRef<'_, T>, out: MatMut<'_, T>, threads: Threads) {
+    let n = l.nrows();
+    let par = threads.for_work(n as f64 * n as f64 * n as f64 / 3.0, PRODUCT_THREADS_FROM).par();
+    faer::linalg::triangular_inverse::invert_lower_triangular(out, l, par);
+}
+
+fn qr<T: ComplexField>(mut a: Mat<T>, threads: Threads) -> Reflectors<T> {
+    use faer::linalg::qr::no_pivoting::factor;
+    let (m, n) = a.shape();
+    let size = m.min(n);
+    let par = if size < QR_THREADS_FROM { Par::Seq } else { threads.par() };
+    let block = factor::recommended_block_size::<T>(m, n).max(1);
+    let mut coefficients = Mat::zeros(block, size);
+    if size > 0 {
+        let mut memory = MemBuffer::new(factor::qr_in_place_scratch::<T>(m, n, block, par, Default::default()));
+        factor::qr_in_place(a.as_mut(), coefficients.as_mut(), par, MemStack::new(&mut memory), Default::default());
+    }
+    Reflectors { basis: a, coefficients }
+}
+
+fn qr_pivoted<T: ComplexField>(mut a: Mat<T>, threads: Threads) -> (Reflectors<T>, Vec<usize>) {
+    use faer::linalg::qr::col_pivoting::factor;
+    let (m, n) = a.shape();
+    let size = m.min(n);
+    let par = if size < QR_THREADS_FROM { Par::Seq } else { threads.par() };
+    let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<T>(m, n).max(1);
+    let mut coefficients = Mat::zeros(block, size);
+    let mut forward: Vec<usize> = (0..n).collect();
+    let mut inverse: Vec<usize> = (0..n).collect();
+    if size > 0 {
+        let mut memory = MemBuffer::new(factor::qr_in_place_scratch::<usize, T>(m, n, block, par, Default::default()));
+        factor::qr_in_place(a.as_mut(), coefficients.as_mut(), &mut forward, &mut inverse, par, MemStack::new(&mut memory), Default::default());
+    }
+    (Reflectors { basis: a, coefficients }, forward)
+}
+
+fn apply_reflectors<T: ComplexField>(basis: MatRef<'_, T>, coefficients: MatRef<'_, T>, op: Op, b: MatMut<'_, T>, threads: Threads) {
+    use faer::linalg::householder as h;
+    if coefficients.ncols() == 0 || b.ncols() == 0 {
+        return;
+    }
+    let (m, block, k) = (basis.nrows(), coefficients.nrows(), b.ncols());
+    let par = threads.for_work(4.0 * m as f64 * coefficients.ncols() as f64 * k as f64, PRODUCT_THREADS_FROM).par();
+    let mut memory = MemBuffer::new(h::apply_block_householder_sequence_on_the_left_in_place_scratch::<T>(m, block, k));
+    let stack = MemStack::new(&mut memory);
+    match op {
+        Op::None => h::apply_block_householder_sequence_on_the_left_in_place_with_conj(basis, coefficients, Conj::No, b, par, stack),
+        // the k-th reflector's adjoint is its transpose with a conjugated basis
+        Op::Adjoint => h::apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj(basis, coefficients, Conj::Yes, b, par, stack),
+    }
+}
+
+fn svd<T: ComplexField>(
+    a: MatRef<'_, T>,
+    s: &mut [T],
+    u: Option<MatMut<'_, T>>,
+    v: Option<MatMut<'_, T>>,
+    by_rotations: bool,
+    threads: Threads,
+) -> Result<(), NoConvergence> {
+    use faer::linalg::svd;
+    let (m, n) = a.shape();
+    if m == 0 || n == 0 {
+        return Ok(());
+    }
+    let par = if m.min(n) < 256 { Par::Seq } else { threads.par() };
+    let mut params = <svd::SvdParams as faer::Auto<T>>::auto();
+    if by_rotations {
+        params.recursion_threshold = usize::MAX;
+    }
+    let wanted = |given: bool| if given { svd::ComputeSvdVectors::Thin } else { svd::ComputeSvdVectors::No };
+    let mut memory = MemBuffer::new(svd::svd_scratch::<T>(m, n, wanted(u.is_some()), wanted(v.is_some()), par, params.into()));
+    let s = faer::ColMut::from_slice_mut(s).as_diagonal_mut();
+    svd::svd(a, s, u, v, par, MemStack::new(&mut memory), params.into()).map_err(|_| NoConvergence)
+}
+
+fn self_adjoint_eigen<T: ComplexField>(a: MatRef<'_, T>, s: &mut [T], u: MatMut<'_, T>, threads: Threads) -> Result<(), NoConvergence> {
+    use faer::linalg::evd;
+    let n = a.nrows();
+    if n == 0 {
+        return Ok(());
+    }
+    let par = if n < 256 { Par::Seq } else { threads.par() };
+    let mut memory = MemBuffer::new(evd::self_adjoint_evd_scratch::<T>(n, evd::ComputeEigenvectors::Yes, par, Default::default()));
+    let s = faer::ColMut::from_slice_mut(s).as_diagonal_mut();
+    evd::self_adjoint_evd(a, s, Some(u), par, MemStack::new(&mut memory), Default::default()).map_err(|_| NoConvergence)
+}
+
+fn bidiagonalize<T: ComplexField>(a: MatMut<'_, T>, threads: Threads) -> (Mat<T>, Mat<T>) {
+    use faer::linalg::svd::bidiag;
+    let (m, n) = a.shape();
+    let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<T>(m, n).max(1);
+    let (mut left, mut right) = (Mat::zeros(block, n), Mat::zeros(block, n.saturating_sub(1)));
+    if n > 0 {
+        let par = threads.par();
+        let mut memory = MemBuffer::new(bidiag::bidiag_in_place_scratch::<T>(m, n, par, Default::default()));
+        bidiag::bidiag_in_place(a, left.as_mut(), right.as_mut(), par, MemStack::new(&mut memory), Default::default());
+    }
+    (left, right)
+}
+
+fn tridiagonalize<T: ComplexField>(a: MatMut<'_, T>, threads: Threads) -> Mat<T> {
+    use faer::linalg::evd::tridiag;
+    let n = a.nrows();
+    let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<T>(n, n).max(1);
+    let mut coefficients = Mat::zeros(block, n.saturating_sub(1));
+    if n > 1 {
+        let par = threads.par();
+        let mut memory = MemBuffer::new(tridiag::tridiag_in_place_scratch::<T>(n, par, Default::default()));
+        tridiag::tridiag_in_place(a, coefficients.as_mut(), par, MemStack::new(&mut memory), Default::default());
+    }
+    coefficients
+}
+
+/// Below this many entries a matrix-vector product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const MULTIPLY_THREADS_FROM: usize = 500_000;
+
+fn multiply<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: &[T], y: &mut [T], threads: Threads) {
+    let (m, n) = a.shape();
+    let x = MatRef::from_column_major_slice(x, n, 1);
+    let one_block = |a: MatRef<'_, T>, y: &mut [T]| {
+        let y = MatMut::from_column_major_slice_mut(y, a.nrows(), 1);
+        product(y, Accum::Replace, T::ONE, a, Op::None, x, Op::None, Threads::ONE);
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && m * n >= MULTIPLY_THREADS_FROM {
+        let rows = m.div_ceil(threads.0);
+        rayon::scope(|scope| {
+            for (block, y) in y.chunks_mut(rows).enumerate() {
+                let a = a.subrows(block * rows, y.len());
+                scope.spawn(move |_| one_block(a, y));
+            }
+        });
+        return;
+    }
+    let _ = (threads, MULTIPLY_THREADS_FROM, m);
+    one_block(a, y);
+}
+
+fn multiply_adjoint<T: Scalar + ComplexField>(a: MatRef<'_, T>, y: &[T], x: &mut [T], threads: Threads) {
+    let (m, n) = a.shape();
+    let one_block = |a: MatRef<'_, T>, y: &[T], x: &mut [T]| {
+        let x = MatMut::from_column_major_slice_mut(x, a.ncols(), 1);
+        let y = MatRef::from_column_major_slice(y, a.nrows(), 1);
+        product(x, Accum::Replace, T::ONE, a, Op::Adjoint, y, Op::None, Threads::ONE);
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && m * n >= MULTIPLY_THREADS_FROM {
+        // the columns are split: each thread owns its part of x, whatever the order of the threads
+        let columns = n.div_ceil(threads.0);
+        rayon::scope(|scope| {
+            for (block, x) in x.chunks_mut(columns).enumerate() {
+                let a = a.subcols(block * columns, x.len());
+                scope.spawn(move |_| one_block(a, y, x));
+            }
+        });
+        return;
+    }
+    let _ = (threads, m, n);
+    one_block(a, y, x);
+}
+
+macro_rules! kernels {
+    ($($type:ident)*) => {$(
+        impl Kernels for $type {
+            fn product(c: MatMut<'_, Self>, accumulate: Accum, alpha: Self, a: MatRef<'_, Self>, op_a: Op, b: MatRef<'_, Self>, op_b: Op, threads: Threads) {
+                product(c, accumulate, alpha, a, op_a, b, op_b, threads)
+            }
+            fn gram(c: MatMut<'_, Self>, accumulate: Accum, a: MatRef<'_, Self>, op: Op, threads: Threads) {
+                gram(c, accumulate, a, op, threads)
+            }
+            fn cholesky(c: MatMut<'_, Self>, threads: Threads) -> Result<(), usize> {
+                cholesky(c, threads)
+            }
+            fn solve_lower(l: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads) {
+                solve_lower(l, op, b, threads)
+            }
+            fn solve_upper(r: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads) {
+                solve_upper(r, op, b, threads)
+            }
+            fn invert_lower(l: MatRef<'_, Self>, out: MatMut<'_, Self>, threads: Threads) {
+                invert_lower(l, out, threads)
+            }
+            fn qr(a: Mat<Self>, threads: Threads) -> Reflectors<Self> {
+                qr(a, threads)
+            }
+            fn qr_pivoted(a: Mat<Self>, threads: Threads) -> (Reflectors<Self>, Vec<usize>) {
+                qr_pivoted(a, threads)
+            }
+            fn apply_reflectors(basis: MatRef<'_, Self>, coefficients: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads) {
+                apply_reflectors(basis, coefficients, op, b, threads)
+            }
+            fn svd(a: MatRef<'_, Self>, s: &mut [Self], u: Option<MatMut<'_, Self>>, v: Option<MatMut<'_, Self>>, by_rotations: bool, threads: Threads) -> Result<(), NoConvergence> {
+                svd(a, s, u, v, by_rotations, threads)
+            }
+            fn self_adjoint_eigen(a: MatRef<'_, Self>, s: &mut [Self], u: MatMut<'_, Self>, threads: Threads) -> Result<(), NoConvergence> {
+                self_adjoint_eigen(a, s, u, threads)
+            }
+            fn bidiagonalize(a: MatMut<'_, Self>, threads: Threads) -> (Mat<Self>, Mat<Self>) {
+                bidiagonalize(a, threads)
+            }
+            fn multiply(a: MatRef<'_, Self>, x: &[Self], y: &mut [Self], threads: Threads) {
+                multiply(a, x, y, threads)
+            }
+            fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads) {
+                multiply_adjoint(a, y, x, threads)
+            }
+            fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self> {
+                tridiagonalize(a, threads)
+            }
+        }
+    )*};
+}
+kernels!(f32 f64 c32 c64);
+
+/// Euclidean norm without overflow or underflow.
+pub fn norm<T: Scalar>(x: &[T]) -> T::Real {
+    let mut sum = T::Real::ZERO;
+    for &value in x {
+        sum += value.modulus_squared();
+    }
+    // inside this window no square can have overflowed and none that matters was lost
+    let safe = T::Real::MIN_POSITIVE / (T::Real::EPSILON * T::Real::EPSILON);
+    if sum > safe && sum <= T::Real::MAX {
+        return sum.sqrt();
+    }
+    let largest = largest_modulus(x);
+    if largest == T::Real::ZERO || !largest.finite() {
+        return largest;
+    }
+    let mut sum = T::Real::ZERO;
+    for &value in x {
+        let part = T::from_parts(value.real() / largest, value.imaginary() / largest);
+        sum += part.modulus_squared();
+    }
+    largest * sum.sqrt()
+}
+
+/// The largest |real| or |imaginary| part; NaN when there is one.
+pub fn largest_modulus<T: Scalar>(x: &[T]) -> T::Real {
+    let mut largest = T::Real::ZERO;
+    for &value in x {
+        largest = value.real().modulus().larger(largest);
+        if T::IS_COMPLEX {
+            largest = value.imaginary().modulus().larger(largest);
+        }
+    }
+    largest
+}
+
+/// ⟨x, y⟩ = Σ x̄ᵢyᵢ.
+pub fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+    let mut sum = [T::ZERO; 4];
+    let (mut xs, mut ys) = (x.chunks_exact(4), y.chunks_exact(4));
+    for (x, y) in xs.by_ref().zip(ys.by_ref()) {
+        for k in 0..4 {
+            sum[k] += x[k].conj() * y[k];
+        }
+    }
+    let mut total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    for (&x, &y) in xs.remainder().iter().zip(ys.remainder()) {
+        total += x.conj() * y;
+    }
+    total
+}
+
+/// y ← y + alpha·x.
+pub fn add_scaled<T: Scalar>(y: &mut [T], alpha: T, x: &[T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += alpha * x;
+    }
+}

@@ -1,0 +1,209 @@
+//! R: what the penalty measures. A closed list behind constructors.
+
+use crate::data::Data;
+use crate::error::{Error, Result, Size};
+use crate::operator::difference::{Boundary, Differences};
+use crate::operator::{Operator, algebra};
+use crate::scalar::{Real, Scalar};
+
+/// R(z) = ‖Lz‖², with L by name, by matrix or by operator, or a sum of such terms. λ multiplies it; it never contains λ.
+///
+/// Matrices and operators are borrowed, never copied.
+///
+/// ```
+/// use wellposed::{DenseView, Penalty, Problem};
+///
+/// let a = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.25, 1.0];
+/// let a = DenseView::column_major(&a, 3, 3)?;
+/// let smooth = Problem::new(&a).penalty(Penalty::second_difference()).solve(&[1.0, 2.0, 3.0], 0.1)?;
+/// let free_last = Problem::new(&a).penalty(Penalty::diagonal(&[1.0, 1.0, 0.0])).solve(&[1.0, 2.0, 3.0], 0.1)?;
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Penalty<'a, T: Scalar> {
+    kind: Kind<'a, T>,
+}
+
+#[derive(Clone)]
+enum Kind<'a, T: Scalar> {
+    Identity,
+    Diagonal(Vec<T::Real>),
+    Difference { order: Order, boundary: Boundary },
+    Difference2d { order: Order, rows: usize, columns: usize, boundary: Boundary },
+    Matrix(&'a dyn Operator<Scalar = T>),
+    Sum(Vec<(f64, Penalty<'a, T>)>),
+}
+
+/// First or second difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    First,
+    Second,
+}
+
+/// L, resolved for n unknowns.
+pub(crate) enum Resolved<'a, T: Scalar> {
+    /// L = I.
+    Identity,
+    /// L = diag(w), w ≥ 0; a zero frees the coefficient.
+    Diagonal(Vec<T::Real>),
+    /// Any L.
+    Operator(Box<dyn Operator<Scalar = T> + 'a>),
+}
+
+impl<'a, T: Scalar> Penalty<'a, T> {
+    /// ‖z‖²: ridge.
+    pub fn identity() -> Self {
+        Self { kind: Kind::Identity }
+    }
+
+    /// Σ (wⱼzⱼ)², L = diag(w). A weight 0 leaves the coefficient unpenalised.
+    pub fn diagonal<W: Data<T::Real> + ?Sized>(weights: &W) -> Self {
+        Self { kind: Kind::Diagonal(crate::data::column(weights)) }
+    }
+
+    /// Σ (zⱼ₊₁ − zⱼ)², free ends: (n−1)×n. Constants are unpenalised.
+    pub fn first_difference() -> Self {
+        Self::first_difference_with(Boundary::Free)
+    }
+
+    /// First difference with a named boundary.
+    pub fn first_difference_with(boundary: Boundary) -> Self {
+        Self { kind: Kind::Difference { order: Order::First, boundary } }
+    }
+
+    /// Σ (zⱼ₋₁ − 2zⱼ + zⱼ₊₁)², free ends: (n−2)×n. Straight lines are unpenalised.
+    pub fn second_difference() -> Self {
+        Self::second_difference_with(Boundary::Free)
+    }
+
+    /// Second difference with a named boundary.
+    pub fn second_difference_with(boundary: Boundary) -> Self {
+        Self { kind: Kind::Difference { order: Order::Second, boundary } }
+    }
+
+    /// Squared gradient of an image of `rows`×`columns` pixels stored column after column.
+    pub fn first_difference_2d(rows: usize, columns: usize, boundary: Boundary) -> Self {
+        Self { kind: Kind::Difference2d { order: Order::First, rows, columns, boundary } }
+    }
+
+    /// Squared second differences along both axes of an image of `rows`×`columns` pixels stored column after column.
+    pub fn second_difference_2d(rows: usize, columns: usize, boundary: Boundary) -> Self {
+        Self { kind: Kind::Difference2d { order: Order::Second, rows, columns, boundary } }
+    }
+
+    /// ‖Lz‖² for a p×n matrix or operator L of any shape and rank.
+    pub fn matrix<L: Operator<Scalar = T>>(l: &'a L) -> Self {
+        Self { kind: Kind::Matrix(l) }
+    }
+
+    /// ‖Γz‖² for the Tikhonov matrix Γ = √λ·L: the same as [`matrix`](Self::matrix), to be used with λ = 1.
+    pub fn gamma<L: Operator<Scalar = T>>(gamma: &'a L) -> Self {
+        Self::matrix(gamma)
+    }
+
+    /// Σ ωⱼRⱼ with given weights ωⱼ ≥ 0.
+    pub fn sum<I: IntoIterator<Item = (f64, Self)>>(terms: I) -> Self {
+        Self { kind: Kind::Sum(terms.into_iter().collect()) }
+    }
+
+    /// One line for plans and reports.
+    pub(crate) fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Identity => "identity".into(),
+            Kind::Diagonal(_) => "diagonal".into(),
+            Kind::Difference { order, boundary } => format!("{} ({boundary})", order.name()),
+            Kind::Difference2d { order, rows, columns, boundary } => format!("{} on a {rows}×{columns} grid ({boundary})", order.name()),
+            Kind::Matrix(l) => format!("{}×{} matrix", l.shape().0, l.shape().1),
+            Kind::Sum(terms) => format!("sum of {} terms", terms.len()),
+        }
+    }
+
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(self.kind, Kind::Identity)
+    }
+
+    /// L for n unknowns.
+    pub(crate) fn resolve(&self, n: usize) -> Result<Resolved<'a, T>> {
+        Ok(match &self.kind {
+            Kind::Identity => Resolved::Identity,
+            Kind::Diagonal(weights) => {
+                if weights.len() != n {
+                    return Err(Error::Shape {
+                        what: "the vector of penalty weights",
+                        found: Size::Length(weights.len()),
+                        expected: Size::Length(n),
+                        hint: "one weight for each column of A",
+                    });
+                }
+                if let Some(&bad) = weights.iter().find(|w| !(**w >= T::Real::ZERO && w.finite())) {
+                    return Err(Error::Parameter { name: "a penalty weight", value: bad.to_f64(), must_be: "finite and ≥ 0 (0 leaves the coefficient unpenalised)" });
+                }
+                Resolved::Diagonal(weights.clone())
+            }
+            Kind::Difference { order, boundary } => Resolved::Operator(Box::new(Differences::<T>::along_line(order.degree(), n, *boundary))),
+            Kind::Difference2d { order, rows, columns, boundary } => {
+                if rows.checked_mul(*columns) != Some(n) {
+                    return Err(Error::Shape {
+                        what: "the grid of the penalty",
+                        found: Size::Shape(*rows, *columns),
+                        expected: Size::Length(n),
+                        hint: "rows times columns must be the number of unknowns",
+                    });
+                }
+                Resolved::Operator(Box::new(Differences::<T>::on_grid(order.degree(), *rows, *columns, *boundary)))
+            }
+            Kind::Matrix(l) => {
+                if l.shape().1 != n {
+                    return Err(Error::Shape {
+                        what: "the penalty matrix L",
+                        found: Size::Shape(l.shape().0, l.shape().1),
+                        expected: Size::Shape(l.shape().0, n),
+                        hint: "L must have as many columns as A",
+                    });
+                }
+                Resolved::Operator(Box::new(*l))
+            }
+            Kind::Sum(terms) => {
+                let mut blocks: Vec<Box<dyn Operator<Scalar = T> + 'a>> = Vec::with_capacity(terms.len());
+                for (weight, penalty) in terms {
+                    if !(*weight >= 0.0 && weight.is_finite()) {
+                        return Err(Error::Parameter { name: "the weight of a penalty term", value: *weight, must_be: "finite and ≥ 0" });
+                    }
+                    let l: Box<dyn Operator<Scalar = T> + 'a> = match penalty.resolve(n)? {
+                        Resolved::Identity => Box::new(algebra::diagonal(vec![T::ONE; n])),
+                        Resolved::Diagonal(w) => Box::new(algebra::diagonal(w.into_iter().map(T::from_real).collect::<Vec<_>>())),
+                        Resolved::Operator(l) => l,
+                    };
+                    blocks.push(Box::new(algebra::scaled(T::from_real(T::Real::from_f64(weight.sqrt())), l)));
+                }
+                if blocks.is_empty() {
+                    return Err(Error::Parameter { name: "the number of penalty terms", value: 0.0, must_be: "at least 1" });
+                }
+                Resolved::Operator(Box::new(algebra::stack(blocks)?))
+            }
+        })
+    }
+}
+
+impl<T: Scalar> core::fmt::Debug for Penalty<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Penalty({})", self.describe())
+    }
+}
+
+impl Order {
+    fn degree(self) -> usize {
+        match self {
+            Order::First => 1,
+            Order::Second => 2,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Order::First => "first difference",
+            Order::Second => "second difference",
+        }
+    }
+}
