@@ -108,6 +108,14 @@ pub trait Kernels: Sized {
     fn multiply(a: MatRef<'_, Self>, x: &[Self], y: &mut [Self], threads: Threads);
     /// x ← Aᴴy.
     fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads);
+    /// Lower triangle of G ← AᴴA and C ← AᴴB, A read once where it is tall.
+    fn normal_equations(a: MatRef<'_, Self>, b: MatRef<'_, Self>, gram: MatMut<'_, Self>, data: MatMut<'_, Self>, threads: Threads);
+    /// R ← B − AX and G ← AᴴR, A read once where it is tall.
+    fn residual_sweep(a: MatRef<'_, Self>, x: MatRef<'_, Self>, b: MatRef<'_, Self>, residual: MatMut<'_, Self>, gradient: MatMut<'_, Self>, threads: Threads);
+    /// The largest |real| or |imaginary| part, or `None` where an entry is NaN or infinite.
+    fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real>
+    where
+        Self: Scalar;
     /// A = Q·T·Qᴴ for self-adjoint A (lower triangle); T on the diagonal and subdiagonal, reflectors below. Returns the block factors.
     fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self>;
 }
@@ -348,6 +356,162 @@ fn multiply_adjoint<T: Scalar + ComplexField>(a: MatRef<'_, T>, y: &[T], x: &mut
     one_block(a, y, x);
 }
 
+/// The largest part, and a sum that is NaN when an entry is not finite, in lanes that vectorize.
+fn largest_of_slice<T: Scalar>(values: &[T]) -> (T::Real, T::Real) {
+    const LANES: usize = 8;
+    let zero = T::Real::ZERO;
+    let (mut largest, mut poison) = ([zero; LANES], [zero; LANES]);
+    let mut visit = |lane: usize, part: T::Real| {
+        let size = part.modulus();
+        if size > largest[lane] {
+            largest[lane] = size;
+        }
+        // 0 for every finite number, NaN otherwise
+        poison[lane] += part * zero;
+    };
+    let chunks = values.chunks_exact(LANES);
+    for (lane, &value) in chunks.remainder().iter().enumerate() {
+        visit(lane, value.real());
+        visit(lane, value.imaginary());
+    }
+    for chunk in chunks {
+        for lane in 0..LANES {
+            visit(lane, chunk[lane].real());
+            if T::IS_COMPLEX {
+                visit(lane, chunk[lane].imaginary());
+            }
+        }
+    }
+    let maximum = largest.into_iter().fold(zero, |a, b| if b > a { b } else { a });
+    (maximum, poison.into_iter().fold(zero, |a, b| a + b))
+}
+
+fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Option<T::Real> {
+    // the long dimension contiguous, where there is one
+    let a = if a.col_stride().unsigned_abs() == 1 && a.row_stride().unsigned_abs() != 1 { a.transpose() } else { a };
+    let (m, n) = a.shape();
+    let columns = |range: core::ops::Range<usize>| {
+        let mut total = (T::Real::ZERO, T::Real::ZERO);
+        for j in range {
+            let column = a.col(j);
+            let (largest, poison) = match column.try_as_col_major() {
+                Some(column) => largest_of_slice(column.as_slice()),
+                None => {
+                    let copy: Vec<T> = (0..m).map(|i| a[(i, j)]).collect();
+                    largest_of_slice(&copy)
+                }
+            };
+            total = (if largest > total.0 { largest } else { total.0 }, total.1 + poison);
+        }
+        total
+    };
+    let parts = if m * n < SWEEP_THREADS_FROM { 1 } else { threads.0.max(1) };
+    let width = n.div_ceil(parts).max(1);
+    let mut results = vec![(T::Real::ZERO, T::Real::ZERO); n.div_ceil(width)];
+    let columns = &columns;
+    in_parallel(results.iter_mut().enumerate().map(|(part, result)| move || *result = columns(part * width..((part + 1) * width).min(n))).collect());
+    let largest = results.iter().fold(T::Real::ZERO, |largest, &(l, _)| if l > largest { l } else { largest });
+    results.iter().all(|&(_, poison)| poison == T::Real::ZERO).then_some(largest)
+}
+
+/// A matrix this many times taller than wide is swept in row blocks, split over the threads.
+const TALL: usize = 4;
+/// Entries of a row block: 128 KiB of f64 stay in the second-level cache while the block is used twice.
+/// Measured: benches/dense_fixed_lambda.rs.
+const BLOCK_ENTRIES: usize = 16_384;
+/// Below this many entries a sweep runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const SWEEP_THREADS_FROM: usize = 100_000;
+
+/// How a tall m×n matrix is cut: rows of a block, and rows of each thread's part (at least a block each).
+fn cut(m: usize, n: usize, threads: Threads) -> (usize, usize) {
+    let block = (BLOCK_ENTRIES / n.max(1)).clamp(32, 4096);
+    let parts = if m * n < SWEEP_THREADS_FROM { 1 } else { threads.0.max(1) };
+    (block, m.div_ceil(parts).max(block))
+}
+
+/// Runs the jobs, on threads where there are several.
+fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
+    #[cfg(feature = "rayon")]
+    if jobs.len() > 1 {
+        rayon::scope(|scope| jobs.into_iter().for_each(|job| scope.spawn(move |_| job())));
+        return;
+    }
+    jobs.into_iter().for_each(|job| job());
+}
+
+/// Adds the parts' lower triangles or rectangles, in the order of the parts: the same bits for the same number of threads.
+fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
+    for j in 0..out.ncols() {
+        for i in 0..out.nrows() {
+            out[(i, j)] = parts.iter().fold(T::ZERO, |sum, part| sum + part[(i, j)]);
+        }
+    }
+}
+
+fn normal_equations<T: Scalar + ComplexField>(a: MatRef<'_, T>, b: MatRef<'_, T>, mut normal: MatMut<'_, T>, mut data: MatMut<'_, T>, threads: Threads) {
+    let (m, n) = a.shape();
+    if m < TALL * n {
+        gram(normal, Accum::Replace, a, Op::Adjoint, threads);
+        product(data, Accum::Replace, T::ONE, a, Op::Adjoint, b, Op::None, threads);
+        return;
+    }
+    let (block, rows) = cut(m, n, threads);
+    let starts: Vec<usize> = (0..m).step_by(rows).collect();
+    let mut parts: Vec<(Mat<T>, Mat<T>)> = starts.iter().map(|_| (zeros(n, n), zeros(n, b.ncols()))).collect();
+    let one_part = |start: usize, normal: &mut Mat<T>, data: &mut Mat<T>| {
+        let end = (start + rows).min(m);
+        let mut row = start;
+        while row < end {
+            let count = block.min(end - row);
+            let (a, b) = (a.subrows(row, count), b.subrows(row, count));
+            gram(normal.as_mut(), Accum::Add, a, Op::Adjoint, Threads::ONE);
+            product(data.as_mut(), Accum::Add, T::ONE, a, Op::Adjoint, b, Op::None, Threads::ONE);
+            row += count;
+        }
+    };
+    let one_part = &one_part;
+    in_parallel(starts.iter().zip(&mut parts).map(|(&start, (normal, data))| move || one_part(start, normal, data)).collect());
+    let (normals, datas): (Vec<Mat<T>>, Vec<Mat<T>>) = parts.into_iter().unzip();
+    add_parts(normal.as_mut(), &normals);
+    add_parts(data.as_mut(), &datas);
+}
+
+fn residual_sweep<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: MatRef<'_, T>, b: MatRef<'_, T>, mut residual: MatMut<'_, T>, mut gradient: MatMut<'_, T>, threads: Threads) {
+    let (m, n) = a.shape();
+    if m < TALL * n {
+        residual.copy_from(b);
+        product(residual.as_mut(), Accum::Add, -T::ONE, a, Op::None, x, Op::None, threads);
+        product(gradient, Accum::Replace, T::ONE, a, Op::Adjoint, residual.as_ref(), Op::None, threads);
+        return;
+    }
+    let (block, rows) = cut(m, n, threads);
+    let starts: Vec<usize> = (0..m).step_by(rows).collect();
+    let mut parts: Vec<Mat<T>> = starts.iter().map(|_| zeros(n, b.ncols())).collect();
+    let mut slices: Vec<MatMut<'_, T>> = Vec::with_capacity(starts.len());
+    let mut rest = residual;
+    for &start in &starts {
+        let (head, tail) = rest.split_at_row_mut(rows.min(m - start));
+        slices.push(head);
+        rest = tail;
+    }
+    let one_part = |start: usize, mut residual: MatMut<'_, T>, gradient: &mut Mat<T>| {
+        let count = residual.nrows();
+        let mut row = 0;
+        while row < count {
+            let size = block.min(count - row);
+            let a = a.subrows(start + row, size);
+            let mut r = residual.as_mut().subrows_mut(row, size);
+            r.copy_from(b.subrows(start + row, size));
+            product(r.as_mut(), Accum::Add, -T::ONE, a, Op::None, x, Op::None, Threads::ONE);
+            product(gradient.as_mut(), Accum::Add, T::ONE, a, Op::Adjoint, r.as_ref(), Op::None, Threads::ONE);
+            row += size;
+        }
+    };
+    let one_part = &one_part;
+    in_parallel(starts.iter().zip(slices).zip(&mut parts).map(|((&start, r), part)| move || one_part(start, r, part)).collect());
+    add_parts(gradient.as_mut(), &parts);
+}
+
 macro_rules! kernels {
     ($($type:ident)*) => {$(
         impl Kernels for $type {
@@ -392,6 +556,15 @@ macro_rules! kernels {
             }
             fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads) {
                 multiply_adjoint(a, y, x, threads)
+            }
+            fn normal_equations(a: MatRef<'_, Self>, b: MatRef<'_, Self>, gram: MatMut<'_, Self>, data: MatMut<'_, Self>, threads: Threads) {
+                normal_equations(a, b, gram, data, threads)
+            }
+            fn residual_sweep(a: MatRef<'_, Self>, x: MatRef<'_, Self>, b: MatRef<'_, Self>, residual: MatMut<'_, Self>, gradient: MatMut<'_, Self>, threads: Threads) {
+                residual_sweep(a, x, b, residual, gradient, threads)
+            }
+            fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real> {
+                largest_entry(a, threads)
             }
             fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self> {
                 tridiagonalize(a, threads)
@@ -457,4 +630,109 @@ pub fn add_scaled<T: Scalar>(y: &mut [T], alpha: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += alpha * x;
     }
+}
+
+/// A matrix of zeros.
+pub fn zeros<T: Scalar>(rows: usize, columns: usize) -> Mat<T> {
+    Mat::from_fn(rows, columns, |_, _| T::ZERO)
+}
+
+/// A copy.
+pub fn copy<T: Scalar>(a: MatRef<'_, T>) -> Mat<T> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)])
+}
+
+/// A copy of Aᴴ.
+pub fn adjoint<T: Scalar>(a: MatRef<'_, T>) -> Mat<T> {
+    Mat::from_fn(a.ncols(), a.nrows(), |i, j| a[(j, i)].conj())
+}
+
+/// The columns of a matrix, one after another.
+pub fn flatten<T: Scalar>(a: MatRef<'_, T>) -> Vec<T> {
+    (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| a[(i, j)])).collect()
+}
+
+/// Euclidean norms of the columns, as `f64`, without overflow.
+pub fn column_norms<T: Scalar>(a: MatRef<'_, T>) -> Vec<f64> {
+    let mut column = vec![T::ZERO; a.nrows()];
+    (0..a.ncols())
+        .map(|j| {
+            for (i, entry) in column.iter_mut().enumerate() {
+                *entry = a[(i, j)];
+            }
+            norm(&column).to_f64()
+        })
+        .collect()
+}
+
+/// Estimate of ‖R‖₁‖R⁻¹‖₁ for an upper triangular R: Hager's method as refined by Higham 1988 (doi:10.1145/50063.214386),
+/// a lower bound that is rarely below a third of the truth. ∞ when a diagonal entry is zero.
+pub fn condition_upper<T: Scalar>(r: MatRef<'_, T>) -> f64 {
+    let n = r.nrows();
+    if (0..n).any(|k| r[(k, k)] == T::ZERO) {
+        return f64::INFINITY;
+    }
+    let one_norm = (0..n).map(|j| (0..=j).map(|i| r[(i, j)].modulus().to_f64()).sum::<f64>()).fold(0.0, f64::max);
+    let solve = |op: Op, x: &mut [T]| {
+        let column = MatMut::from_column_major_slice_mut(x, n, 1);
+        T::solve_upper(r, op, column, Threads::ONE);
+    };
+    one_norm * inverse_one_norm(n, &|x: &mut [T]| solve(Op::None, x), &|x: &mut [T]| solve(Op::Adjoint, x))
+}
+
+/// Estimate of ‖M⁻¹‖₁ from solves with M and Mᴴ (Hager, Higham).
+pub fn inverse_one_norm<T: Scalar>(n: usize, solve: &dyn Fn(&mut [T]), solve_adjoint: &dyn Fn(&mut [T])) -> f64 {
+    if n == 0 {
+        return 0.0;
+    }
+    let sum = |x: &[T]| x.iter().map(|v| v.modulus().to_f64()).sum::<f64>();
+    let mut x = vec![T::from_real(T::Real::from_f64(1.0 / n as f64)); n];
+    let mut estimate = 0.0;
+    let mut previous = usize::MAX;
+    for _ in 0..5 {
+        solve(&mut x);
+        let now = sum(&x);
+        if !now.is_finite() {
+            return f64::INFINITY;
+        }
+        if now <= estimate {
+            break;
+        }
+        estimate = now;
+        for value in x.iter_mut() {
+            let modulus = value.modulus();
+            *value = if modulus == T::Real::ZERO { T::ONE } else { value.scale(T::Real::ONE / modulus) };
+        }
+        solve_adjoint(&mut x);
+        let largest = (0..n).max_by(|&i, &j| x[i].modulus().to_f64().total_cmp(&x[j].modulus().to_f64())).unwrap_or(0);
+        if largest == previous {
+            break;
+        }
+        previous = largest;
+        x.fill(T::ZERO);
+        x[largest] = T::ONE;
+    }
+    // Higham's second vector catches the cases in which the first is misled
+    let mut x: Vec<T> = (0..n)
+        .map(|i| {
+            let size = 1.0 + i as f64 / (n.max(2) - 1) as f64;
+            T::from_real(T::Real::from_f64(if i % 2 == 0 { size } else { -size }))
+        })
+        .collect();
+    solve(&mut x);
+    let alternative = 2.0 * sum(&x) / (3.0 * n as f64);
+    if alternative.is_finite() { estimate.max(alternative) } else { f64::INFINITY }
+}
+
+/// Y ← op(A)X, by the threaded matrix-vector product for one column.
+pub fn multiply_block<T: Scalar>(a: MatRef<'_, T>, op: Op, x: MatRef<'_, T>, y: &mut Mat<T>, threads: Threads) {
+    if x.ncols() == 1 {
+        let x = flatten(x);
+        let y = y.col_as_slice_mut(0);
+        return match op {
+            Op::None => T::multiply(a, &x, y, threads),
+            Op::Adjoint => T::multiply_adjoint(a, &x, y, threads),
+        };
+    }
+    T::product(y.as_mut(), Accum::Replace, T::ONE, a, op, x, Op::None, threads);
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result, Size};
 use crate::operator::difference::{Boundary, Differences};
 use crate::operator::{Operator, algebra};
 use crate::scalar::{Real, Scalar};
+use std::borrow::Cow;
 
 /// R(z) = ‖Lz‖², with L by name, by matrix or by operator, or a sum of such terms. λ multiplies it; it never contains λ.
 ///
@@ -108,15 +109,15 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     }
 
     /// One line for plans and reports.
-    pub(crate) fn describe(&self) -> String {
-        match &self.kind {
-            Kind::Identity => "identity".into(),
-            Kind::Diagonal(_) => "diagonal".into(),
+    pub(crate) fn describe(&self) -> Cow<'static, str> {
+        Cow::Owned(match &self.kind {
+            Kind::Identity => return Cow::Borrowed("identity"),
+            Kind::Diagonal(_) => return Cow::Borrowed("diagonal"),
             Kind::Difference { order, boundary } => format!("{} ({boundary})", order.name()),
             Kind::Difference2d { order, rows, columns, boundary } => format!("{} on a {rows}×{columns} grid ({boundary})", order.name()),
             Kind::Matrix(l) => format!("{}×{} matrix", l.shape().0, l.shape().1),
             Kind::Sum(terms) => format!("sum of {} terms", terms.len()),
-        }
+        })
     }
 
     pub(crate) fn is_identity(&self) -> bool {

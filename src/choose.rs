@@ -1,0 +1,124 @@
+//! Facts → plan. Pure: no number of A is looked at. The table below is the `match` in [`choose`].
+//!
+//! | asked | A | λ | engine | if it refuses |
+//! |---|---|---|---|---|
+//! | a method by name | any | any | that method | an error that names the way out |
+//! | Auto | only products | a number | CGLS | |
+//! | Auto | m < n | 0 | SVD (minimum norm) | |
+//! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
+//! | Auto | entries | a number > 0 | Cholesky with refinement | QR, then SVD |
+//! | Auto | entries | a rule that needs leverages, or a factorization to keep | SVD | |
+//! | Auto | small | a rule | SVD | |
+//! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
+//!
+//! Where A and L share a null space every spectral engine is replaced by the GSVD. A rule with a method that has no spectrum
+//! (Cholesky, QR) looks at the spectrum from the decomposition of the same kind (tridiagonal, bidiagonal).
+
+use crate::error::{Error, Result};
+use crate::method::Method;
+
+/// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
+/// Measured: benches/many_lambda.rs, November 2026, two Zen 3 cores.
+const SVD_UP_TO: usize = 48;
+
+/// What the choice depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Facts {
+    pub rows: usize,
+    pub columns: usize,
+    /// Whether A (and L) show their entries.
+    pub entries: bool,
+    pub need: Need,
+}
+
+/// What is wanted of λ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// λ = 0.
+    Zero,
+    /// One λ > 0.
+    Number,
+    /// A rule on the curve.
+    Rule,
+    /// A rule that needs the rows of U.
+    Leverages,
+    /// A factorization to keep.
+    Factorization,
+}
+
+/// The engines, without options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Cholesky,
+    Qr,
+    Svd,
+    Gsvd,
+    Bidiagonal,
+    Tridiagonal,
+    Cgls,
+}
+
+/// Which engines, in which order, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub engines: &'static [Engine],
+    /// Where the rule's spectrum comes from, when the engine itself has none.
+    pub spectrum: Option<Engine>,
+    pub why: &'static str,
+}
+
+impl Engine {
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Cholesky => Method::Cholesky.name(),
+            Engine::Qr => Method::Qr.name(),
+            Engine::Svd => Method::Svd.name(),
+            Engine::Gsvd => Method::Gsvd.name(),
+            Engine::Bidiagonal => Method::Bidiagonal.name(),
+            Engine::Tridiagonal => Method::Tridiagonal.name(),
+            Engine::Cgls => "CGLS",
+        }
+    }
+}
+
+/// The route for a method and the facts.
+pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
+    use Engine::*;
+    use Need::*;
+    let route = |engines, why| Route { engines, spectrum: None, why };
+    let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
+    let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
+    if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
+        return Err(Error::NeedsEntries { method: method.name(), what: "A (or L)", instead: "Method::Cgls, or give the matrix itself" });
+    }
+    Ok(match (method, facts.need) {
+        (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
+        (Method::Auto, Zero | Number) if !facts.entries => route(&[Cgls], "only products with A are offered"),
+        (Method::Auto | Method::Cgls(_), _) if !facts.entries || matches!(method, Method::Cgls(_)) => {
+            return Err(Error::Unsupported {
+                what: "a rule that chooses λ, or a factorization,",
+                with: "a method that only multiplies by A",
+                instead: "give λ as a number, or the entries of A with another method",
+            });
+        }
+        (Method::Auto, Zero) if facts.rows < facts.columns => route(&[Svd], "more unknowns than data and λ = 0: the minimum-norm solution"),
+        (Method::Auto, Zero) => route(&[Qr, Svd], "λ = 0: every digit of A counts"),
+        (Method::Auto, Number) => route(&[Cholesky, Qr, Svd], "one λ: the Gram matrix is the cheapest, refinement gives its digits back"),
+        (Method::Auto, Leverages) => route(&[Svd], "the rule needs the leverages of the rows"),
+        (Method::Auto, Factorization) => route(&[Svd], "kept for any λ and any rule"),
+        (Method::Auto, Rule) if small => route(&[Svd], "many λ on a small problem"),
+        (Method::Auto, Rule) => route(&[Tridiagonal, Bidiagonal, Svd], "many λ: no singular vectors are needed"),
+        (Method::Cholesky, _) => Route { engines: &[Cholesky], spectrum: needs_spectrum.then_some(Tridiagonal), why: "asked for" },
+        (Method::Qr, _) => Route { engines: &[Qr], spectrum: needs_spectrum.then_some(Bidiagonal), why: "asked for" },
+        (Method::Svd, _) => route(&[Svd], "asked for"),
+        (Method::Gsvd, _) => route(&[Gsvd], "asked for"),
+        (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
+        (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
+        (Method::Cgls(_), _) => unreachable_combination()?,
+    })
+}
+
+/// Every combination is listed above; this keeps the function total without a panic.
+fn unreachable_combination() -> Result<Route> {
+    Err(Error::Unsupported { what: "this method", with: "this choice of λ", instead: "use Method::Auto" })
+}

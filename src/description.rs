@@ -1,0 +1,51 @@
+//! Everything of a problem except b and λ: plain values, no algorithm.
+
+use crate::linalg::Threads;
+use crate::method::Method;
+use crate::operator::Operator;
+use crate::penalty::Penalty;
+use crate::scalar::Scalar;
+
+/// What a [`Problem`](crate::Problem) collects.
+#[derive(Clone)]
+pub struct Description<'a, T: Scalar> {
+    pub(crate) operator: &'a dyn Operator<Scalar = T>,
+    pub(crate) penalty: Penalty<'a, T>,
+    pub(crate) weights: Option<Vec<T::Real>>,
+    pub(crate) noise_std: Option<Vec<T::Real>>,
+    pub(crate) prior_mean: Option<Vec<T>>,
+    pub(crate) intercept: bool,
+    pub(crate) method: Method,
+    pub(crate) require_full_rank: bool,
+    pub(crate) threads: Option<usize>,
+}
+
+impl<'a, T: Scalar> Description<'a, T> {
+    pub(crate) fn new(operator: &'a dyn Operator<Scalar = T>) -> Self {
+        Self {
+            operator,
+            penalty: Penalty::identity(),
+            weights: None,
+            noise_std: None,
+            prior_mean: None,
+            intercept: false,
+            method: Method::Auto,
+            require_full_rank: false,
+            threads: None,
+        }
+    }
+
+    pub(crate) fn threads(&self) -> Threads {
+        self.threads.map_or_else(Threads::available, Threads)
+    }
+
+    /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.penalty.is_identity()
+            && self.weights.is_none()
+            && self.noise_std.is_none()
+            && self.prior_mean.is_none()
+            && !self.intercept
+            && self.method == Method::Auto
+    }
+}

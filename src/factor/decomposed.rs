@@ -1,0 +1,198 @@
+//! One decomposition with its change of variables: standard form, core, and the curves that the rules see.
+
+use super::bidiagonal::BidiagonalCore;
+use super::gsvd_core::GsvdCore;
+use super::svd::SvdCore;
+use super::tridiagonal::TridiagonalCore;
+use super::{Core, Projection, Refusal};
+use crate::curve::{Curve, Leverages, Spectrum, complement, shared};
+use crate::error::{Error, Result};
+use crate::linalg::{self, Mat, MatRef, Threads};
+use crate::rule::{Chosen, Rule};
+use crate::scalar::Scalar;
+use crate::transform::Matrix;
+use crate::transform::constant::Constant;
+use crate::transform::reduced::Frame;
+use crate::transform::standard_form::{PenaltyRows, StandardData, StandardForm};
+
+/// Which decomposition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Svd,
+    Gsvd,
+    Bidiagonal,
+    Tridiagonal,
+}
+
+pub(crate) struct Decomposed<'a, T: Scalar> {
+    standard: StandardForm<T>,
+    core: Box<dyn Core<T> + 'a>,
+    /// Rank of [A; L] where L is not the identity and was not brought to it.
+    stacked: Option<(usize, f64)>,
+    /// n.
+    unknowns: usize,
+    threads: Threads,
+}
+
+/// Right-hand sides in the coordinates of the decomposition.
+pub(crate) struct Prepared<T> {
+    data: StandardData<T>,
+    projection: Projection<T>,
+}
+
+impl<'a, T: Scalar> Decomposed<'a, T> {
+    pub fn new(kind: Kind, matrix: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Result<Self, Refusal> {
+        let unknowns = matrix.view().ncols();
+        if kind == Kind::Gsvd {
+            let l = match penalty {
+                PenaltyRows::Identity => Mat::from_fn(unknowns, unknowns, |i, j| if i == j { T::ONE } else { T::ZERO }),
+                PenaltyRows::Diagonal(w) => Mat::from_fn(unknowns, unknowns, |i, j| if i == j { T::from_real(w[i]) } else { T::ZERO }),
+                PenaltyRows::Dense(l) => l.clone(),
+            };
+            let core = GsvdCore::new(matrix.view(), l.as_ref(), threads)?;
+            let (standard, _) = StandardForm::new(matrix, &PenaltyRows::Identity, threads)?;
+            return Ok(Self { standard, stacked: Some(core.rank()), core: Box::new(core), unknowns, threads });
+        }
+        let (standard, reduced) = StandardForm::new(matrix, penalty, threads)?;
+        let core: Box<dyn Core<T> + 'a> = match kind {
+            Kind::Svd | Kind::Gsvd => Box::new(SvdCore::new(reduced.view(), threads)?),
+            Kind::Bidiagonal => Box::new(BidiagonalCore::new(reduced.view(), threads)?),
+            Kind::Tridiagonal => Box::new(TridiagonalCore::new(reduced, threads)?),
+        };
+        Ok(Self { standard, core, stacked: None, unknowns, threads })
+    }
+
+    /// Takes right-hand sides (m̄×k) in; the spectra count the rows and directions of the whole problem.
+    pub fn prepare(&self, b: Mat<T>, frame: &Frame<'_, T>) -> Result<Prepared<T>, Refusal> {
+        let data = self.standard.data(b, self.threads);
+        let mut projection = self.core.project(linalg::copy(data.rest.as_ref()))?;
+        for spectrum in &mut projection.spectra {
+            spectrum.rows = frame.rows;
+            spectrum.unpenalised += self.standard.unpenalised() + usize::from(frame.constant.is_some());
+        }
+        Ok(Prepared { data, projection })
+    }
+
+    pub fn solve(&self, prepared: &Prepared<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+        let z = self.core.solve(&prepared.projection, dampings)?;
+        Ok(self.standard.solution(z, &prepared.data, self.threads))
+    }
+
+    /// The dampings that a rule chooses, and what it saw: one for each right-hand side, or one for all.
+    pub fn choose(&self, prepared: &Prepared<T>, frame: &Frame<'_, T>, rule: &Rule, together: bool, norms: &[f64], unit: f64) -> Result<(Vec<f64>, Vec<Chosen>)> {
+        let spectra = &prepared.projection.spectra;
+        let rows = if rule.needs_leverages() { Some(self.rows(prepared, frame)?) } else { None };
+        let on = |spectrum: Spectrum, columns: core::ops::Range<usize>, norm: f64| -> Result<Chosen> {
+            match &rows {
+                Some(rows) => rule.choose(&rows.curve(spectrum, columns), norm, unit),
+                None => rule.choose(&spectrum, norm, unit),
+            }
+        };
+        if together && spectra.len() > 1 {
+            let norm = linalg::norm(norms) / (norms.len() as f64).sqrt();
+            let chosen = on(shared(spectra), 0..spectra.len(), norm)?;
+            return Ok((vec![chosen.damping; spectra.len()], vec![chosen]));
+        }
+        let chosen: Vec<Chosen> = (0..spectra.len()).map(|j| on(spectra[j].clone(), j..j + 1, norms[j])).collect::<Result<_>>()?;
+        Ok((chosen.iter().map(|c| c.damping).collect(), chosen))
+    }
+
+    /// Whether the decomposition is accurate enough for these dampings.
+    pub fn trusted(&self, dampings: &[f64]) -> Result<(), Refusal> {
+        if dampings.iter().all(|&d| self.core.trusted(d)) {
+            return Ok(());
+        }
+        let condition = self.core.condition();
+        Err(Refusal::IllConditioned(condition * condition))
+    }
+
+    /// Effective degrees of freedom.
+    pub fn dof(&self, prepared: &Prepared<T>, column: usize, damping: f64) -> f64 {
+        prepared.projection.spectra[column].dof(damping)
+    }
+
+    /// ‖Āz − b̄‖ at a damping.
+    pub fn residual_norm(&self, prepared: &Prepared<T>, column: usize, damping: f64) -> f64 {
+        prepared.projection.spectra[column].at(damping).residual.value.sqrt()
+    }
+
+    pub fn spectra(prepared: Prepared<T>) -> Vec<Spectrum> {
+        prepared.projection.spectra
+    }
+
+    /// Numerical rank of [Ā; d̄L̄] and the relative tolerance that decided it.
+    pub fn rank(&self, dampings: &[f64]) -> (usize, f64) {
+        let (rank, tolerance) = self.core.rank();
+        if let Some(stacked) = self.stacked {
+            return stacked;
+        }
+        let least = dampings.iter().copied().fold(f64::INFINITY, f64::min);
+        // below the tolerance of the rank the engines leave the small singular values out
+        if least > 0.0 && least >= self.core.least_damping() {
+            return (self.unknowns, tolerance);
+        }
+        (rank + self.standard.unpenalised(), tolerance)
+    }
+
+    pub fn condition(&self) -> f64 {
+        self.core.condition()
+    }
+
+    /// The rows of U and the leverages of the unpenalised directions, in the rows of the caller.
+    fn rows(&self, prepared: &Prepared<T>, frame: &Frame<'_, T>) -> Result<Rows<T>> {
+        let missing = Error::Unsupported { what: "leave-one-out", with: "a method that does not form the leverages", instead: "use Method::Svd, Method::Gsvd or Method::Auto" };
+        let (Some(basis), Some(outside)) = (self.core.basis(), prepared.projection.data.as_ref()) else { return Err(missing) };
+        let expand = |u: MatRef<'_, T>| {
+            let u = self.standard.expand(linalg::copy(u), self.threads);
+            match frame.constant {
+                Some(constant) => constant.expand(u.as_ref()),
+                None => u,
+            }
+        };
+        let basis = expand(basis);
+        let outside = expand(outside.as_ref());
+        let mut unpenalised = frame.constant.map_or_else(|| vec![0.0; frame.rows], Constant::leverages);
+        let mut add = |columns: MatRef<'_, T>| {
+            use crate::scalar::Real;
+            for j in 0..columns.ncols() {
+                for (i, sum) in unpenalised.iter_mut().enumerate() {
+                    *sum += columns[(i, j)].modulus_squared().to_f64();
+                }
+            }
+        };
+        if let Some(null) = self.standard.null_basis(frame.rows - usize::from(frame.constant.is_some()), self.threads) {
+            let full = match frame.constant {
+                Some(constant) => constant.expand(null.as_ref()),
+                None => null,
+            };
+            add(full.as_ref());
+        }
+        let kept = self.core.penalised();
+        let (penalised, free): (Vec<usize>, Vec<usize>) = (0..basis.ncols()).partition(|i| kept.is_none_or(|kept| kept.contains(i)));
+        let select = |columns: &[usize]| Mat::from_fn(basis.nrows(), columns.len(), |i, j| basis[(i, columns[j])]);
+        add(select(&free).as_ref());
+        let directions = usize::from(frame.constant.is_some()) + self.standard.unpenalised() + free.len();
+        let basis = select(&penalised);
+        let complement = complement(basis.as_ref(), &unpenalised, directions);
+        let columns = (0..outside.ncols())
+            .map(|j| {
+                let coefficients = penalised.iter().map(|&i| prepared.projection.coefficients[(i, j)]).collect();
+                (coefficients, (0..outside.nrows()).map(|i| outside[(i, j)]).collect())
+            })
+            .collect();
+        Ok(Rows { basis, complement, columns })
+    }
+}
+
+/// What leave-one-out needs.
+struct Rows<T> {
+    basis: Mat<T>,
+    complement: Vec<f64>,
+    columns: Vec<(Vec<T>, Vec<T>)>,
+}
+
+impl<T: Scalar> Rows<T> {
+    fn curve(&self, spectrum: Spectrum, columns: core::ops::Range<usize>) -> Leverages<'_, T> {
+        Leverages { spectrum, basis: self.basis.as_ref(), complement: &self.complement, columns: &self.columns[columns] }
+    }
+}

@@ -1,0 +1,76 @@
+//! The GSVD as an engine: x(λ) = Σ xᵢ·cᵢβᵢ/(cᵢ² + λsᵢ²), pairs with s = 0 unpenalised, pairs with c = 0 unseen.
+
+use super::gsvd::{Gsvd, coefficient};
+use super::{Core, Projection, Refusal, rank_of};
+use crate::curve::Spectrum;
+use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
+use crate::scalar::{Real, Scalar};
+
+pub(crate) struct GsvdCore<T: Scalar> {
+    gsvd: Gsvd<T>,
+    /// Which pairs are penalised and seen: their places, by descending γ = c/s.
+    penalised: Vec<usize>,
+    values: Vec<f64>,
+    threads: Threads,
+}
+
+impl<T: Scalar> GsvdCore<T> {
+    pub fn new(a: MatRef<'_, T>, l: MatRef<'_, T>, threads: Threads) -> Result<Self, Refusal> {
+        let gsvd = Gsvd::new(a, l, threads).map_err(|_| Refusal::NoConvergence)?;
+        let penalised: Vec<usize> = (0..gsvd.u.ncols()).filter(|&i| gsvd.s[i] > 0.0).collect();
+        let values = penalised.iter().map(|&i| gsvd.c[i] / gsvd.s[i]).collect();
+        Ok(Self { gsvd, penalised, values, threads })
+    }
+}
+
+impl<T: Scalar> Core<T> for GsvdCore<T> {
+    fn project(&self, mut b: Mat<T>) -> Result<Projection<T>, Refusal> {
+        let (r, k, rows) = (self.gsvd.u.ncols(), b.ncols(), b.nrows());
+        let mut coefficients = linalg::zeros(r, k);
+        T::product(coefficients.as_mut(), Accum::Replace, T::ONE, self.gsvd.u.as_ref(), Op::Adjoint, b.as_ref(), Op::None, self.threads);
+        if rows > r {
+            T::product(b.as_mut(), Accum::Add, -T::ONE, self.gsvd.u.as_ref(), Op::None, coefficients.as_ref(), Op::None, self.threads);
+        } else {
+            b = linalg::zeros(rows, k);
+        }
+        let outside = linalg::column_norms(b.as_ref());
+        let spectra = (0..k)
+            .map(|j| Spectrum {
+                values: self.values.clone(),
+                coefficients: self.penalised.iter().map(|&i| coefficients[(i, j)].modulus().to_f64()).collect(),
+                outside: outside[j] * outside[j],
+                rows,
+                unpenalised: r - self.penalised.len(),
+                tolerance: 0.0,
+            })
+            .collect();
+        Ok(Projection { coefficients, spectra, data: Some(b) })
+    }
+
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+        let r = self.gsvd.u.ncols();
+        let weighted = Mat::from_fn(r, dampings.len(), |i, j| {
+            let weight = coefficient(self.gsvd.c[i], self.gsvd.s[i], dampings[j]);
+            projection.coefficients[(i, j)].scale(T::Real::from_f64(weight))
+        });
+        let mut x = linalg::zeros(self.gsvd.x.nrows(), dampings.len());
+        T::product(x.as_mut(), Accum::Replace, T::ONE, self.gsvd.x.as_ref().subcols(0, r), Op::None, weighted.as_ref(), Op::None, self.threads);
+        Ok(x)
+    }
+
+    fn basis(&self) -> Option<MatRef<'_, T>> {
+        Some(self.gsvd.u.as_ref())
+    }
+
+    fn penalised(&self) -> Option<&[usize]> {
+        Some(&self.penalised)
+    }
+
+    fn rank(&self) -> (usize, f64) {
+        (self.gsvd.rank, self.gsvd.tolerance)
+    }
+
+    fn condition(&self) -> f64 {
+        rank_of(&self.values, 0.0).1
+    }
+}

@@ -1,0 +1,98 @@
+//! Decompose once: what is left of A when the expensive step is done.
+//!
+//! Two kinds of engine live here. A [`Core`] keeps a decomposition of Ā and answers every λ from it (SVD, GSVD,
+//! bidiagonal, tridiagonal); [`cholesky`] and [`qr`] factor the matrix of one λ. An engine that cannot keep its digits
+//! returns a [`Refusal`], and the problem goes to the next one in the plan.
+
+pub(crate) mod bidiagonal;
+pub(crate) mod cholesky;
+pub(crate) mod decomposed;
+pub(crate) mod gsvd_core;
+pub(crate) mod qr;
+pub(crate) mod small;
+pub(crate) mod svd;
+pub(crate) mod tridiagonal;
+
+use crate::curve::Spectrum;
+use crate::linalg::{Mat, MatRef};
+use crate::scalar::Scalar;
+
+/// Why an engine gave the problem back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Refusal {
+    /// The factored matrix is too ill-conditioned for this method (estimate of its condition number).
+    IllConditioned(f64),
+    /// A numerically singular matrix: rank and the relative tolerance that decided.
+    RankDeficient { rank: usize, tolerance: f64 },
+    /// A and L vanish together on some direction.
+    SharedNullSpace,
+    /// A kernel's iteration did not converge.
+    NoConvergence,
+    /// λ is so large or small that its square root's square leaves the exponent range.
+    OutOfRange,
+}
+
+impl Refusal {
+    /// For reports: what was wrong with the method that gave up.
+    pub fn why(&self) -> &'static str {
+        match self {
+            Refusal::IllConditioned(_) => "the factored matrix is too ill-conditioned to keep the digits promised",
+            Refusal::RankDeficient { .. } => "the matrix is numerically rank-deficient",
+            Refusal::SharedNullSpace => "A and the penalty share a null space",
+            Refusal::NoConvergence => "its iteration did not converge",
+            Refusal::OutOfRange => "λ leaves the range of numbers that it can square",
+        }
+    }
+}
+
+/// Right-hand sides in the coordinates of a decomposition.
+pub(crate) struct Projection<T> {
+    /// What the solution is made of: r×k.
+    pub coefficients: Mat<T>,
+    /// One spectrum for each right-hand side (rows and unpenalised directions counted in Ā alone).
+    pub spectra: Vec<Spectrum>,
+    /// The right-hand sides themselves, where the engine refines its solutions with them.
+    pub data: Option<Mat<T>>,
+}
+
+/// A decomposition of Ā that answers every λ.
+pub(crate) trait Core<T: Scalar>: Send + Sync {
+    /// Takes right-hand sides (m̄×k) into the coordinates of the decomposition.
+    fn project(&self, b: Mat<T>) -> Result<Projection<T>, Refusal>;
+    /// Solutions (n̄×k), one damping for each right-hand side.
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal>;
+    /// U, where it was computed.
+    fn basis(&self) -> Option<MatRef<'_, T>> {
+        None
+    }
+    /// Which columns of U are penalised, where not all are.
+    fn penalised(&self) -> Option<&[usize]> {
+        None
+    }
+    /// Whether the values are accurate enough for this damping.
+    fn trusted(&self, _: f64) -> bool {
+        true
+    }
+    /// Below this damping singular values at rounding level are left out.
+    fn least_damping(&self) -> f64 {
+        0.0
+    }
+    /// Numerical rank of Ā and the relative tolerance that decided it.
+    fn rank(&self) -> (usize, f64);
+    /// σ₁/σ_r over the numerical rank.
+    fn condition(&self) -> f64;
+}
+
+/// Rank and condition of a descending list of singular values.
+pub(crate) fn rank_of(values: &[f64], tolerance: f64) -> (usize, f64) {
+    let largest = values.first().copied().unwrap_or(0.0);
+    let rank = values.iter().take_while(|&&v| v > tolerance * largest).count();
+    let condition = if rank == 0 { 1.0 } else { largest / values[rank - 1] };
+    (rank, condition)
+}
+
+/// max(m, n)·ε: the relative tolerance below which a singular value is rounding.
+pub(crate) fn rank_tolerance<T: Scalar>(rows: usize, columns: usize) -> f64 {
+    use crate::scalar::Real;
+    rows.max(columns).max(1) as f64 * T::Real::EPSILON.to_f64()
+}

@@ -1,0 +1,146 @@
+//! `Factorization`: what is left when the expensive step is done.
+
+use crate::curve::Spectrum as Values;
+use crate::data::Data;
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::rule::Choice;
+use crate::run::Kept;
+use crate::scalar::Scalar;
+use crate::solution::Solution;
+
+/// A decomposition of A (and L) that answers any λ, any rule and any right-hand side without decomposing again. It owns
+/// all it needs, and can be shared between threads.
+///
+/// ```
+/// use wellposed::{DenseView, Gcv, Problem, log_grid};
+///
+/// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+/// let factor = Problem::new(&DenseView::column_major(&a, 4, 2)?).factorize()?;
+/// for fit in factor.path(&[1.1, 1.9, 3.2, 3.9], log_grid(1e-6..=1e2, 5)) {
+///     let fit = fit?;
+///     println!("{:9.1e} {:.4} {:?}", fit.lambda, fit.residual_norm, fit.x);
+/// }
+/// let best = factor.solve(&[1.1, 1.9, 3.2, 3.9], Gcv)?;
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub struct Factorization<T: Scalar> {
+    kept: Kept<T>,
+}
+
+/// Singular values and coefficients of one right-hand side: the numbers of a Picard plot.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Spectrum {
+    /// σᵢ, descending: the (generalized) singular values of the penalised directions.
+    pub values: Vec<f64>,
+    /// |uᵢᴴb|.
+    pub coefficients: Vec<f64>,
+    /// Norm of the part of b that no x reaches.
+    pub outside: f64,
+    /// Values up to this one are rounding.
+    pub floor: f64,
+    /// Unpenalised directions, the intercept among them.
+    pub unpenalised: usize,
+}
+
+/// Norms and degrees of freedom at one λ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct CurvePoint {
+    /// λ.
+    pub lambda: f64,
+    /// ‖Ax − b‖.
+    pub residual_norm: f64,
+    /// ‖L(x − x₀)‖.
+    pub penalty_norm: f64,
+    /// Effective degrees of freedom.
+    pub dof: f64,
+    /// m·‖Ax − b‖²/(m − dof)².
+    pub gcv: f64,
+}
+
+impl<T: Scalar> Factorization<T> {
+    pub(crate) fn new(kept: Kept<T>) -> Self {
+        Self { kept }
+    }
+
+    /// Solves for one or many right-hand sides.
+    ///
+    /// # Errors
+    /// A wrong length, NaN, an invalid λ, or a rule that finds none.
+    pub fn solve<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<Solution<T, B>> {
+        Ok(T::solve_kept(&self.kept, b.view(), choice.into())?.into_solution())
+    }
+
+    /// One solution for each λ, lazily.
+    pub fn path<'s, B: Data<T> + ?Sized, I>(&'s self, b: &'s B, lambdas: I) -> impl Iterator<Item = Result<Solution<T, B>>> + 's
+    where
+        I: IntoIterator<Item: Into<Choice>>,
+        I::IntoIter: 's,
+    {
+        lambdas.into_iter().map(move |lambda| self.solve(b, lambda))
+    }
+
+    /// Singular values and coefficients of each right-hand side.
+    ///
+    /// # Errors
+    /// A wrong length or NaN.
+    pub fn spectrum<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<Spectrum>> {
+        let convert = |s: Values| Spectrum {
+            floor: s.tolerance,
+            outside: s.outside.sqrt(),
+            unpenalised: s.unpenalised,
+            values: s.values,
+            coefficients: s.coefficients,
+        };
+        Ok(B::each(T::spectra(&self.kept, b.view())?.into_iter().map(convert).collect()))
+    }
+
+    /// Norms, degrees of freedom and the GCV function at each λ, for each right-hand side, without a solution.
+    ///
+    /// # Errors
+    /// A wrong length, NaN, or a λ that is negative or NaN.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem, log_grid};
+    /// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+    /// let factor = Problem::new(&DenseView::column_major(&a, 4, 2)?).factorize()?;
+    /// let curve = factor.curve(&[1.1, 1.9, 3.2, 3.9], log_grid(1e-3..=1e3, 7))?;
+    /// assert!(curve[0].residual_norm < curve[6].residual_norm && curve[0].dof > curve[6].dof);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn curve<B: Data<T> + ?Sized>(&self, b: &B, lambdas: impl IntoIterator<Item = f64>) -> Result<B::Each<Vec<CurvePoint>>> {
+        let lambdas: Vec<f64> = lambdas.into_iter().collect();
+        for &lambda in &lambdas {
+            crate::check::check_choice(Some(lambda.into()))?;
+        }
+        let spectra = T::spectra(&self.kept, b.view())?;
+        Ok(B::each(spectra.iter().map(|spectrum| lambdas.iter().map(|&lambda| CurvePoint::at(spectrum, lambda)).collect()).collect()))
+    }
+
+    /// What was decomposed, and how.
+    pub fn plan(&self) -> &Plan {
+        &self.kept.plan
+    }
+}
+
+impl CurvePoint {
+    fn at(spectrum: &Values, lambda: f64) -> Self {
+        use crate::curve::Curve;
+        let point = spectrum.at(lambda.sqrt());
+        Self {
+            lambda,
+            residual_norm: point.residual.value.sqrt(),
+            penalty_norm: point.penalty.value.sqrt(),
+            dof: spectrum.dof(lambda.sqrt()),
+            gcv: spectrum.rows as f64 * point.residual.value / (point.trace.value * point.trace.value),
+        }
+    }
+}
+
+impl<T: Scalar> core::fmt::Debug for Factorization<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Factorization({}×{} {}, {})", self.kept.plan.rows, self.kept.plan.columns, T::NAME, self.kept.plan.method)
+    }
+}

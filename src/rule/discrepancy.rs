@@ -1,0 +1,129 @@
+//! Morozov's discrepancy principle: ‖Ax − b‖ = safety·‖noise‖.
+//!
+//! Morozov 1966, Soviet Math. Dokl. 7:414. ρ is a monotone function of λ between δ₀ and ‖b‖² (less what unpenalised
+//! directions explain), so that the root is unique; it is found by bisection on log λ, safeguarding Newton steps.
+
+use super::{Chosen, no_interval};
+use crate::curve::Curve;
+use crate::error::{Error, Result};
+
+/// The discrepancy principle: the largest amount of regularization that explains the data to within their noise.
+///
+/// It has no default: the noise level is the user's knowledge. With weights or `noise_std` the norm is that of the
+/// whitened noise (about √m when `noise_std` is right: [`Discrepancy::whitened`]).
+///
+/// ```
+/// use wellposed::{DenseView, Discrepancy, ridge};
+/// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+/// let fit = ridge(&DenseView::column_major(&a, 4, 2)?, &[1.1, 1.9, 3.2, 3.9], Discrepancy::noise_norm(0.3))?;
+/// assert!((fit.residual_norm - 0.3).abs() < 1e-9);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Discrepancy {
+    level: Level,
+    safety: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Level {
+    Norm(f64),
+    Relative(f64),
+    Whitened,
+}
+
+impl Discrepancy {
+    /// ‖noise‖ is `norm` (the 2-norm of the whole noise vector: √m times its standard deviation).
+    pub fn noise_norm(norm: f64) -> Self {
+        Self { level: Level::Norm(norm), safety: 1.0 }
+    }
+
+    /// ‖noise‖ is `fraction`·‖b‖: 0.01 for 1 % noise.
+    pub fn relative_noise(fraction: f64) -> Self {
+        Self { level: Level::Relative(fraction), safety: 1.0 }
+    }
+
+    /// The data are whitened by `noise_std`, so that ‖noise‖ is √m.
+    pub fn whitened() -> Self {
+        Self { level: Level::Whitened, safety: 1.0 }
+    }
+
+    /// Asks for ‖Ax − b‖ = factor·‖noise‖; 1 unless given, often a little above 1.
+    pub fn safety(self, factor: f64) -> Self {
+        Self { safety: factor, ..self }
+    }
+
+    pub(crate) fn check(self) -> Result<()> {
+        let (name, value) = match self.level {
+            Level::Norm(norm) => ("the noise norm", norm),
+            Level::Relative(fraction) => ("the relative noise", fraction),
+            Level::Whitened => ("the noise norm", 1.0),
+        };
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(Error::Parameter { name, value, must_be: "positive and finite; without a noise level use Gcv or Loo" });
+        }
+        if !(self.safety > 0.0 && self.safety.is_finite()) {
+            return Err(Error::Parameter { name: "the safety factor", value: self.safety, must_be: "positive and finite, usually 1 to 1.2" });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn choose(self, curve: &dyn Curve, data_norm: f64, unit: f64) -> Result<Chosen> {
+        let target = self.safety
+            * match self.level {
+                Level::Norm(norm) => norm * unit,
+                Level::Relative(fraction) => fraction * data_norm,
+                Level::Whitened => (curve.rows() as f64).sqrt() * unit,
+            };
+        let (low, high) = curve.interval();
+        if high == 0.0 {
+            return Err(no_interval("discrepancy"));
+        }
+        let mut evaluated = Vec::new();
+        let residual = |damping: f64| curve.at(damping).residual.value.sqrt();
+        let (least, most) = (residual(low), residual(f64::MAX));
+        let fail = |why: String| Error::NoLambda { rule: "discrepancy", low: low * low, high: f64::INFINITY, why };
+        if target < least {
+            return Err(fail(format!(
+                "the residual norm is never below {:.3e}, above the {:.3e} asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv",
+                least / unit,
+                target / unit
+            )));
+        }
+        if target >= most {
+            return Err(fail(format!(
+                "the residual norm is never above {:.3e}, below the {:.3e} asked for: the noise norm is as large as the data; lower it",
+                most / unit,
+                target / unit
+            )));
+        }
+        // ρ rises from `least` at low to `most` at ∞: widen upwards until the root is inside
+        let (mut left, mut right) = (low.ln(), high.ln());
+        while residual(right.exp()) < target && right < 700.0 {
+            left = right;
+            right += 2.0;
+        }
+        let mut t = 0.5 * (left + right);
+        for _ in 0..200 {
+            let point = curve.at(t.exp());
+            let value = point.residual.value.sqrt();
+            evaluated.push((t.exp(), value));
+            if value < target {
+                left = t;
+            } else {
+                right = t;
+            }
+            // d‖r‖/d(log d) = ρ'/‖r‖ with ρ' in log λ: log λ = 2 log d
+            let step = (target - value) * value / point.residual.slope;
+            let newton = t + step;
+            let next = if newton > left && newton < right { newton } else { 0.5 * (left + right) };
+            if (next - t).abs() <= 4.0 * f64::EPSILON * (1.0 + t.abs()) {
+                break;
+            }
+            t = next;
+        }
+        evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
+        evaluated.dedup_by(|a, b| a.0 == b.0);
+        Ok(Chosen { damping: t.exp(), value: residual(t.exp()), minima: Vec::new(), evaluated, warnings: Vec::new() })
+    }
+}

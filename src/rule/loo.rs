@@ -1,0 +1,48 @@
+//! Exact leave-one-out cross-validation: minimise Σ |rᵢ/(1 − hᵢᵢ)|², the sum of squared prediction errors of each row by
+//! the fit without it (Allen 1974, Technometrics 16:125, doi:10.1080/00401706.1974.10489157). No refit is made, and it is
+//! not GCV, which replaces each leverage by the mean.
+
+use super::search::{Objective, minimise};
+use super::{Chosen, no_interval};
+use crate::curve::Curve;
+use crate::error::{Error, Result};
+
+/// Exact leave-one-out cross-validation (PRESS): Σ |rᵢ/(1 − hᵢᵢ)|² in whitened units, intercept and weights included.
+///
+/// Cost: the left singular vectors, and O(mn) for each λ. Source: Allen 1974, doi:10.1080/00401706.1974.10489157.
+///
+/// ```
+/// use wellposed::{DenseView, Loo, Problem};
+/// let a = [1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 0.0, 1.0, 0.5, 2.0];
+/// let fit = Problem::new(&DenseView::column_major(&a, 5, 2)?).intercept().solve(&[1.1, 1.9, 3.2, 3.9, 5.3], Loo)?;
+/// assert!(fit.lambda > 0.0);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loo;
+
+impl Loo {
+    pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
+        let objective = |damping: f64| {
+            let jet = curve.leave_one_out(damping)?;
+            let slope = jet.slope / jet.value;
+            Some(Objective {
+                log: jet.value.ln(),
+                slope,
+                bend: jet.bend / jet.value - slope * slope,
+                // r is a sum of terms as large as b: its rounding is that of ‖b‖, not of ‖r‖
+                slope_noise: 64.0 * f64::EPSILON * (1.0 + slope.abs()),
+            })
+        };
+        let (low, high) = curve.interval();
+        if high > 0.0 && objective(high).is_none() {
+            return Err(Error::NoLambda {
+                rule: "leave-one-out",
+                low: low * low,
+                high: high * high,
+                why: "a row determines its own fitted value whatever λ is (leverage 1), so that leaving it out has no prediction; use Gcv, or penalise every coefficient that only this row informs".into(),
+            });
+        }
+        minimise(curve, &objective).ok_or_else(|| no_interval("leave-one-out"))
+    }
+}

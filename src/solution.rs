@@ -1,0 +1,209 @@
+//! The answer and what there is to say about it.
+
+use crate::data::Data;
+use crate::lambda::Lambda;
+use crate::plan::Plan;
+use crate::scalar::Scalar;
+use crate::step::Stop;
+use crate::warning::Warning;
+use core::fmt;
+
+/// The minimiser x with what was found on the way. For a matrix b of many right-hand sides every field marked *each* is a
+/// `Vec` with one value for each column of b.
+pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
+    /// n: the unknowns, in the caller's family of types.
+    pub x: B::Output,
+    /// The unpenalised constant (each); 0 when no intercept was asked for.
+    pub intercept: B::Each<T>,
+    /// λ (each).
+    pub lambda: B::Each<f64>,
+    /// ‖W^½(b − Ax − intercept)‖, in whitened units (each).
+    pub residual_norm: B::Each<f64>,
+    /// √R(x − x₀) = ‖L(x − x₀)‖, without λ (each).
+    pub penalty_norm: B::Each<f64>,
+    /// Effective degrees of freedom, the trace of the hat matrix, intercept and unpenalised directions included (each);
+    /// `None` from an iterative method.
+    pub dof: B::Each<Option<f64>>,
+    /// Numerical rank of the stacked matrix [A; √λL] without the intercept; `None` from an iterative method.
+    pub rank: Option<usize>,
+    /// Everything else, and a table when printed.
+    pub report: Report,
+}
+
+/// One right-hand side's numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Fit {
+    /// λ with its damping.
+    pub lambda: Lambda,
+    /// ‖W^½(b − Ax − intercept)‖.
+    pub residual_norm: f64,
+    /// ‖L(x − x₀)‖.
+    pub penalty_norm: f64,
+    /// Effective degrees of freedom.
+    pub dof: Option<f64>,
+}
+
+/// What a rule saw: the criterion as it was evaluated, and its local minima.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Criterion {
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// The criterion at the λ chosen.
+    pub value: f64,
+    /// (λ, criterion) at every λ tried, by increasing λ.
+    pub evaluated: Vec<(f64, f64)>,
+    /// (λ, criterion) at every local minimum inside the interval searched, by increasing λ.
+    pub minima: Vec<(f64, f64)>,
+}
+
+/// Plan, λ, norms, rank, stop, warnings: printed as one small table.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What was planned.
+    pub plan: Plan,
+    /// The method that solved the problem.
+    pub method: &'static str,
+    /// The numbers of each right-hand side.
+    pub fits: Vec<Fit>,
+    /// Numerical rank of the stacked matrix [A; √λL].
+    pub rank: Option<usize>,
+    /// Estimated condition number of the matrix that was factored, [A; √λL] or Ā.
+    pub condition: Option<f64>,
+    /// Steps of an iterative method, summed over the right-hand sides.
+    pub steps: Option<usize>,
+    /// Why an iterative method stopped (the last right-hand side).
+    pub stop: Option<Stop>,
+    /// What a rule saw, one for each λ chosen.
+    pub criteria: Vec<Criterion>,
+    /// What the caller should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// The answer before it takes the caller's type.
+pub struct Outcome<T> {
+    pub(crate) x: Vec<T>,
+    pub(crate) unknowns: usize,
+    pub(crate) intercepts: Vec<T>,
+    pub(crate) report: Report,
+}
+
+impl<T: Scalar> Outcome<T> {
+    /// The answer in the caller's type.
+    pub(crate) fn into_solution<B: Data<T> + ?Sized>(self) -> Solution<T, B> {
+        let each = |value: fn(&Fit) -> f64| B::each(self.report.fits.iter().map(value).collect());
+        Solution {
+            intercept: B::each(self.intercepts),
+            lambda: each(|fit| fit.lambda.value()),
+            residual_norm: each(|fit| fit.residual_norm),
+            penalty_norm: each(|fit| fit.penalty_norm),
+            dof: B::each(self.report.fits.iter().map(|fit| fit.dof).collect()),
+            rank: self.report.rank,
+            x: B::output(self.unknowns, self.report.fits.len(), self.x),
+            report: self.report,
+        }
+    }
+}
+
+impl<T: Scalar, B: Data<T> + ?Sized> Clone for Solution<T, B>
+where
+    B::Output: Clone,
+    B::Each<T>: Clone,
+    B::Each<f64>: Clone,
+    B::Each<Option<f64>>: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            x: self.x.clone(),
+            intercept: self.intercept.clone(),
+            lambda: self.lambda.clone(),
+            residual_norm: self.residual_norm.clone(),
+            penalty_norm: self.penalty_norm.clone(),
+            dof: self.dof.clone(),
+            rank: self.rank,
+            report: self.report.clone(),
+        }
+    }
+}
+
+impl<T: Scalar, B: Data<T> + ?Sized> fmt::Debug for Solution<T, B>
+where
+    B::Output: fmt::Debug,
+    B::Each<T>: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Solution").field("x", &self.x).field("intercept", &self.intercept).field("report", &self.report).finish()
+    }
+}
+
+impl<T: Scalar, B: Data<T> + ?Sized> fmt::Display for Solution<T, B>
+where
+    B::Output: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "x = {:?}", self.x)?;
+        write!(f, "{}", self.report)
+    }
+}
+
+/// Right-hand sides whose rows are printed; further ones are counted.
+const ROWS_SHOWN: usize = 8;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.plan)?;
+        if self.method != self.plan.method {
+            writeln!(f, "solved by  {}", self.method)?;
+        }
+        let number = |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |v| format!("{v:.4}"));
+        match self.fits.as_slice() {
+            [fit] => {
+                writeln!(f, "λ          {}", fit.lambda)?;
+                writeln!(f, "‖Ax − b‖   {:.6e}", fit.residual_norm)?;
+                writeln!(f, "‖L(x−x₀)‖  {:.6e}", fit.penalty_norm)?;
+                writeln!(f, "dof        {}", number(fit.dof))?;
+            }
+            fits => {
+                writeln!(f, "{:>6} {:>12} {:>12} {:>14} {:>14} {:>10}", "column", "λ", "damping", "‖Ax − b‖", "‖L(x−x₀)‖", "dof")?;
+                for (column, fit) in fits.iter().enumerate().take(ROWS_SHOWN) {
+                    writeln!(
+                        f,
+                        "{column:>6} {:>12.4e} {:>12.4e} {:>14.6e} {:>14.6e} {:>10}",
+                        fit.lambda.value(),
+                        fit.lambda.damping(),
+                        fit.residual_norm,
+                        fit.penalty_norm,
+                        number(fit.dof)
+                    )?;
+                }
+                if fits.len() > ROWS_SHOWN {
+                    writeln!(f, "       … and {} more", fits.len() - ROWS_SHOWN)?;
+                }
+            }
+        }
+        if let Some(rank) = self.rank {
+            write!(f, "rank       {rank} of {}", self.plan.columns)?;
+            if let Some(condition) = self.condition {
+                write!(f, ", condition about {condition:.1e}")?;
+            }
+            writeln!(f)?;
+        }
+        if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
+            writeln!(f, "steps      {steps}: {stop}")?;
+        }
+        if let [criterion] = self.criteria.as_slice() {
+            write!(f, "{:<10} {:.6e}", criterion.rule, criterion.value)?;
+            if criterion.minima.len() > 1 {
+                let places: Vec<String> = criterion.minima.iter().map(|(lambda, _)| format!("{lambda:.3e}")).collect();
+                write!(f, ", local minima at λ = {}", places.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "note       {warning}")?;
+        }
+        Ok(())
+    }
+}

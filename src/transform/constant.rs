@@ -1,0 +1,106 @@
+//! An unpenalised constant (intercept), removed by one Householder reflection.
+//!
+//! With D the row scale, q = D·1/‖D·1‖ and H = I − vvᵀ/(1 + q₁), v = q + e₁, the reflection takes D·1 to −‖D·1‖e₁.
+//! The first row of the reflected problem alone contains the constant; the others are the problem without it. This is
+//! weighted centring, written so that m − 1 rows of full information remain and leverages can be taken back.
+//! Cost: one copy of A and 2mn flops.
+
+use super::Matrix;
+use crate::linalg::{self, Mat, MatRef};
+use crate::scalar::{Real, Scalar};
+
+/// The reflection and what its first row says of the constant.
+#[derive(Debug, Clone)]
+pub(crate) struct Constant<T: Scalar> {
+    /// v = q + e₁.
+    reflector: Vec<T::Real>,
+    /// 1 + q₁.
+    denominator: T::Real,
+    /// ‖D·1‖.
+    norm: T::Real,
+    /// First row of HĀ.
+    first_row: Vec<T>,
+}
+
+impl<T: Scalar> Constant<T> {
+    /// Removes the constant from Ā (m ≥ 1 rows).
+    pub fn remove(a: MatRef<'_, T>, row_scale: Option<&[T::Real]>) -> (Self, Matrix<'static, T>) {
+        let (m, n) = a.shape();
+        let ones: Vec<T::Real> = row_scale.map_or_else(|| vec![T::Real::ONE; m], <[_]>::to_vec);
+        let norm = linalg::norm(&ones);
+        let mut reflector: Vec<T::Real> = ones.iter().map(|&d| d / norm).collect();
+        let denominator = T::Real::ONE + reflector[0];
+        reflector[0] = denominator;
+        let mut constant = Self { reflector, denominator, norm, first_row: Vec::with_capacity(n) };
+        let mut rest = Mat::from_fn(m - 1, n, |_, _| T::ZERO);
+        let mut column = vec![T::ZERO; m];
+        for j in 0..n {
+            for (i, entry) in column.iter_mut().enumerate() {
+                *entry = a[(i, j)];
+            }
+            constant.reflect(&mut column);
+            constant.first_row.push(column[0]);
+            for (i, &entry) in column[1..].iter().enumerate() {
+                rest[(i, j)] = entry;
+            }
+        }
+        (constant, Matrix::Owned(rest))
+    }
+
+    /// y ← Hy.
+    pub fn reflect(&self, y: &mut [T]) {
+        let sum = y.iter().zip(&self.reflector).fold(T::ZERO, |sum, (&y, &v)| sum + y.scale(v));
+        let factor = sum.scale(T::Real::ONE / self.denominator);
+        for (y, &v) in y.iter_mut().zip(&self.reflector) {
+            *y -= factor.scale(v);
+        }
+    }
+
+    /// The rows without the constant of every column of b, and each column's first entry.
+    pub fn data(&self, b: MatRef<'_, T>) -> (Mat<T>, Vec<T>) {
+        let (m, k) = b.shape();
+        let mut rest = Mat::from_fn(m - 1, k, |_, _| T::ZERO);
+        let mut first = Vec::with_capacity(k);
+        let mut column = vec![T::ZERO; m];
+        for j in 0..k {
+            for (i, entry) in column.iter_mut().enumerate() {
+                *entry = b[(i, j)];
+            }
+            self.reflect(&mut column);
+            first.push(column[0]);
+            for (i, &entry) in column[1..].iter().enumerate() {
+                rest[(i, j)] = entry;
+            }
+        }
+        (rest, first)
+    }
+
+    /// The constant that belongs to the solution z, given the first entry of the reflected data.
+    pub fn value(&self, z: &[T], first: T) -> T {
+        let fitted = self.first_row.iter().zip(z).fold(T::ZERO, |sum, (&a, &z)| sum + a * z);
+        (fitted - first).scale(T::Real::ONE / self.norm)
+    }
+
+    /// A basis in the reduced rows, taken back to all m rows: H[0; U].
+    pub fn expand(&self, u: MatRef<'_, T>) -> Mat<T> {
+        let (m, r) = (u.nrows() + 1, u.ncols());
+        let mut full = Mat::from_fn(m, r, |i, j| if i == 0 { T::ZERO } else { u[(i - 1, j)] });
+        let mut column = vec![T::ZERO; m];
+        for j in 0..r {
+            for (i, entry) in column.iter_mut().enumerate() {
+                *entry = full[(i, j)];
+            }
+            self.reflect(&mut column);
+            for (i, &entry) in column.iter().enumerate() {
+                full[(i, j)] = entry;
+            }
+        }
+        full
+    }
+
+    /// q² for each row: the leverage of the constant.
+    pub fn leverages(&self) -> Vec<f64> {
+        let q = |i: usize| if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] };
+        (0..self.reflector.len()).map(|i| q(i).to_f64() * q(i).to_f64()).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! The problem after whitening, shift and removal of the constant, and the way back.
+
+use super::Matrix;
+use super::constant::Constant;
+use super::standard_form::PenaltyRows;
+use super::whiten::{Whitening, balancing_exponent, row_scale};
+use crate::description::Description;
+use crate::error::{Error, Result, Size};
+use crate::lambda::{Lambda, times_power_of_two};
+use crate::linalg::{self, Mat, MatRef, Threads};
+use crate::operator::dense::materialize;
+use crate::penalty::Resolved;
+use crate::scalar::{Real, Scalar};
+
+/// min ‖Āz − b̄‖² + d̄²‖L̄z‖² with Ā = (H·2ᵉDA) without its first row when there is an intercept, L̄ = 2ˡL, d̄ = 2ᵉ⁻ˡd.
+pub(crate) struct Reduced<'a, T: Scalar> {
+    pub matrix: Matrix<'a, T>,
+    pub penalty: PenaltyRows<T>,
+    pub constant: Option<Constant<T>>,
+    pub threads: Threads,
+    /// m of the caller.
+    pub rows: usize,
+    /// n.
+    pub unknowns: usize,
+    whitening: Whitening<T::Real>,
+    /// x₀ and Ax₀.
+    prior: Option<(Vec<T>, Vec<T>)>,
+    penalty_exponent: i32,
+}
+
+/// Right-hand sides of the reduced problem.
+pub(crate) struct ReducedData<T> {
+    /// b̄, m̄×k.
+    pub b: Mat<T>,
+    /// f: the units of b̄ are 2ᶠ times the caller's.
+    pub exponent: i32,
+    /// ‖Db‖ for each column in those units, before shift and removal of the constant.
+    pub norms: Vec<f64>,
+    /// The rows that hold the constant.
+    first: Vec<T>,
+}
+
+impl<'a, T: Scalar> Reduced<'a, T> {
+    /// `largest` is the largest entry of DA.
+    pub fn new(description: &Description<'_, T>, a: MatRef<'a, T>, largest: f64) -> Result<Self> {
+        let (rows, unknowns) = a.shape();
+        let threads = description.threads();
+        let scale = row_scale(rows, description.weights.as_deref(), description.noise_std.as_deref());
+        let exponent = balancing_exponent(T::Real::from_f64(largest));
+        let (whitening, mut matrix) = Whitening::matrix(scale, a, exponent);
+        let prior = description.prior_mean.as_ref().map(|mean| {
+            let mut image = vec![T::ZERO; rows];
+            T::multiply(a, mean, &mut image, threads);
+            (mean.clone(), image)
+        });
+        let mut constant = None;
+        if description.intercept {
+            let (removed, rest) = Constant::remove(matrix.view(), whitening.row_scale.as_deref());
+            constant = Some(removed);
+            matrix = rest;
+        }
+        let (penalty, penalty_exponent) = resolve(description, unknowns)?;
+        Ok(Self { matrix, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent })
+    }
+
+    /// The same without the matrix, for what outlives the caller's A.
+    pub fn without_matrix(self) -> Reduced<'static, T> {
+        let Self { matrix: _, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent } = self;
+        let matrix = Matrix::Owned(linalg::zeros(0, unknowns));
+        Reduced { matrix, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent }
+    }
+
+    /// The rows that were split off.
+    pub fn frame(&self) -> Frame<'_, T> {
+        Frame { rows: self.rows, constant: self.constant.as_ref() }
+    }
+
+    /// The damping of the reduced problem.
+    pub fn damping(&self, lambda: Lambda) -> f64 {
+        lambda.scaled(self.whitening.exponent - self.penalty_exponent).damping()
+    }
+
+    /// λ of the caller from a damping of the reduced problem.
+    pub fn lambda(&self, damping: f64) -> Lambda {
+        Lambda::from_damping(damping).scaled(self.penalty_exponent - self.whitening.exponent)
+    }
+
+    /// λ of the caller as a plain number, for curves and warnings.
+    pub fn lambda_value(&self, lambda: f64) -> f64 {
+        self.lambda(lambda.sqrt()).value()
+    }
+
+    /// A singular value of the reduced problem in the caller's units.
+    pub fn singular_value(&self, value: f64) -> f64 {
+        times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
+    }
+
+    pub fn data(&self, b: MatRef<'_, T>) -> ReducedData<T> {
+        let (m, k) = b.shape();
+        let image = |i: usize| self.prior.as_ref().map_or(T::ZERO, |(_, image)| image[i]);
+        let mut largest = 0.0f64;
+        for j in 0..k {
+            for i in 0..m {
+                let value = self.whitening.entry(b[(i, j)], i, 0);
+                largest = largest.max(value.real().modulus().to_f64()).max(value.imaginary().modulus().to_f64());
+                if self.prior.is_some() {
+                    let shift = self.whitening.entry(image(i), i, 0);
+                    largest = largest.max(shift.real().modulus().to_f64()).max(shift.imaginary().modulus().to_f64());
+                }
+            }
+        }
+        let exponent = balancing_exponent(T::Real::from_f64(largest.min(T::Real::MAX.to_f64())));
+        let scaled = |value: T, i: usize| self.whitening.entry(value, i, exponent);
+        let norms = linalg::column_norms(Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i)).as_ref());
+        let whitened = Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i) - scaled(image(i), i));
+        let (b, first) = match &self.constant {
+            Some(constant) => constant.data(whitened.as_ref()),
+            None => (whitened, Vec::new()),
+        };
+        ReducedData { b, exponent, norms, first }
+    }
+
+    /// ‖L̄z‖ for each column, in the units of the reduced problem.
+    pub fn penalty_norms(&self, z: MatRef<'_, T>) -> Vec<f64> {
+        match &self.penalty {
+            PenaltyRows::Identity => linalg::column_norms(z),
+            PenaltyRows::Diagonal(w) => linalg::column_norms(Mat::from_fn(z.nrows(), z.ncols(), |i, j| z[(i, j)].scale(w[i])).as_ref()),
+            PenaltyRows::Dense(l) => {
+                let mut image = linalg::zeros(l.nrows(), z.ncols());
+                linalg::multiply_block(l.as_ref(), linalg::Op::None, z, &mut image, self.threads);
+                linalg::column_norms(image.as_ref())
+            }
+        }
+    }
+
+    /// A penalty norm of the reduced problem in the caller's units.
+    pub fn penalty_norm(&self, norm: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(norm, self.whitening.exponent - data.exponent - self.penalty_exponent)
+    }
+
+    /// x (column-major) and the constants from the solutions z of the reduced problem.
+    pub fn answers(&self, z: MatRef<'_, T>, data: &ReducedData<T>) -> Result<(Vec<T>, Vec<T>)> {
+        let k = z.ncols();
+        let scale = |value: T, exponent: i32| {
+            let part = |r: T::Real| times_power_of_two(r, exponent);
+            T::from_parts(part(value.real()), part(value.imaginary()))
+        };
+        let mut x = Vec::with_capacity(self.unknowns * k);
+        let mut intercepts = Vec::with_capacity(k);
+        for j in 0..k {
+            let column: Vec<T> = (0..self.unknowns).map(|i| z[(i, j)]).collect();
+            intercepts.push(match &self.constant {
+                Some(constant) => scale(constant.value(&column, data.first[j]), -data.exponent),
+                None => T::ZERO,
+            });
+            for (i, &value) in column.iter().enumerate() {
+                let departure = scale(value, self.whitening.exponent - data.exponent);
+                x.push(self.prior.as_ref().map_or(departure, |(mean, _)| mean[i] + departure));
+            }
+        }
+        if let Some(index) = x.iter().chain(&intercepts).position(|v| !v.finite()) {
+            let index = if index < x.len() { Size::Position(index % self.unknowns, index / self.unknowns) } else { Size::Entry(index - x.len()) };
+            return Err(Error::NonFinite { what: "the answer, which overflows the scalar type: rescale A or b; x", index });
+        }
+        Ok((x, intercepts))
+    }
+}
+
+impl<T> ReducedData<T> {
+    /// A norm in the units of b̄ in those of the caller's whitened data.
+    pub fn in_units(&self, norm: f64) -> f64 {
+        times_power_of_two(norm, -self.exponent)
+    }
+
+    /// How many units of b̄ one unit of the caller's whitened data is.
+    pub fn unit(&self) -> f64 {
+        times_power_of_two(1.0, self.exponent)
+    }
+}
+
+/// The rows that are split off before a decomposition.
+pub(crate) struct Frame<'a, T: Scalar> {
+    /// m of the caller.
+    pub rows: usize,
+    pub constant: Option<&'a Constant<T>>,
+}
+
+/// L with its entries, scaled by a power of two where its size asks for it.
+fn resolve<T: Scalar>(description: &Description<'_, T>, unknowns: usize) -> Result<(PenaltyRows<T>, i32)> {
+    let nonfinite = |index| Error::NonFinite { what: "the penalty matrix L", index };
+    Ok(match description.penalty.resolve(unknowns)? {
+        Resolved::Identity => (PenaltyRows::Identity, 0),
+        Resolved::Diagonal(weights) => {
+            let exponent = balancing_exponent(linalg::largest_modulus(&weights));
+            (PenaltyRows::Diagonal(weights.into_iter().map(|w| times_power_of_two(w, exponent)).collect()), exponent)
+        }
+        Resolved::Operator(l) => {
+            let l = materialize(&*l);
+            let mut largest = T::Real::ZERO;
+            for j in 0..l.ncols() {
+                let column = l.col_as_slice(j);
+                if let Some(i) = column.iter().position(|v| !v.finite()) {
+                    return Err(nonfinite(Size::Position(i, j)));
+                }
+                largest = largest.larger(linalg::largest_modulus(column));
+            }
+            let exponent = balancing_exponent(largest);
+            let part = |r: T::Real| times_power_of_two(r, exponent);
+            let l = if exponent == 0 { l } else { Mat::from_fn(l.nrows(), l.ncols(), |i, j| T::from_parts(part(l[(i, j)].real()), part(l[(i, j)].imaginary()))) };
+            (PenaltyRows::Dense(l), exponent)
+        }
+    })
+}

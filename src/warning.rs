@@ -1,0 +1,95 @@
+//! What a user should know about an answer that is otherwise right.
+
+use core::fmt;
+
+/// Something the caller should know about a result. Reports print it; code can match on it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The chosen λ is an end of the interval searched: the criterion has no minimum inside.
+    EdgeOfInterval {
+        /// The end, as λ.
+        lambda: f64,
+        /// Whether it is the upper end.
+        upper: bool,
+    },
+    /// The criterion hardly changes over more than two decades of λ: the data do not determine λ well.
+    FlatMinimum {
+        /// Lower end of the flat stretch.
+        low: f64,
+        /// Upper end of the flat stretch.
+        high: f64,
+    },
+    /// Another local minimum is almost as good.
+    RivalMinimum {
+        /// Its λ.
+        lambda: f64,
+        /// Its criterion value divided by the best one.
+        ratio: f64,
+    },
+    /// The minimiser is not unique: this is the one of minimum norm.
+    MinimumNorm {
+        /// Numerical rank.
+        rank: usize,
+        /// Number of unknowns.
+        unknowns: usize,
+        /// Relative tolerance of the rank decision.
+        tolerance: f64,
+    },
+    /// The planned method gave the problem back and another one solved it.
+    MethodChanged {
+        /// The planned method.
+        from: &'static str,
+        /// The one that solved the problem.
+        to: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// The iteration was stopped before its tolerance, and the caller had asked to accept that.
+    Partial {
+        /// What the stopping quantity reached.
+        reached: f64,
+        /// What it should have reached.
+        tolerance: f64,
+    },
+}
+
+impl Warning {
+    /// The same with every λ in other units.
+    pub(crate) fn with_lambda(self, convert: impl Fn(f64) -> f64) -> Self {
+        match self {
+            Warning::EdgeOfInterval { lambda, upper } => Warning::EdgeOfInterval { lambda: convert(lambda), upper },
+            Warning::FlatMinimum { low, high } => Warning::FlatMinimum { low: convert(low), high: convert(high) },
+            Warning::RivalMinimum { lambda, ratio } => Warning::RivalMinimum { lambda: convert(lambda), ratio },
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::EdgeOfInterval { lambda, upper } => {
+                let (end, hint) = if *upper {
+                    ("upper", "the data favour as much regularization as there is; check the model, or give λ")
+                } else {
+                    ("lower", "the data favour no regularization")
+                };
+                write!(f, "λ = {lambda:.3e} is the {end} end of the interval searched: {hint}")
+            }
+            Warning::FlatMinimum { low, high } => {
+                write!(f, "the criterion is flat from λ = {low:.1e} to {high:.1e}: the data hardly determine λ")
+            }
+            Warning::RivalMinimum { lambda, ratio } => {
+                write!(f, "another local minimum at λ = {lambda:.3e} is within a factor {ratio:.4} of the best")
+            }
+            Warning::MinimumNorm { rank, unknowns, tolerance } => {
+                write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")
+            }
+            Warning::MethodChanged { from, to, why } => write!(f, "{from} handed over to {to}: {why}"),
+            Warning::Partial { reached, tolerance } => {
+                write!(f, "stopped at {reached:.1e}, before the tolerance {tolerance:.1e}, as asked")
+            }
+        }
+    }
+}
