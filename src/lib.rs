@@ -1,5 +1,6 @@
 pub mod data;
 pub mod error;
+mod interop;
 pub mod lambda;
 pub(crate) mod linalg;
 pub mod operator;
@@ -8,6 +9,9 @@ pub(crate) mod random;
 pub(crate) mod run;
 pub mod scalar;
 pub use data::Data;
+pub use faer;
+#[cfg(feature = "nalgebra")]
+pub use nalgebra;
 pub use error::{Error, Result};
 pub use lambda::{Lambda, log_grid};
 pub use operator::{DenseView, Operator};

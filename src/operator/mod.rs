@@ -4,15 +4,17 @@
 //! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators;
 //! [`difference`] has the penalty operators. [`dot_test`] finds a wrong adjoint.
 
+pub mod adjoint;
 pub mod algebra;
 pub mod dense;
 pub mod difference;
 mod dot_test;
 mod from_fn;
 
-pub use algebra::{diagonal, scaled, stack};
+pub use adjoint::{adjoint, transpose};
+pub use algebra::{diagonal, product, scaled, stack, sum};
 pub use dense::DenseView;
-pub use difference::Boundary;
+pub use difference::{Boundary, Differences, first_difference, first_difference_2d, second_difference, second_difference_2d};
 pub use dot_test::dot_test;
 pub use from_fn::{FromFn, from_fn};
 
