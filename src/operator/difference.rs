@@ -224,11 +224,10 @@ impl Axis {
         let rows = (0..lead.min(self.rows())).chain(lead + self.core()..self.rows());
         rows.flat_map(move |row| {
             self.coefficients().iter().enumerate().filter_map(move |(tap, &coefficient)| {
-                // shifted by n, which makes it nonnegative, also where the line is shorter than the row is wide
-                let shifted = row + tap + n - lead.min(n + row + tap);
+                let position = (row + tap) as isize - lead as isize;
                 let value = match self.boundary {
-                    Boundary::Periodic => shifted.checked_rem(n),
-                    _ => shifted.checked_sub(n).filter(|&value| value < n),
+                    Boundary::Periodic => usize::try_from(position.rem_euclid(n as isize)).ok(),
+                    Boundary::Free | Boundary::Zero => usize::try_from(position).ok().filter(|&value| value < n),
                 };
                 value.map(|value| (row, value, coefficient))
             })
