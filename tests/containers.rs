@@ -64,7 +64,7 @@ where
     D: Data<T, Each<u8> = u8> + ?Sized,
 {
     check_view(b.view(), m, 1, |i, _| expected(i));
-    assert_eq!(D::each(vec![7]), 7);
+    assert_eq!(D::each(vec![7_u8]), 7);
     D::output(2, 1, vec![entry(0, 0), entry(1, 0)])
 }
 
@@ -74,24 +74,24 @@ where
     D: Data<T, Each<u8> = Vec<u8>> + ?Sized,
 {
     check_view(b.view(), m, n, expected);
-    assert_eq!(D::each(vec![7, 8]), [7, 8]);
+    assert_eq!(D::each(vec![7_u8, 8]), [7, 8]);
     D::output(2, 3, column_major(2, 3))
 }
 
 macro_rules! for_each_scalar {
-    ($($name:ident)*) => {$(
+    ($cases:ident: $($name:ident)*) => {$(
         #[test]
         fn $name() {
-            cases::$name::<f32>();
-            cases::$name::<f64>();
-            cases::$name::<c32>();
-            cases::$name::<c64>();
+            $cases::$name::<f32>();
+            $cases::$name::<f64>();
+            $cases::$name::<c32>();
+            $cases::$name::<c64>();
         }
     )*};
 }
-for_each_scalar!(slices views pointers faer_matrices faer_columns empty);
+for_each_scalar!(cases: slices views pointers faer_matrices faer_columns empty);
 #[cfg(feature = "nalgebra")]
-for_each_scalar!(nalgebra_dynamic nalgebra_static nalgebra_views nalgebra_vectors);
+for_each_scalar!(nalgebra_cases: dynamic fixed steps vectors);
 
 mod cases {
     use super::*;
@@ -198,67 +198,65 @@ mod cases {
         check_vector::<T, _>(&[][..], 0, |_| T::ONE);
         check_vector(&Col::<T>::from_fn(0, |_| T::ONE), 0, |_| T::ONE);
     }
+}
 
-    #[cfg(feature = "nalgebra")]
-    mod with_nalgebra {
-        use super::*;
-        use wellposed::nalgebra::{Const, DMatrix, DVector, Dyn, MatrixXx2, OMatrix, OVector, RowDVector, SMatrix, SMatrixView, SVector};
+#[cfg(feature = "nalgebra")]
+mod nalgebra_cases {
+    use super::*;
+    use wellposed::nalgebra::{Const, DMatrix, DVector, Dyn, MatrixXx2, OMatrix, OVector, RowDVector, SMatrix, SVector};
 
-        pub fn nalgebra_dynamic<T: Scalar>() {
-            let a = DMatrix::from_fn(5, 4, entry::<T>);
-            check_operator(&a, 5, 4, entry);
-            check_operator(&&a, 5, 4, entry);
-            check_operator(&MatrixXx2::from_fn(5, entry::<T>), 5, 2, entry);
-            check_operator(&OMatrix::<T, Const<3>, Dyn>::from_fn(6, entry), 3, 6, entry);
-            let answer: DMatrix<T> = check_matrix(&a, 5, 4, entry);
-            assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
-            let answer: DMatrix<T> = check_matrix(&MatrixXx2::from_fn(5, entry::<T>), 5, 2, entry);
-            assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
-            // one column that the type does not know of
-            check_matrix(&DMatrix::from_fn(5, 1, entry::<T>), 5, 1, entry);
-            check_matrix(&RowDVector::from_fn(4, |_, j| entry::<T>(0, j)), 1, 4, entry);
-        }
-
-        pub fn nalgebra_static<T: Scalar>() {
-            let a = SMatrix::<T, 3, 2>::from_fn(entry);
-            check_operator(&a, 3, 2, entry);
-            let answer: DMatrix<T> = check_matrix(&a, 3, 2, entry);
-            assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
-            check_operator(&SMatrix::<T, 1, 127>::from_fn(entry), 1, 127, entry);
-            check_matrix(&SMatrix::<T, 1, 127>::from_fn(entry), 1, 127, entry);
-            check_operator(&SMatrix::<T, 1, 200>::from_fn(entry), 1, 200, entry);
-        }
-
-        pub fn nalgebra_views<T: Scalar>() {
-            let a = DMatrix::from_fn(7, 6, entry::<T>);
-            check_operator(&a.view((1, 2), (4, 3)), 4, 3, |i, j| entry(i + 1, j + 2));
-            check_operator(&a.view_with_steps((1, 0), (3, 2), (1, 2)), 3, 2, |i, j| entry(1 + 2 * i, 3 * j));
-            check_operator(&a.rows_with_step(0, 3, 2), 3, 6, |i, j| entry(3 * i, j));
-            check_operator(&a.columns_with_step(1, 2, 2), 7, 2, |i, j| entry(i, 1 + 3 * j));
-            check_operator(&a.row(2), 1, 6, |_, j| entry(2, j));
-            let fixed: SMatrixView<'_, T, 2, 3, _, _> = a.fixed_view::<2, 3>(1, 1);
-            check_operator(&fixed, 2, 3, |i, j| entry(i + 1, j + 1));
-            let answer: DMatrix<T> = check_matrix(&fixed, 2, 3, |i, j| entry(i + 1, j + 1));
-            assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
-            check_matrix(&a.columns(2, 1), 7, 1, |i, _| entry(i, 2));
-            check_matrix(&a.view_with_steps((1, 0), (3, 2), (1, 2)), 3, 2, |i, j| entry(1 + 2 * i, 3 * j));
-        }
-
-        pub fn nalgebra_vectors<T: Scalar>() {
-            let expected = DVector::from_fn(2, |i, _| entry::<T>(i, 0));
-            let b = DVector::from_fn(5, |i, _| entry::<T>(i, 1));
-            check_operator(&b, 5, 1, |i, _| entry(i, 1));
-            let answer: DVector<T> = check_vector(&b, 5, |i| entry(i, 1));
-            assert_eq!(answer, expected);
-            let answer: DVector<T> = check_vector(&SVector::<T, 4>::from_fn(entry), 4, |i| entry(i, 0));
-            assert_eq!(answer, expected);
-            let answer: DVector<T> = check_vector(&b.rows_with_step(0, 2, 1), 2, |i| entry(2 * i, 1));
-            assert_eq!(answer, expected);
-            let a = DMatrix::from_fn(5, 4, entry::<T>);
-            check_vector(&a.column(2), 5, |i| entry(i, 2));
-            check_vector(&OVector::<T, Dyn>::from_fn(3, |i, _| entry(i, 0)), 3, |i| entry(i, 0));
-        }
+    pub fn dynamic<T: Scalar>() {
+        let a = DMatrix::from_fn(5, 4, entry::<T>);
+        check_operator(&a, 5, 4, entry);
+        check_operator(&&a, 5, 4, entry);
+        check_operator(&MatrixXx2::from_fn(5, entry::<T>), 5, 2, entry);
+        check_operator(&OMatrix::<T, Const<3>, Dyn>::from_fn(6, entry), 3, 6, entry);
+        let answer: DMatrix<T> = check_matrix(&a, 5, 4, entry);
+        assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
+        let answer: DMatrix<T> = check_matrix(&MatrixXx2::from_fn(5, entry::<T>), 5, 2, entry);
+        assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
+        // one column that the type does not know of
+        check_matrix(&DMatrix::from_fn(5, 1, entry::<T>), 5, 1, entry);
+        check_matrix(&RowDVector::from_fn(4, |_, j| entry::<T>(0, j)), 1, 4, entry);
     }
-    #[cfg(feature = "nalgebra")]
-    pub use with_nalgebra::*;
+
+    pub fn fixed<T: Scalar>() {
+        let a = SMatrix::<T, 3, 2>::from_fn(entry);
+        check_operator(&a, 3, 2, entry);
+        let answer: DMatrix<T> = check_matrix(&a, 3, 2, entry);
+        assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
+        check_operator(&SMatrix::<T, 1, 127>::from_fn(entry), 1, 127, entry);
+        check_matrix(&SMatrix::<T, 1, 127>::from_fn(entry), 1, 127, entry);
+        check_operator(&SMatrix::<T, 1, 200>::from_fn(entry), 1, 200, entry);
+    }
+
+    pub fn steps<T: Scalar>() {
+        let a = DMatrix::from_fn(7, 6, entry::<T>);
+        check_operator(&a.view((1, 2), (4, 3)), 4, 3, |i, j| entry(i + 1, j + 2));
+        check_operator(&a.view_with_steps((1, 0), (3, 2), (1, 2)), 3, 2, |i, j| entry(1 + 2 * i, 3 * j));
+        check_operator(&a.rows_with_step(0, 3, 2), 3, 6, |i, j| entry(3 * i, j));
+        check_operator(&a.columns_with_step(1, 2, 2), 7, 2, |i, j| entry(i, 1 + 3 * j));
+        check_operator(&a.row(2), 1, 6, |_, j| entry(2, j));
+        let fixed = a.fixed_view::<2, 3>(1, 1);
+        check_operator(&fixed, 2, 3, |i, j| entry(i + 1, j + 1));
+        let answer: DMatrix<T> = check_matrix(&fixed, 2, 3, |i, j| entry(i + 1, j + 1));
+        assert_eq!(answer, DMatrix::from_fn(2, 3, entry));
+        check_matrix(&a.columns(2, 1), 7, 1, |i, _| entry(i, 2));
+        check_matrix(&a.view_with_steps((1, 0), (3, 2), (1, 2)), 3, 2, |i, j| entry(1 + 2 * i, 3 * j));
+    }
+
+    pub fn vectors<T: Scalar>() {
+        let expected = DVector::from_fn(2, |i, _| entry::<T>(i, 0));
+        let b = DVector::from_fn(5, |i, _| entry::<T>(i, 1));
+        check_operator(&b, 5, 1, |i, _| entry(i, 1));
+        let answer: DVector<T> = check_vector(&b, 5, |i| entry(i, 1));
+        assert_eq!(answer, expected);
+        let answer: DVector<T> = check_vector(&SVector::<T, 4>::from_fn(entry), 4, |i| entry(i, 0));
+        assert_eq!(answer, expected);
+        let answer: DVector<T> = check_vector(&b.rows_with_step(0, 2, 1), 2, |i| entry(2 * i, 1));
+        assert_eq!(answer, expected);
+        let a = DMatrix::from_fn(5, 4, entry::<T>);
+        check_vector(&a.column(2), 5, |i| entry(i, 2));
+        check_vector(&OVector::<T, Dyn>::from_fn(3, |i, _| entry(i, 0)), 3, |i| entry(i, 0));
+    }
 }
