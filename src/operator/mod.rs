@@ -1,7 +1,8 @@
 //! A: the open end of the library. Anything that can multiply by A and by Aᴴ is an [`Operator`].
 //!
 //! Matrices of faer and nalgebra and [`DenseView`]s of slices implement it and show their entries, so that a
-//! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators;
+//! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators, and
+//! [`adjoint`](mod@adjoint) turns them round;
 //! [`difference`] has the penalty operators. [`dot_test`] finds a wrong adjoint.
 
 pub mod adjoint;
