@@ -1,22 +1,375 @@
-//! Operators made of operators.
-use super::Operator;
-use crate::error::Result;
+//! Operators made of operators: αA, A + B, A·B, blocks on top of each other, and diag(d). Aᴴ and Aᵀ are next door, in
+//! [`adjoint`](mod@super::adjoint).
+//!
+//! Each takes its parts by value; a reference and a `Box<dyn Operator>` are operators too, so that
+//! `sum(&a, &b)` borrows. Products and block products are passed on to the parts. Where a part's result has to be kept
+//! aside (sum, product, stack), the product allocates that one vector: an operator can then
+//! be shared between threads, and a vector is small beside the product that fills it.
+//!
+//! Entries are shown where a view can show them without a copy: a factor of 1, a stack of one block. Otherwise the operator offers only products, even when its parts have entries.
+
+use super::{Entries, Operator};
+use crate::error::{Error, Result, Size};
+use crate::linalg;
 use crate::scalar::Scalar;
 
-pub fn diagonal<T: Scalar>(_d: Vec<T>) -> Diagonal<T> { todo!() }
-pub struct Diagonal<T>(Vec<T>);
+/// Norms and dot products of the range are those of the part that owns it.
+macro_rules! range_of {
+    ($part:ident) => {
+        fn global_rows(&self) -> usize {
+            self.$part.global_rows()
+        }
+        fn range_norm(&self, y: &[Self::Scalar]) -> <Self::Scalar as Scalar>::Real {
+            self.$part.range_norm(y)
+        }
+        fn range_dot(&self, u: &[Self::Scalar], v: &[Self::Scalar]) -> Self::Scalar {
+            self.$part.range_dot(u, v)
+        }
+    };
+}
+
+/// αA, of the shape of A. A product costs one product with A and m (adjoint: n) multiplications.
+///
+/// ```
+/// use wellposed::operator::{Operator, diagonal, scaled};
+///
+/// let a = scaled(10.0, diagonal(vec![1.0, 2.0]));
+/// let mut y = [0.0; 2];
+/// a.apply(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [10.0, 20.0]);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub fn scaled<O: Operator>(factor: O::Scalar, operator: O) -> Scaled<O, O::Scalar> {
+    Scaled { factor, operator }
+}
+
+/// What [`scaled`] returns.
+#[derive(Debug, Clone, Copy)]
+pub struct Scaled<O, T> {
+    factor: T,
+    operator: O,
+}
+
+fn scale<T: Scalar>(values: &mut [T], factor: T) {
+    for value in values {
+        *value = factor * *value;
+    }
+}
+
+impl<O: Operator> Operator for Scaled<O, O::Scalar> {
+    type Scalar = O::Scalar;
+    fn shape(&self) -> (usize, usize) {
+        self.operator.shape()
+    }
+    fn apply(&self, x: &[O::Scalar], y: &mut [O::Scalar]) {
+        self.operator.apply(x, y);
+        scale(y, self.factor);
+    }
+    fn apply_adjoint(&self, y: &[O::Scalar], x: &mut [O::Scalar]) {
+        self.operator.apply_adjoint(y, x);
+        scale(x, self.factor.conj());
+    }
+    fn apply_block(&self, k: usize, x: &[O::Scalar], y: &mut [O::Scalar]) {
+        self.operator.apply_block(k, x, y);
+        scale(y, self.factor);
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[O::Scalar], x: &mut [O::Scalar]) {
+        self.operator.apply_adjoint_block(k, y, x);
+        scale(x, self.factor.conj());
+    }
+    fn entries(&self) -> Entries<'_, O::Scalar> {
+        if self.factor == O::Scalar::ONE { self.operator.entries() } else { Entries::None }
+    }
+    range_of!(operator);
+}
+
+/// A + B, both m×n. A product costs one with each and a vector of length m (adjoint: n) that it allocates.
+///
+/// # Errors
+/// [`Error::Shape`] when the shapes differ.
+///
+/// ```
+/// use wellposed::operator::{Operator, diagonal, sum};
+///
+/// let a = sum(diagonal(vec![1.0, 2.0]), diagonal(vec![10.0, 10.0]))?;
+/// let mut y = [0.0; 2];
+/// a.apply(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [11.0, 12.0]);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub fn sum<A: Operator, B: Operator<Scalar = A::Scalar>>(a: A, b: B) -> Result<Sum<A, B>> {
+    let ((m, n), (rows, columns)) = (a.shape(), b.shape());
+    if (rows, columns) != (m, n) {
+        return Err(Error::Shape {
+            what: "the second operator of the sum",
+            found: Size::Shape(rows, columns),
+            expected: Size::Shape(m, n),
+            hint: "both operators must have the same shape",
+        });
+    }
+    Ok(Sum { a, b })
+}
+
+/// What [`sum`] returns.
+#[derive(Debug, Clone, Copy)]
+pub struct Sum<A, B> {
+    a: A,
+    b: B,
+}
+
+fn add<T: Scalar>(to: &mut [T], values: &[T]) {
+    for (to, &value) in to.iter_mut().zip(values) {
+        *to += value;
+    }
+}
+
+impl<A: Operator, B: Operator<Scalar = A::Scalar>> Operator for Sum<A, B> {
+    type Scalar = A::Scalar;
+    fn shape(&self) -> (usize, usize) {
+        self.a.shape()
+    }
+    fn apply(&self, x: &[A::Scalar], y: &mut [A::Scalar]) {
+        let mut second = vec![A::Scalar::ZERO; y.len()];
+        self.a.apply(x, y);
+        self.b.apply(x, &mut second);
+        add(y, &second);
+    }
+    fn apply_adjoint(&self, y: &[A::Scalar], x: &mut [A::Scalar]) {
+        let mut second = vec![A::Scalar::ZERO; x.len()];
+        self.a.apply_adjoint(y, x);
+        self.b.apply_adjoint(y, &mut second);
+        add(x, &second);
+    }
+    fn apply_block(&self, k: usize, x: &[A::Scalar], y: &mut [A::Scalar]) {
+        let mut second = vec![A::Scalar::ZERO; y.len()];
+        self.a.apply_block(k, x, y);
+        self.b.apply_block(k, x, &mut second);
+        add(y, &second);
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[A::Scalar], x: &mut [A::Scalar]) {
+        let mut second = vec![A::Scalar::ZERO; x.len()];
+        self.a.apply_adjoint_block(k, y, x);
+        self.b.apply_adjoint_block(k, y, &mut second);
+        add(x, &second);
+    }
+    range_of!(a);
+}
+
+/// A·B: m×n for A m×p and B p×n. A product costs one with each and a vector of length p that it allocates.
+///
+/// # Errors
+/// [`Error::Shape`] when B has not as many rows as A has columns.
+///
+/// ```
+/// use wellposed::operator::{Boundary, Operator, diagonal, first_difference, product};
+///
+/// let weighted = product(diagonal(vec![1.0, 10.0]), first_difference(3, Boundary::Free))?;
+/// let mut y = [0.0; 2];
+/// weighted.apply(&[1.0, 2.0, 4.0], &mut y);
+/// assert_eq!(y, [1.0, 20.0]);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub fn product<A: Operator, B: Operator<Scalar = A::Scalar>>(a: A, b: B) -> Result<Product<A, B>> {
+    let ((_, inner), (rows, columns)) = (a.shape(), b.shape());
+    if rows != inner {
+        return Err(Error::Shape {
+            what: "the right operator of the product",
+            found: Size::Shape(rows, columns),
+            expected: Size::Shape(inner, columns),
+            hint: "it must have as many rows as the left operator has columns",
+        });
+    }
+    Ok(Product { a, b })
+}
+
+/// What [`product`] returns.
+#[derive(Debug, Clone, Copy)]
+pub struct Product<A, B> {
+    a: A,
+    b: B,
+}
+
+impl<A: Operator, B: Operator<Scalar = A::Scalar>> Operator for Product<A, B> {
+    type Scalar = A::Scalar;
+    fn shape(&self) -> (usize, usize) {
+        (self.a.shape().0, self.b.shape().1)
+    }
+    fn apply(&self, x: &[A::Scalar], y: &mut [A::Scalar]) {
+        let mut inner = vec![A::Scalar::ZERO; self.b.shape().0];
+        self.b.apply(x, &mut inner);
+        self.a.apply(&inner, y);
+    }
+    fn apply_adjoint(&self, y: &[A::Scalar], x: &mut [A::Scalar]) {
+        let mut inner = vec![A::Scalar::ZERO; self.b.shape().0];
+        self.a.apply_adjoint(y, &mut inner);
+        self.b.apply_adjoint(&inner, x);
+    }
+    fn apply_block(&self, k: usize, x: &[A::Scalar], y: &mut [A::Scalar]) {
+        let mut inner = vec![A::Scalar::ZERO; self.b.shape().0 * k];
+        self.b.apply_block(k, x, &mut inner);
+        self.a.apply_block(k, &inner, y);
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[A::Scalar], x: &mut [A::Scalar]) {
+        let mut inner = vec![A::Scalar::ZERO; self.b.shape().0 * k];
+        self.a.apply_adjoint_block(k, y, &mut inner);
+        self.b.apply_adjoint_block(k, &inner, x);
+    }
+    range_of!(a);
+}
+
+/// [A₁; A₂; …], the blocks on top of each other: (m₁ + m₂ + …)×n. A product costs one with each block; the adjoint
+/// allocates a vector of length n, and block products one block of the size of a part's result.
+///
+/// Operators of different types go in as `Box<dyn Operator<Scalar = _>>`.
+///
+/// # Errors
+/// [`Error::Shape`] when there is no block, or when the blocks have different numbers of columns.
+///
+/// ```
+/// use wellposed::operator::{Boundary, Operator, diagonal, first_difference, stack};
+///
+/// let blocks: Vec<Box<dyn Operator<Scalar = f64>>> =
+///     vec![Box::new(diagonal(vec![1.0; 3])), Box::new(first_difference(3, Boundary::Free))];
+/// let a = stack(blocks)?;
+/// let mut y = [0.0; 5];
+/// a.apply(&[1.0, 2.0, 4.0], &mut y);
+/// assert_eq!(y, [1.0, 2.0, 4.0, 1.0, 2.0]);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub fn stack<O: Operator>(blocks: Vec<O>) -> Result<Stack<O>> {
+    let Some(first) = blocks.first() else {
+        return Err(Error::Shape {
+            what: "the list of blocks",
+            found: Size::Length(0),
+            expected: Size::Length(1),
+            hint: "stack at least one operator",
+        });
+    };
+    let columns = first.shape().1;
+    if let Some((m, n)) = blocks.iter().map(Operator::shape).find(|shape| shape.1 != columns) {
+        return Err(Error::Shape {
+            what: "a block of the stack",
+            found: Size::Shape(m, n),
+            expected: Size::Shape(m, columns),
+            hint: "every block must have as many columns as the first",
+        });
+    }
+    Ok(Stack { blocks })
+}
+
+/// What [`stack`] returns.
+#[derive(Debug, Clone)]
+pub struct Stack<O> {
+    /// At least one.
+    blocks: Vec<O>,
+}
+
+impl<O: Operator> Stack<O> {
+    /// Each block with the index of its first row.
+    fn parts(&self) -> impl Iterator<Item = (usize, &O)> {
+        self.blocks.iter().scan(0, |next, block| {
+            let start = *next;
+            *next += block.shape().0;
+            Some((start, block))
+        })
+    }
+}
+
+impl<O: Operator> Operator for Stack<O> {
+    type Scalar = O::Scalar;
+    fn shape(&self) -> (usize, usize) {
+        (self.blocks.iter().map(|block| block.shape().0).sum(), self.blocks[0].shape().1)
+    }
+    fn apply(&self, x: &[O::Scalar], y: &mut [O::Scalar]) {
+        for (start, block) in self.parts() {
+            block.apply(x, &mut y[start..start + block.shape().0]);
+        }
+    }
+    fn apply_adjoint(&self, y: &[O::Scalar], x: &mut [O::Scalar]) {
+        let (first, rest) = (&self.blocks[0], self.parts().skip(1));
+        first.apply_adjoint(&y[..first.shape().0], x);
+        let mut term = if self.blocks.len() > 1 { vec![O::Scalar::ZERO; x.len()] } else { Vec::new() };
+        for (start, block) in rest {
+            block.apply_adjoint(&y[start..start + block.shape().0], &mut term);
+            add(x, &term);
+        }
+    }
+    fn apply_block(&self, k: usize, x: &[O::Scalar], y: &mut [O::Scalar]) {
+        let m = self.shape().0;
+        let mut part = Vec::new();
+        for (start, block) in self.parts() {
+            let rows = block.shape().0;
+            part.resize(rows * k, O::Scalar::ZERO);
+            block.apply_block(k, x, &mut part);
+            for j in 0..k {
+                y[j * m + start..][..rows].copy_from_slice(&part[j * rows..][..rows]);
+            }
+        }
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[O::Scalar], x: &mut [O::Scalar]) {
+        let m = self.shape().0;
+        let (mut part, mut term) = (Vec::new(), vec![O::Scalar::ZERO; x.len()]);
+        x.fill(O::Scalar::ZERO);
+        for (start, block) in self.parts() {
+            part.clear();
+            for j in 0..k {
+                part.extend_from_slice(&y[j * m + start..][..block.shape().0]);
+            }
+            block.apply_adjoint_block(k, &part, &mut term);
+            add(x, &term);
+        }
+    }
+    fn entries(&self) -> Entries<'_, O::Scalar> {
+        if let [only] = &self.blocks[..] { only.entries() } else { Entries::None }
+    }
+    fn global_rows(&self) -> usize {
+        self.blocks.iter().map(Operator::global_rows).sum()
+    }
+    fn range_norm(&self, y: &[O::Scalar]) -> <O::Scalar as Scalar>::Real {
+        let norms: Vec<_> = self.parts().map(|(start, block)| block.range_norm(&y[start..start + block.shape().0])).collect();
+        linalg::norm(&norms)
+    }
+    fn range_dot(&self, u: &[O::Scalar], v: &[O::Scalar]) -> O::Scalar {
+        self.parts().fold(O::Scalar::ZERO, |sum, (start, block)| {
+            let rows = start..start + block.shape().0;
+            sum + block.range_dot(&u[rows.clone()], &v[rows])
+        })
+    }
+}
+
+/// diag(d): n×n, entry i of the product is dᵢxᵢ. n multiplications.
+///
+/// ```
+/// use wellposed::operator::{Operator, diagonal};
+///
+/// let mut y = [0.0; 2];
+/// diagonal(vec![2.0, 3.0]).apply(&[1.0, 10.0], &mut y);
+/// assert_eq!(y, [2.0, 30.0]);
+/// # Ok::<(), wellposed::Error>(())
+/// ```
+pub fn diagonal<T: Scalar>(d: Vec<T>) -> Diagonal<T> {
+    Diagonal { d }
+}
+
+/// What [`diagonal`] returns.
+#[derive(Debug, Clone)]
+pub struct Diagonal<T> {
+    d: Vec<T>,
+}
+
 impl<T: Scalar> Operator for Diagonal<T> {
     type Scalar = T;
-    fn shape(&self) -> (usize, usize) { todo!() }
-    fn apply(&self, _x: &[T], _y: &mut [T]) { todo!() }
-    fn apply_adjoint(&self, _y: &[T], _x: &mut [T]) { todo!() }
+    fn shape(&self) -> (usize, usize) {
+        (self.d.len(), self.d.len())
+    }
+    fn apply(&self, x: &[T], y: &mut [T]) {
+        for ((y, &x), &d) in y.iter_mut().zip(x).zip(&self.d) {
+            *y = d * x;
+        }
+    }
+    fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
+        for ((x, &y), &d) in x.iter_mut().zip(y).zip(&self.d) {
+            *x = d.conj() * y;
+        }
+    }
 }
-pub struct Scaled<O>(O);
-pub fn scaled<O: Operator>(_f: O::Scalar, o: O) -> Scaled<O> { Scaled(o) }
-impl<O: Operator> Operator for Scaled<O> {
-    type Scalar = O::Scalar;
-    fn shape(&self) -> (usize, usize) { todo!() }
-    fn apply(&self, _x: &[O::Scalar], _y: &mut [O::Scalar]) { todo!() }
-    fn apply_adjoint(&self, _y: &[O::Scalar], _x: &mut [O::Scalar]) { todo!() }
-}
-pub fn stack<O: Operator>(_b: Vec<O>) -> Result<Scaled<O>> { todo!() }

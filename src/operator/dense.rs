@@ -2,7 +2,7 @@
 
 use super::{Entries, Operator};
 use crate::error::{Error, Result, Size};
-use crate::linalg::{MatRef, Threads};
+use crate::linalg::{Accum, Mat, MatMut, MatRef, Op, Threads};
 use crate::scalar::Scalar;
 
 /// A dense m×n matrix in the caller's memory, with any strides.
@@ -92,7 +92,77 @@ impl<T: Scalar> Operator for DenseView<'_, T> {
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
         T::multiply_adjoint(self.matrix, y, x, Threads::ONE)
     }
+    fn apply_block(&self, k: usize, x: &[T], y: &mut [T]) {
+        let (m, n) = DenseView::shape(self);
+        let (x, y) = (MatRef::from_column_major_slice(x, n, k), MatMut::from_column_major_slice_mut(y, m, k));
+        T::product(y, Accum::Replace, T::ONE, self.matrix, Op::None, x, Op::None, Threads::ONE)
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[T], x: &mut [T]) {
+        let (m, n) = DenseView::shape(self);
+        let (y, x) = (MatRef::from_column_major_slice(y, m, k), MatMut::from_column_major_slice_mut(x, n, k));
+        T::product(x, Accum::Replace, T::ONE, self.matrix, Op::Adjoint, y, Op::None, Threads::ONE)
+    }
     fn entries(&self) -> Entries<'_, T> {
         Entries::Dense(*self)
+    }
+}
+
+/// The columns that [`materialize`] asks for at once: enough for a block product, little memory beside the result.
+const COLUMNS_AT_ONCE: usize = 32;
+
+/// All entries of A: a copy of those it shows, or else its products with the unit vectors.
+pub(crate) fn materialize<T: Scalar>(operator: &dyn Operator<Scalar = T>) -> Mat<T> {
+    if let Entries::Dense(view) = operator.entries() {
+        return view.matrix().cloned();
+    }
+    let (m, n) = operator.shape();
+    let mut entries = Mat::from_fn(m, n, |_, _| T::ZERO);
+    let mut units = vec![T::ZERO; n * COLUMNS_AT_ONCE.min(n)];
+    let mut products = vec![T::ZERO; m * COLUMNS_AT_ONCE.min(n)];
+    for first in (0..n).step_by(COLUMNS_AT_ONCE) {
+        let k = COLUMNS_AT_ONCE.min(n - first);
+        for j in 0..k {
+            units[j * n + first + j] = T::ONE;
+        }
+        operator.apply_block(k, &units[..n * k], &mut products[..m * k]);
+        for j in 0..k {
+            units[j * n + first + j] = T::ZERO;
+            entries.col_as_slice_mut(first + j).copy_from_slice(&products[j * m..(j + 1) * m]);
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::{Boundary, scaled, second_difference};
+
+    #[test]
+    fn materialized_products_are_the_entries() {
+        for n in [0, 1, 2, 31, 32, 33, 70] {
+            let d = materialize::<f64>(&second_difference(n, Boundary::Free));
+            assert_eq!(d.shape(), (n.saturating_sub(2), n));
+            for i in 0..d.nrows() {
+                for j in 0..n {
+                    let expected = if j == i + 1 { -2.0 } else { f64::from(u8::from(j == i || j == i + 2)) };
+                    assert_eq!(d[(i, j)], expected, "{n}: {i}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn materialized_entries_are_a_copy() -> Result<()> {
+        let numbers: Vec<f64> = (0..12).map(f64::from).collect();
+        let view = DenseView::row_major(&numbers, 3, 4)?;
+        let (copy, doubled) = (materialize(&view), materialize(&scaled(2.0, view)));
+        for i in 0..3 {
+            for j in 0..4 {
+                assert_eq!(copy[(i, j)], numbers[4 * i + j]);
+                assert_eq!(doubled[(i, j)], 2.0 * numbers[4 * i + j]);
+            }
+        }
+        Ok(())
     }
 }

@@ -7,6 +7,9 @@ use crate::scalar::{Real, Scalar};
 
 /// Checks ⟨y, Ax⟩ = ⟨Aᴴy, x⟩ on random vectors (fixed seed): the test that an operator and its adjoint belong together.
 ///
+/// The sizes of Ax and Aᴴy are the scale of rounding: an operator that is a small difference of large ones, such as
+/// `sum(a, scaled(-1.0, nearly_a))`, can fail by the rounding of those.
+///
 /// # Errors
 /// [`Error::Parameter`] when the two numbers differ by more than rounding explains, with their relative difference;
 /// [`Error::NonFinite`] when a product is NaN or infinite.

@@ -1,18 +1,21 @@
 //! A: the open end of the library. Anything that can multiply by A and by Aᴴ is an [`Operator`].
 //!
 //! Matrices of faer and nalgebra and [`DenseView`]s of slices implement it and show their entries, so that a
-//! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators;
+//! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators, and
+//! [`adjoint`](mod@adjoint) turns them round;
 //! [`difference`] has the penalty operators. [`dot_test`] finds a wrong adjoint.
 
+pub mod adjoint;
 pub mod algebra;
 pub mod dense;
 pub mod difference;
 mod dot_test;
 mod from_fn;
 
-pub use algebra::{diagonal, scaled, stack};
+pub use adjoint::{adjoint, transpose};
+pub use algebra::{diagonal, product, scaled, stack, sum};
 pub use dense::DenseView;
-pub use difference::Boundary;
+pub use difference::{Boundary, Differences, first_difference, first_difference_2d, second_difference, second_difference_2d};
 pub use dot_test::dot_test;
 pub use from_fn::{FromFn, from_fn};
 
