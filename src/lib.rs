@@ -1,12 +1,15 @@
 pub mod data;
 pub mod error;
+pub(crate) mod krylov;
 pub mod lambda;
 pub(crate) mod linalg;
+pub mod method;
 pub mod operator;
 pub mod penalty;
 pub(crate) mod random;
 pub(crate) mod run;
 pub mod scalar;
+pub mod step;
 pub use data::Data;
 pub use error::{Error, Result};
 pub use lambda::{Lambda, log_grid};
