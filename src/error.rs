@@ -22,7 +22,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// NaN or ∞ where a finite number is needed.
-    #[error("{what} has a value that is NaN or infinite at {index}: remove or impute it before the call")]
+    #[error("{what} has a value that is NaN or infinite at {index}: {}", .index.way_out())]
     NonFinite {
         /// Which argument (or result).
         what: &'static str,
@@ -130,6 +130,18 @@ pub enum Size {
     Entry(usize),
     /// Row and column of a matrix.
     Position(usize, usize),
+    /// A step of an iteration; 0 is what comes before the first.
+    Step(usize),
+}
+
+impl Size {
+    /// What to do about a value there that is not finite.
+    fn way_out(&self) -> &'static str {
+        match self {
+            Size::Step(_) => "the operator returned it, or its values overflow; operator::dot_test checks both products",
+            _ => "remove or impute it before the call",
+        }
+    }
 }
 
 impl fmt::Display for Size {
@@ -139,6 +151,7 @@ impl fmt::Display for Size {
             Size::Shape(rows, columns) => write!(f, "{rows}×{columns}"),
             Size::Entry(index) => write!(f, "entry {index}"),
             Size::Position(row, column) => write!(f, "row {row}, column {column}"),
+            Size::Step(index) => write!(f, "step {index}"),
         }
     }
 }
