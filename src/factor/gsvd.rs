@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What it equals: for L = I the SVD, γᵢ = cᵢ/sᵢ being the singular values of A; for invertible L the SVD of A·L⁻¹; for
-//! other L the transformation to standard form (Eldén 1982, doi:10.1007/BF01932920) of problems that have one.
+//! other L the transformation to standard form (Eldén 1982, doi:10.1007/BF01934412) of problems that have one.
 //!
 //! Prefer a sibling: the SVD when L = I, the band solvers when A is banded too, a QR of [A; √λL] when one λ is given.
 //!
@@ -23,8 +23,8 @@
 //! # How, and why so
 //!
 //! 1. A and L are scaled by powers of two to largest entries near 1. The CS decomposition finds c and s with absolute
-//!    errors near ε; without the balance, a block that is small as a whole would have only as many digits as it is not
-//!    smaller. The exponents go back into c, s and X at the end (range: γ must be a finite f64, or the smaller partner is 0).
+//!    errors near ε; without the balance, a block that is small as a whole would lose as many digits as
+//!    it is smaller. The exponents go back into c, s and X at the end (range: γ must be a finite f64, or the smaller partner is 0).
 //! 2. Columns of the stacked matrix are scaled by powers of two to norms near 1 **for the decision of the rank**, which thus
 //!    does not depend on the units of the unknowns. (A column of pure noise next to large ones then counts as data.)
 //!    Column scaling D does not touch c and s: (AD, LD) has the factor D⁻¹X, and X itself when D is put back. What it would
@@ -49,8 +49,7 @@
 //! Symbols (Van Loan 1985, Björck 1996): C = diag(c), S = diag(s), X⁻¹ = YᴴQᴴ[A; L]; here A·X = UC, in Hansen's books the same.
 //!
 //! References: Van Loan 1976, doi:10.1137/0713009; Paige, Saunders 1981, doi:10.1137/0718026; Stewart 1982,
-//! doi:10.1007/BF01396447; Van Loan 1985, doi:10.1007/BF01389326; Bai, Demmel 1993, doi:10.1137/0914085 (LAPACK's route);
-//! Cox, Higham 1998, doi:10.1023/A:1022306527003 does not apply to unsorted rows, hence the sorting in 3.
+//! doi:10.1007/BF01396447; Van Loan 1985, doi:10.1007/BF01389653; Bai, Demmel 1993, doi:10.1137/0914085 (LAPACK's route).
 
 use crate::error::Result;
 use crate::factor::robust_svd::{completed, exponent, exponent_of, identity, product, robust_svd, scaled, shifted, zeros};
@@ -372,25 +371,27 @@ mod tests {
         assert_eq!((gsvd.c.len(), gsvd.s.len(), gsvd.x.shape(), gsvd.u.nrows()), (k, k, (n, k), m));
         assert_eq!(used, gsvd.c.iter().filter(|c| **c > 0.0).count());
         assert!(gsvd.c.windows(2).all(|c| c[0] >= c[1]) && gsvd.s.windows(2).all(|s| s[0] <= s[1]), "{:?}", (&gsvd.c, &gsvd.s));
-        let unit = T::Real::EPSILON.to_f64() * (m + n + p) as f64;
-        let mut worst = gsvd.c.iter().zip(&gsvd.s).map(|(c, s)| (c * c + s * s - 1.0).abs() / unit).fold(0.0, f64::max);
+        let unit = T::Real::EPSILON.to_f64() * (m + n + p).max(1) as f64;
+        let mut worst = gsvd.c.iter().zip(&gsvd.s).map(|(c, s)| (c * c + s * s - 1.0).abs() / unit).fold(0.0, f64::larger);
         let gram = |u: &Mat<T>| product(u.as_ref(), Op::Adjoint, u.as_ref(), Op::None, Threads::ONE);
-        worst = worst.max(distance(&gram(&gsvd.u), &identity(used, used)) / unit);
+        worst = worst.larger(distance(&gram(&gsvd.u), &identity(used, used)) / unit);
         let (ax, lx) = (times(a, &gsvd.x), times(l, &gsvd.x));
         let number = |value: f64| T::from_real(T::Real::from_f64(value));
-        // column by column, against the size of the column of X
+        // column by column, against the size of the column of X; ⟨Lxᵢ, Lxⱼ⟩ with an error of ‖L‖‖x‖·ε in either factor
         for j in 0..k {
             let length = norm(gsvd.x.col_as_slice(j)).to_f64();
             let uc: Vec<T> = (0..m).map(|i| ax[(i, j)] - if j < used { gsvd.u[(i, j)] * number(gsvd.c[j]) } else { T::ZERO }).collect();
             if m > 0 {
-                worst = worst.max(norm(&uc).to_f64() / (unit * length * size(a)).max(f64::MIN_POSITIVE));
+                worst = worst.larger(norm(&uc).to_f64() / (unit * length * size(a)).max(f64::MIN_POSITIVE));
             }
             let length_l = norm(lx.col_as_slice(j)).to_f64();
-            worst = worst.max((length_l - gsvd.s[j]).abs() / (unit * length * size(l)).max(f64::MIN_POSITIVE));
+            worst = worst.larger((length_l - gsvd.s[j]).abs() / (unit * length * size(l)).max(f64::MIN_POSITIVE));
             for i in 0..j {
                 let other = norm(gsvd.x.col_as_slice(i)).to_f64();
                 let inner = crate::linalg::dot(lx.col_as_slice(i), lx.col_as_slice(j)).modulus().to_f64();
-                worst = worst.max(inner / (unit * size(l) * (length * gsvd.s[i] + other * gsvd.s[j])).max(1e-300));
+                let small = unit * size(l);
+                worst = worst
+                    .larger(inner / (small * (length * gsvd.s[i] + other * gsvd.s[j] + small * length * other)).max(f64::MIN_POSITIVE));
             }
         }
         worst
@@ -409,7 +410,7 @@ mod tests {
         let mut error = 0.0_f64;
         for lambda in [1e-3, 1.0, 1e4] {
             let (x, y) = (solution(&gsvd, &b, lambda * ratio), reference(a, l, &b, lambda * ratio));
-            error = error.max(distance(&x, &y) / size(&y).max(f64::MIN_POSITIVE));
+            error = error.larger(distance(&x, &y) / size(&y).max(f64::MIN_POSITIVE));
         }
         println!("{name:>40} {}: identities {worst:.2} n·ε, solutions {:.1} ε", T::NAME, error / T::Real::EPSILON.to_f64());
         assert!(worst < 4.0, "{name}: {worst}");
