@@ -41,7 +41,7 @@
 //!
 //! Errors: the decomposition is exact for data perturbed by order nε‖A‖, nε‖L‖ (column by column). Where A and L are
 //! both small on a direction (condition κ of [A; L] after scaling), c and s there carry errors of order κε, and a
-//! null vector of L may then come out with s up to κε instead of 0.
+//! null vector of L comes out with s up to κε; hence the factor ‖x̂ᵢ‖ in what counts as zero.
 //!
 //! Cost: flops about 2(m+p)n² for the first QR, 4n³/3 for the pivoted one, 2(m+p)nk for Q, 6pk² + 16k³ for the SVD of Q_L,
 //! 4mk² for U, less for the rest. Memory: three (m+p)×n, a few n×n.
@@ -56,7 +56,8 @@ use crate::factor::robust_svd::{completed, exponent, exponent_of, identity, prod
 use crate::linalg::{Mat, MatRef, Op, Threads, largest_modulus, norm};
 use crate::scalar::{Real, Scalar};
 
-/// c or s (of the balanced pair) below this many ε·√(m+p+n) is 0 (and its partner 1).
+/// c or s (of the balanced pair) below this many ε·√(m+p+n)·max(1, ‖x̂ᵢ‖) is 0 (and its partner 1), x̂ᵢ being xᵢ in the
+/// equilibrated unknowns: a change of A or L in the last digits moves c and s by ε‖x̂ᵢ‖. Never above √ε.
 /// Measured on exact null spaces of differences of order 1 to 3, n = 3 to 500: see the tests.
 const ZERO_BELOW: f64 = 8.0;
 
@@ -104,8 +105,25 @@ impl<T: Scalar> Gsvd<T> {
         let k = stacked.rank;
         let q = stacked.q(threads);
         let zero_below = ZERO_BELOW * ((m + p + n) as f64).sqrt() * epsilon;
-        let Cs { u, mut c, mut s, y } = Cs::new(q.as_ref().subrows(0, m), q.as_ref().subrows(m, p), zero_below, threads)?;
+        let Cs { u, mut c, mut s, y } = Cs::new(q.as_ref().subrows(0, m), q.as_ref().subrows(m, p), threads)?;
         let (mut x, mut shift) = stacked.solve(&y, threads);
+
+        // x̂ᵢ: column i in the unknowns of the equilibrated stack, whose columns have norms near 1
+        let zero_below = |i: usize| {
+            let equilibrated: Vec<T> = (0..n).map(|j| shifted(x[(j, i)], shift[j] + stacked.scale[j])).collect();
+            (zero_below * norm(&equilibrated).to_f64().larger(1.0)).min(epsilon.sqrt())
+        };
+        for i in 0..k {
+            let (h, zero_below) = (c[i].hypot(s[i]), zero_below(i));
+            (c[i], s[i]) = match (c[i] / h, s[i] / h) {
+                (c, _) if c <= zero_below => (0.0, 1.0),
+                (_, s) if s <= zero_below => (1.0, 0.0),
+                pair => pair,
+            };
+        }
+        // the values set to zero, and equal ones on both sides of 1/√2, may be out of order
+        let mut order: Vec<usize> = (0..k).collect();
+        order.sort_by(|&i, &j| c[j].total_cmp(&c[i]).then(s[i].total_cmp(&s[j])));
 
         // back to A and L as given: (2^e_a·c, 2^e_l·s) = 2^e·h·(c', s'), and xᵢ takes the factor 1/(2^e·h)
         let e = e_a.max(e_l);
@@ -118,12 +136,12 @@ impl<T: Scalar> Gsvd<T> {
             }
         }
         shift.iter_mut().for_each(|shift| *shift -= e);
-        let used = c.iter().take_while(|c| **c > 0.0).count();
+        let used = c.iter().filter(|c| **c > 0.0).count();
         Ok(Self {
-            u: Mat::from_fn(m, used, |i, j| u[(i, j)]),
-            x: Mat::from_fn(n, k, |i, j| shifted(x[(i, j)], shift[i])),
-            c,
-            s,
+            u: Mat::from_fn(m, used, |i, j| u[(i, order[j])]),
+            x: Mat::from_fn(n, k, |i, j| shifted(x[(i, order[j])], shift[i])),
+            c: order.iter().map(|&i| c[i]).collect(),
+            s: order.iter().map(|&i| s[i]).collect(),
             rank: k,
             tolerance,
         })
@@ -221,7 +239,7 @@ impl<T: Scalar> Stacked<T> {
     }
 }
 
-/// Q_A = U·diag(c)·Yᴴ, Q_L = V·diag(s)·Yᴴ for a Q = [Q_A; Q_L] with orthonormal columns; Y unitary, c descending.
+/// Q_A = U·diag(c)·Yᴴ, Q_L = V·diag(s)·Yᴴ for a Q = [Q_A; Q_L] with orthonormal columns; Y unitary, c descending up to roundoff.
 struct Cs<T: Scalar> {
     /// m×min(m, k).
     u: Mat<T>,
@@ -231,7 +249,7 @@ struct Cs<T: Scalar> {
 }
 
 impl<T: Scalar> Cs<T> {
-    fn new(q_a: MatRef<'_, T>, q_l: MatRef<'_, T>, zero_below: f64, threads: Threads) -> Result<Self> {
+    fn new(q_a: MatRef<'_, T>, q_l: MatRef<'_, T>, threads: Threads) -> Result<Self> {
         let (m, k) = q_a.shape();
         let r = m.min(k);
         let svd = robust_svd(q_l, threads)?;
@@ -272,25 +290,7 @@ impl<T: Scalar> Cs<T> {
             c[j] = svd.s.get(j - split).map_or(0.0, |c| c.to_f64().min(1.0));
             s[j] = ((1.0 - c[j]) * (1.0 + c[j])).sqrt();
         }
-        for (c, s) in c.iter_mut().zip(&mut s) {
-            let h = c.hypot(*s);
-            (*c, *s) = match (*c / h, *s / h) {
-                (c, _) if c <= zero_below => (0.0, 1.0),
-                (_, s) if s <= zero_below => (1.0, 0.0),
-                pair => pair,
-            };
-        }
-        // at the split, roundoff may have put two equal pairs into the wrong order
-        let mut order: Vec<usize> = (0..k).collect();
-        order.sort_by(|&i, &j| c[j].total_cmp(&c[i]).then(s[i].total_cmp(&s[j])));
-        // columns of U beyond r do not exist; the pairs there have c = 0 and stay last
-        order.sort_by_key(|&i| i >= r);
-        Ok(Self {
-            u: Mat::from_fn(m, r, |i, j| u[(i, order[j])]),
-            c: order.iter().map(|&i| c[i]).collect(),
-            s: order.iter().map(|&i| s[i]).collect(),
-            y: Mat::from_fn(k, k, |i, j| y[(i, order[j])]),
-        })
+        Ok(Self { u, c, s, y })
     }
 }
 
@@ -414,14 +414,19 @@ mod tests {
         }
         println!("{name:>40} {}: identities {worst:.2} n·ε, solutions {:.1} ε", T::NAME, error / T::Real::EPSILON.to_f64());
         assert!(worst < 4.0, "{name}: {worst}");
-        let condition = if T::Real::EPSILON.to_f64() > 1e-10 { 1e-2 } else { 1e-9 };
+        // in single precision the reference itself loses up to 0.04 for small λ on a common null space; see the last test
+        let condition = if T::Real::EPSILON.to_f64() > 1e-10 { 1e-1 } else { 1e-9 };
         assert!(size(a) == 0.0 || error < condition, "{name}: {error}");
         gsvd
     }
 
-    /// A product of two random factors.
+    /// A product of two random factors with small integer parts: its rank is exact in every precision.
     fn of_rank<T: Scalar>(m: usize, n: usize, rank: usize, seed: u64) -> Mat<T> {
-        times(&random(m, rank, seed), &random(rank, n, seed + 1))
+        let integers = |a: Mat<T>| {
+            let round = |x: T::Real| T::Real::from_f64((2.0 * x.to_f64()).round());
+            Mat::from_fn(a.nrows(), a.ncols(), |i, j| T::from_parts(round(a[(i, j)].real()), round(a[(i, j)].imaginary())))
+        };
+        times(&integers(random(m, rank, seed)), &integers(random(rank, n, seed + 1)))
     }
 
     fn all_shapes<T: Scalar>() {
@@ -628,5 +633,23 @@ mod tests {
         assert_eq!(coefficient(0.0, 1.0, 0.0), 0.0);
         assert_eq!(coefficient(0.6, 0.8, 0.0), 0.6 / 0.6 / 0.6);
         assert!((coefficient(0.6, 0.8, 2.0) - 0.6 / (0.36 + 2.0 * 0.64)).abs() < 1e-15);
+    }
+
+    /// A common null space in single precision, measured against double precision of the same numbers.
+    #[test]
+    fn single_precision_loses_no_more_than_its_digits() {
+        let (a, l) = (of_rank::<f32>(12, 8, 2, 35), of_rank::<f32>(9, 8, 3, 37));
+        let double = |a: &Mat<f32>| Mat::from_fn(a.nrows(), a.ncols(), |i, j| f64::from(a[(i, j)]));
+        let b = random::<f32>(12, 1, 99);
+        let gsvd = Gsvd::new(a.as_ref(), l.as_ref(), Threads::ONE).unwrap();
+        let exact = Gsvd::new(double(&a).as_ref(), double(&l).as_ref(), Threads::ONE).unwrap();
+        assert_eq!((gsvd.rank, exact.rank), (5, 5));
+        for lambda in [0.0, 1e-3, 1.0, 1e4] {
+            let x = solution(&exact, &double(&b), lambda);
+            let error = distance(&double(&solution(&gsvd, &b, lambda)), &x) / size(&x);
+            let other = distance(&double(&reference(&a, &l, &b, lambda)), &x) / size(&x);
+            println!("λ = {lambda:e}: {error:.1e}, by an SVD for each λ {other:.1e}");
+            assert!(error < 1e-4, "λ = {lambda:e}: {error:e}");
+        }
     }
 }
