@@ -18,10 +18,20 @@ pub(crate) struct Checked {
 pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Checked> {
     let (m, n) = description.operator.shape();
     vector("the vector of weights", description.weights.as_deref(), &[m], "one weight for each row of A")?;
-    vector("the vector noise_std", description.noise_std.as_deref(), &[m, 1], "one standard deviation for each row of A, or a single one for all")?;
+    vector(
+        "the vector noise_std",
+        description.noise_std.as_deref(),
+        &[m, 1],
+        "one standard deviation for each row of A, or a single one for all",
+    )?;
     if let Some(mean) = &description.prior_mean {
         if mean.len() != n {
-            return Err(Error::Shape { what: "the prior mean", found: Size::Length(mean.len()), expected: Size::Length(n), hint: "one value for each column of A" });
+            return Err(Error::Shape {
+                what: "the prior mean",
+                found: Size::Length(mean.len()),
+                expected: Size::Length(n),
+                hint: "one value for each column of A",
+            });
         }
         if let Some(index) = mean.iter().position(|v| !v.finite()) {
             return Err(Error::NonFinite { what: "the prior mean", index: Size::Entry(index) });
@@ -31,7 +41,12 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         return Err(Error::Parameter { name: "threads", value: 0.0, must_be: "at least 1" });
     }
     if description.intercept && m == 0 {
-        return Err(Error::Shape { what: "A", found: Size::Shape(m, n), expected: Size::Shape(1, n), hint: "an intercept needs at least one row" });
+        return Err(Error::Shape {
+            what: "A",
+            found: Size::Shape(m, n),
+            expected: Size::Shape(1, n),
+            hint: "an intercept needs at least one row",
+        });
     }
     description.method.check()?;
     check_choice(choice)?;
@@ -40,9 +55,15 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     let Entries::Dense(a) = description.operator.entries() else { return Ok(Checked { largest: 0.0 }) };
     let a = a.matrix();
     if a.shape() != (m, n) {
-        return Err(Error::Shape { what: "the view that entries() returns", found: Size::Shape(a.nrows(), a.ncols()), expected: Size::Shape(m, n), hint: "entries() and shape() of the operator must agree" });
+        return Err(Error::Shape {
+            what: "the view that entries() returns",
+            found: Size::Shape(a.nrows(), a.ncols()),
+            expected: Size::Shape(m, n),
+            hint: "entries() and shape() of the operator must agree",
+        });
     }
-    let largest = T::largest_entry(a, description.threads()).ok_or_else(|| Error::NonFinite { what: "A", index: first_nonfinite(a) })?.to_f64();
+    let largest =
+        T::largest_entry(a, description.threads()).ok_or_else(|| Error::NonFinite { what: "A", index: first_nonfinite(a) })?.to_f64();
     Ok(Checked { largest: whitened_largest(description, a, largest) })
 }
 
@@ -51,7 +72,11 @@ pub(crate) fn check_choice(choice: Option<Choice>) -> Result<()> {
     match choice.map(|c| c.kind) {
         Some(Kind::Number(lambda)) if !lambda.is_valid() => {
             let value = if lambda.value().is_nan() { lambda.damping() } else { lambda.value() };
-            return Err(Error::Parameter { name: "λ", value, must_be: "finite and ≥ 0; for an infinite penalty use a prior mean or remove the columns" });
+            return Err(Error::Parameter {
+                name: "λ",
+                value,
+                must_be: "finite and ≥ 0; for an infinite penalty use a prior mean or remove the columns",
+            });
         }
         Some(Kind::Rule(rule)) => rule.check()?,
         _ => {}
@@ -67,7 +92,12 @@ pub(crate) fn check_data<T: Scalar>(description: &Description<'_, T>, b: MatRef<
 /// Checks right-hand sides of m rows.
 pub(crate) fn check_right_hand_sides<T: Scalar>(b: MatRef<'_, T>, m: usize, threads: Threads) -> Result<()> {
     if b.nrows() != m {
-        return Err(Error::Shape { what: "b", found: Size::Shape(b.nrows(), b.ncols()), expected: Size::Shape(m, b.ncols()), hint: "b must have as many rows as A" });
+        return Err(Error::Shape {
+            what: "b",
+            found: Size::Shape(b.nrows(), b.ncols()),
+            expected: Size::Shape(m, b.ncols()),
+            hint: "b must have as many rows as A",
+        });
     }
     if T::largest_entry(b, threads).is_none() {
         return Err(Error::NonFinite { what: "b", index: first_nonfinite(b) });
@@ -106,6 +136,8 @@ fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
 fn whitened_largest<T: Scalar>(description: &Description<'_, T>, a: MatRef<'_, T>, largest: f64) -> f64 {
     let scale = crate::transform::whiten::row_scale(a.nrows(), description.weights.as_deref(), description.noise_std.as_deref());
     let Some(scale) = scale else { return largest };
-    let row = |i: usize| (0..a.ncols()).map(|j| a[(i, j)].real().modulus().to_f64().max(a[(i, j)].imaginary().modulus().to_f64())).fold(0.0, f64::max);
+    let row = |i: usize| {
+        (0..a.ncols()).map(|j| a[(i, j)].real().modulus().to_f64().max(a[(i, j)].imaginary().modulus().to_f64())).fold(0.0, f64::max)
+    };
     (0..a.nrows()).map(|i| scale[i].to_f64() * row(i)).fold(0.0, f64::max).min(f64::MAX)
 }

@@ -196,7 +196,8 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
     /// factors fᵢ, so that their ratio keeps its digits as λ → 0.
     fn leave_one_out(&self, damping: f64) -> Option<Jet> {
         let (m, r) = (self.basis.nrows(), self.basis.ncols());
-        let factors: Vec<(f64, f64)> = self.spectrum.values.iter().map(|&value| filter(self.spectrum.effective(value, damping), damping)).collect();
+        let factors: Vec<(f64, f64)> =
+            self.spectrum.values.iter().map(|&value| filter(self.spectrum.effective(value, damping), damping)).collect();
         // per row: 1 − h and its two derivatives, then three residual sums for each right-hand side
         let mut gap = vec![[0.0; 3]; m];
         for (gap, &rest) in gap.iter_mut().zip(self.complement) {

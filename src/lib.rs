@@ -31,9 +31,6 @@ pub(crate) mod transform;
 pub mod warning;
 
 pub use data::Data;
-pub use faer;
-#[cfg(feature = "nalgebra")]
-pub use nalgebra;
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};

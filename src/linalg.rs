@@ -80,7 +80,16 @@ const QR_THREADS_FROM: usize = 1000;
 #[doc(hidden)]
 pub trait Kernels: Sized {
     /// C ← alpha·op(A)·op(B), or added to C.
-    fn product(c: MatMut<'_, Self>, accumulate: Accum, alpha: Self, a: MatRef<'_, Self>, op_a: Op, b: MatRef<'_, Self>, op_b: Op, threads: Threads);
+    fn product(
+        c: MatMut<'_, Self>,
+        accumulate: Accum,
+        alpha: Self,
+        a: MatRef<'_, Self>,
+        op_a: Op,
+        b: MatRef<'_, Self>,
+        op_b: Op,
+        threads: Threads,
+    );
     /// Lower triangle of C ← op(A)·op(A)ᴴ: AᴴA for `Op::Adjoint`, AAᴴ for `Op::None`.
     fn gram(c: MatMut<'_, Self>, accumulate: Accum, a: MatRef<'_, Self>, op: Op, threads: Threads);
     /// C = LLᴴ in the lower triangle; `Err(k)` when pivot k is not positive.
@@ -98,7 +107,14 @@ pub trait Kernels: Sized {
     /// B ← QB or QᴴB.
     fn apply_reflectors(basis: MatRef<'_, Self>, coefficients: MatRef<'_, Self>, op: Op, b: MatMut<'_, Self>, threads: Threads);
     /// A = U·diag(s)·Vᴴ, thin, s descending. U and V are computed where given.
-    fn svd(a: MatRef<'_, Self>, s: &mut [Self], u: Option<MatMut<'_, Self>>, v: Option<MatMut<'_, Self>>, by_rotations: bool, threads: Threads) -> Result<(), NoConvergence>;
+    fn svd(
+        a: MatRef<'_, Self>,
+        s: &mut [Self],
+        u: Option<MatMut<'_, Self>>,
+        v: Option<MatMut<'_, Self>>,
+        by_rotations: bool,
+        threads: Threads,
+    ) -> Result<(), NoConvergence>;
     /// The eigenvalues (ascending) and eigenvectors of a self-adjoint matrix given by its lower triangle.
     fn self_adjoint_eigen(a: MatRef<'_, Self>, s: &mut [Self], u: MatMut<'_, Self>, threads: Threads) -> Result<(), NoConvergence>;
     /// A = U·B·Vᴴ with B upper bidiagonal, m ≥ n; B on the diagonal and superdiagonal of A, reflectors in the rest.
@@ -111,7 +127,14 @@ pub trait Kernels: Sized {
     /// Lower triangle of G ← AᴴA and C ← AᴴB, A read once where it is tall.
     fn normal_equations(a: MatRef<'_, Self>, b: MatRef<'_, Self>, gram: MatMut<'_, Self>, data: MatMut<'_, Self>, threads: Threads);
     /// R ← B − AX and G ← AᴴR, A read once where it is tall.
-    fn residual_sweep(a: MatRef<'_, Self>, x: MatRef<'_, Self>, b: MatRef<'_, Self>, residual: MatMut<'_, Self>, gradient: MatMut<'_, Self>, threads: Threads);
+    fn residual_sweep(
+        a: MatRef<'_, Self>,
+        x: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        residual: MatMut<'_, Self>,
+        gradient: MatMut<'_, Self>,
+        threads: Threads,
+    );
     /// The largest |real| or |imaginary| part, or `None` where an entry is NaN or infinite.
     fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real>
     where
@@ -134,7 +157,16 @@ fn oriented<T>(a: MatRef<'_, T>, op: Op) -> MatRef<'_, T> {
     }
 }
 
-fn product<T: ComplexField>(c: MatMut<'_, T>, accumulate: Accum, alpha: T, a: MatRef<'_, T>, op_a: Op, b: MatRef<'_, T>, op_b: Op, threads: Threads) {
+fn product<T: ComplexField>(
+    c: MatMut<'_, T>,
+    accumulate: Accum,
+    alpha: T,
+    a: MatRef<'_, T>,
+    op_a: Op,
+    b: MatRef<'_, T>,
+    op_b: Op,
+    threads: Threads,
+) {
     let (lhs, rhs) = (oriented(a, op_a), oriented(b, op_b));
     let flops = 2.0 * c.nrows() as f64 * c.ncols() as f64 * lhs.ncols() as f64;
     let par = threads.for_work(flops, PRODUCT_THREADS_FROM).par();
@@ -225,7 +257,15 @@ fn qr_pivoted<T: ComplexField>(mut a: Mat<T>, threads: Threads) -> (Reflectors<T
     let mut inverse: Vec<usize> = (0..n).collect();
     if size > 0 {
         let mut memory = MemBuffer::new(factor::qr_in_place_scratch::<usize, T>(m, n, block, par, Default::default()));
-        factor::qr_in_place(a.as_mut(), coefficients.as_mut(), &mut forward, &mut inverse, par, MemStack::new(&mut memory), Default::default());
+        factor::qr_in_place(
+            a.as_mut(),
+            coefficients.as_mut(),
+            &mut forward,
+            &mut inverse,
+            par,
+            MemStack::new(&mut memory),
+            Default::default(),
+        );
     }
     (Reflectors { basis: a, coefficients }, forward)
 }
@@ -242,7 +282,9 @@ fn apply_reflectors<T: ComplexField>(basis: MatRef<'_, T>, coefficients: MatRef<
     match op {
         Op::None => h::apply_block_householder_sequence_on_the_left_in_place_with_conj(basis, coefficients, Conj::No, b, par, stack),
         // the k-th reflector's adjoint is its transpose with a conjugated basis
-        Op::Adjoint => h::apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj(basis, coefficients, Conj::Yes, b, par, stack),
+        Op::Adjoint => {
+            h::apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj(basis, coefficients, Conj::Yes, b, par, stack)
+        }
     }
 }
 
@@ -409,7 +451,9 @@ fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Option<T::Rea
     let width = n.div_ceil(parts).max(1);
     let mut results = vec![(T::Real::ZERO, T::Real::ZERO); n.div_ceil(width)];
     let columns = &columns;
-    in_parallel(results.iter_mut().enumerate().map(|(part, result)| move || *result = columns(part * width..((part + 1) * width).min(n))).collect());
+    in_parallel(
+        results.iter_mut().enumerate().map(|(part, result)| move || *result = columns(part * width..((part + 1) * width).min(n))).collect(),
+    );
     let largest = results.iter().fold(T::Real::ZERO, |largest, &(l, _)| if l > largest { l } else { largest });
     results.iter().all(|&(_, poison)| poison == T::Real::ZERO).then_some(largest)
 }
@@ -448,7 +492,13 @@ fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
     }
 }
 
-fn normal_equations<T: Scalar + ComplexField>(a: MatRef<'_, T>, b: MatRef<'_, T>, mut normal: MatMut<'_, T>, mut data: MatMut<'_, T>, threads: Threads) {
+fn normal_equations<T: Scalar + ComplexField>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut normal: MatMut<'_, T>,
+    mut data: MatMut<'_, T>,
+    threads: Threads,
+) {
     let (m, n) = a.shape();
     if m < TALL * n {
         gram(normal, Accum::Replace, a, Op::Adjoint, threads);
@@ -476,7 +526,14 @@ fn normal_equations<T: Scalar + ComplexField>(a: MatRef<'_, T>, b: MatRef<'_, T>
     add_parts(data.as_mut(), &datas);
 }
 
-fn residual_sweep<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: MatRef<'_, T>, b: MatRef<'_, T>, mut residual: MatMut<'_, T>, mut gradient: MatMut<'_, T>, threads: Threads) {
+fn residual_sweep<T: Scalar + ComplexField>(
+    a: MatRef<'_, T>,
+    x: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut residual: MatMut<'_, T>,
+    mut gradient: MatMut<'_, T>,
+    threads: Threads,
+) {
     let (m, n) = a.shape();
     if m < TALL * n {
         residual.copy_from(b);

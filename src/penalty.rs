@@ -138,11 +138,17 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                     });
                 }
                 if let Some(&bad) = weights.iter().find(|w| !(**w >= T::Real::ZERO && w.finite())) {
-                    return Err(Error::Parameter { name: "a penalty weight", value: bad.to_f64(), must_be: "finite and ≥ 0 (0 leaves the coefficient unpenalised)" });
+                    return Err(Error::Parameter {
+                        name: "a penalty weight",
+                        value: bad.to_f64(),
+                        must_be: "finite and ≥ 0 (0 leaves the coefficient unpenalised)",
+                    });
                 }
                 Resolved::Diagonal(weights.clone())
             }
-            Kind::Difference { order, boundary } => Resolved::Operator(Box::new(Differences::<T>::along_line(order.degree(), n, *boundary))),
+            Kind::Difference { order, boundary } => {
+                Resolved::Operator(Box::new(Differences::<T>::along_line(order.degree(), n, *boundary)))
+            }
             Kind::Difference2d { order, rows, columns, boundary } => {
                 if rows.checked_mul(*columns) != Some(n) {
                     return Err(Error::Shape {

@@ -141,7 +141,13 @@ impl<'a, T: Scalar> Problem<'a, T> {
 impl<T: Scalar> core::fmt::Debug for Problem<'_, T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (rows, columns) = self.description.operator.shape();
-        write!(f, "Problem({rows}×{columns} {}, penalty {}, method {})", T::NAME, self.description.penalty.describe(), self.description.method)
+        write!(
+            f,
+            "Problem({rows}×{columns} {}, penalty {}, method {})",
+            T::NAME,
+            self.description.penalty.describe(),
+            self.description.method
+        )
     }
 }
 

@@ -36,6 +36,8 @@ impl Random {
 
     /// `count` scalars with standard normal parts.
     pub fn scalars<T: Scalar>(&mut self, count: usize) -> Vec<T> {
-        (0..count).map(|_| T::from_parts(T::Real::from_f64(self.normal()), T::Real::from_f64(if T::IS_COMPLEX { self.normal() } else { 0.0 }))).collect()
+        (0..count)
+            .map(|_| T::from_parts(T::Real::from_f64(self.normal()), T::Real::from_f64(if T::IS_COMPLEX { self.normal() } else { 0.0 })))
+            .collect()
     }
 }

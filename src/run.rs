@@ -9,8 +9,8 @@ use crate::curve::Spectrum;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::cholesky::Direct;
-use crate::factor::decomposed::{self, Decomposed, Frame};
-use crate::factor::{Refusal, cholesky, qr, small};
+use crate::factor::decomposed::{self, Decomposed};
+use crate::factor::{Handed, Refusal, cholesky, qr, small};
 use crate::krylov::cgls;
 use crate::linalg::{self, Mat, MatRef, Op};
 use crate::method::{Cgls, Method};
@@ -28,7 +28,12 @@ use crate::warning::Warning;
 /// Whole solves, one concrete entry point for each scalar type.
 #[doc(hidden)]
 pub trait Engines: Sized {
-    fn solve(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, observer: Option<&mut Observer<'_>>) -> Result<Outcome<Self>>
+    fn solve(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        choice: Choice,
+        observer: Option<&mut Observer<'_>>,
+    ) -> Result<Outcome<Self>>
     where
         Self: Scalar;
     fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>>
@@ -70,7 +75,7 @@ macro_rules! engines {
 engines!(f32 f64 c32 c64);
 
 /// The inner result hands the problem to the next engine; the outer one is the caller's error.
-type Attempt<T> = Result<std::result::Result<T, Refusal>>;
+type Attempt<T> = Result<Handed<T>>;
 
 /// `?` for refusals: hands the problem back.
 macro_rules! or_refuse {
@@ -129,7 +134,12 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
 
 // ---- one solve --------------------------------------------------------------------------------------------------------
 
-fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice, observer: Option<&mut Observer<'_>>) -> Result<Outcome<T>> {
+fn solve<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    observer: Option<&mut Observer<'_>>,
+) -> Result<Outcome<T>> {
     if let Some(outcome) = small::solve(description, b, choice) {
         return Ok(outcome);
     }
@@ -202,7 +212,14 @@ struct Solved<T> {
     chosen: Vec<Chosen>,
 }
 
-fn attempt<T: Scalar>(engine: Engine, route: &Route, description: &Description<'_, T>, reduced: &Reduced<'_, T>, data: &ReducedData<T>, choice: Choice) -> Attempt<Solved<T>> {
+fn attempt<T: Scalar>(
+    engine: Engine,
+    route: &Route,
+    description: &Description<'_, T>,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    choice: Choice,
+) -> Attempt<Solved<T>> {
     match engine {
         Engine::Cholesky | Engine::Qr => {
             let (dampings, chosen) = match choice.kind {
@@ -261,7 +278,13 @@ fn decompose_and_solve<T: Scalar>(
 }
 
 /// Cholesky or QR: one factorization for each run of equal dampings.
-fn direct<T: Scalar>(engine: Engine, reduced: &Reduced<'_, T>, data: &ReducedData<T>, dampings: Vec<f64>, chosen: Vec<Chosen>) -> std::result::Result<Solved<T>, Refusal> {
+fn direct<T: Scalar>(
+    engine: Engine,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    dampings: Vec<f64>,
+    chosen: Vec<Chosen>,
+) -> Handed<Solved<T>> {
     let run = |damping: f64, b: MatRef<'_, T>| match engine {
         Engine::Cholesky => cholesky::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
         _ => qr::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
@@ -289,7 +312,15 @@ fn direct<T: Scalar>(engine: Engine, reduced: &Reduced<'_, T>, data: &ReducedDat
 }
 
 /// Back to the caller's units, with the norms computed from x.
-fn finish<T: Scalar>(solved: Solved<T>, description: &Description<'_, T>, reduced: &Reduced<'_, T>, data: &ReducedData<T>, choice: Choice, plan: Plan, mut warnings: Vec<Warning>) -> Result<Outcome<T>> {
+fn finish<T: Scalar>(
+    solved: Solved<T>,
+    description: &Description<'_, T>,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    choice: Choice,
+    plan: Plan,
+    mut warnings: Vec<Warning>,
+) -> Result<Outcome<T>> {
     let k = solved.dampings.len();
     let residual_norms = solved.residual_norms.unwrap_or_else(|| {
         let mut residual = linalg::zeros(data.b.nrows(), k);
@@ -349,7 +380,13 @@ fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -
 }
 
 /// What the rules saw, in the caller's units; their warnings join the others.
-fn criteria<T: Scalar>(chosen: Vec<Chosen>, choice: Choice, reduced: &Reduced<'_, T>, unit: f64, warnings: &mut Vec<Warning>) -> Vec<Criterion> {
+fn criteria<T: Scalar>(
+    chosen: Vec<Chosen>,
+    choice: Choice,
+    reduced: &Reduced<'_, T>,
+    unit: f64,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Criterion> {
     let Kind::Rule(rule) = choice.kind else { return Vec::new() };
     let degree = rule.degree_in_data();
     let value = |v: f64| if degree == 2 { v / unit / unit } else { v / unit };
@@ -369,7 +406,13 @@ fn criteria<T: Scalar>(chosen: Vec<Chosen>, choice: Choice, reduced: &Reduced<'_
 
 // ---- by products alone ------------------------------------------------------------------------------------------------
 
-fn solve_by_products<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice, plan: Plan, mut observer: Option<&mut Observer<'_>>) -> Result<Outcome<T>> {
+fn solve_by_products<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    plan: Plan,
+    mut observer: Option<&mut Observer<'_>>,
+) -> Result<Outcome<T>> {
     let Kind::Number(lambda) = choice.kind else {
         return Err(Error::Unsupported { what: "a rule", with: "CGLS", instead: "give λ as a number, or the entries of A" });
     };
@@ -386,17 +429,22 @@ fn solve_by_products<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, 
     for j in 0..k {
         let column: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
         let data = problem.data(&column);
-        let outcome = cgls::solve(&problem, problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, observer.as_deref_mut())?;
+        let outcome =
+            cgls::solve(&problem, problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, observer.as_deref_mut())?;
         steps += outcome.steps;
         if !outcome.stop.converged() && options.accepts_partial() {
-            warnings.push(Warning::Partial { reached: outcome.normal_residual, tolerance: options.tolerance_for(crate::scalar::Real::to_f64(<T::Real as crate::scalar::Real>::EPSILON)) });
+            warnings.push(Warning::Partial {
+                reached: outcome.normal_residual,
+                tolerance: options.tolerance_for(crate::scalar::Real::to_f64(<T::Real as crate::scalar::Real>::EPSILON)),
+            });
         }
         stop = Some(outcome.stop);
         fits.push(Fit { lambda, residual_norm: outcome.residual_norm, penalty_norm: problem.penalty_norm(&outcome.x), dof: None });
         intercepts.push(problem.constant(&column, &outcome.x));
         x.extend(problem.answer(&outcome.x));
     }
-    let report = Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
+    let report =
+        Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
     Ok(Outcome { x, unknowns: n, intercepts, report })
 }
 
@@ -423,7 +471,8 @@ fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let mut engine = route.engines[0];
     let mut warnings = Vec::new();
     let kind = |engine: Engine| route.spectrum.unwrap_or(engine).decomposition().unwrap_or(decomposed::Kind::Svd);
-    let decompose = |engine: Engine| Decomposed::new(kind(engine), reduced.matrix.reborrow().into_owned(), &reduced.penalty, reduced.threads);
+    let decompose =
+        |engine: Engine| Decomposed::new(kind(engine), reduced.matrix.reborrow().into_owned(), &reduced.penalty, reduced.threads);
     let decomposed = match decompose(engine) {
         Err(refusal @ Refusal::SharedNullSpace) if description.method == Method::Auto => {
             warnings.push(Warning::MethodChanged { from: engine.name(), to: Engine::Gsvd.name(), why: refusal.why() });
@@ -496,7 +545,10 @@ impl<T: Scalar> Kept<T> {
     fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
         self.check(b, Choice::from(0.0))?;
         let data = self.reduced.data(b);
-        let prepared = self.decomposed.prepare(data.b.clone(), &self.reduced.frame()).map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
+        let prepared = self
+            .decomposed
+            .prepare(data.b.clone(), &self.reduced.frame())
+            .map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
         let mut spectra = Decomposed::spectra(prepared);
         for spectrum in &mut spectra {
             spectrum.values.iter_mut().for_each(|v| *v = self.reduced.singular_value(*v));

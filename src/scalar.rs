@@ -89,7 +89,7 @@ pub trait Real: Scalar<Real = Self> + PartialOrd {
     fn from_f64(value: f64) -> Self;
     /// The larger of two numbers; NaN wins.
     fn larger(self, other: Self) -> Self {
-        if self > other || self != self { self } else { other }
+        if !(self <= other) { self } else { other }
     }
 }
 

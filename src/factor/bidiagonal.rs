@@ -11,7 +11,7 @@
 //! Source: Golub, Kahan 1965, doi:10.1137/0702016; Golub, Van Loan 2013 §5.4.
 
 use super::bidiagonal_qr::singular_with_vectors;
-use super::{Core, Projection, Refusal, rank_of, rank_tolerance};
+use super::{Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Mat, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
@@ -37,7 +37,7 @@ pub(crate) struct BidiagonalCore<T: Scalar> {
 }
 
 impl<T: Scalar> BidiagonalCore<T> {
-    pub fn new(a: MatRef<'_, T>, threads: Threads) -> Result<Self, Refusal> {
+    pub fn new(a: MatRef<'_, T>, threads: Threads) -> Handed<Self> {
         let (rows, columns) = a.shape();
         let wide = rows < columns;
         let mut tall = if wide { linalg::adjoint(a) } else { linalg::copy(a) };
@@ -96,7 +96,7 @@ impl<T: Scalar> BidiagonalCore<T> {
     }
 
     /// Singular values, with the rows of `coefficients` (k real columns) rotated along.
-    fn singular(&self, coefficients: &mut [f64], k: usize) -> Result<Vec<f64>, Refusal> {
+    fn singular(&self, coefficients: &mut [f64], k: usize) -> Handed<Vec<f64>> {
         let (mut diagonal, mut superdiagonal) = (self.diagonal.clone(), self.superdiagonal.clone());
         singular_with_vectors(&mut diagonal, &mut superdiagonal, coefficients, k).map_err(|_| Refusal::NoConvergence)?;
         Ok(diagonal)
@@ -106,7 +106,13 @@ impl<T: Scalar> BidiagonalCore<T> {
     fn apply_left(&self, op: Op, y: &mut Mat<T>) {
         let inner = |y: &mut Mat<T>| {
             let rows = self.left.basis.nrows();
-            T::apply_reflectors(self.left.basis.as_ref(), self.left.coefficients.as_ref(), op, y.as_mut().subrows_mut(0, rows), self.threads);
+            T::apply_reflectors(
+                self.left.basis.as_ref(),
+                self.left.coefficients.as_ref(),
+                op,
+                y.as_mut().subrows_mut(0, rows),
+                self.threads,
+            );
         };
         let outer = |y: &mut Mat<T>| {
             if let Some(q) = &self.triangle {
@@ -159,7 +165,7 @@ impl<T: Scalar> BidiagonalCore<T> {
 }
 
 impl<T: Scalar> Core<T> for BidiagonalCore<T> {
-    fn project(&self, mut b: Mat<T>) -> Result<Projection<T>, Refusal> {
+    fn project(&self, mut b: Mat<T>) -> Handed<Projection<T>> {
         let (size, k) = (self.diagonal.len(), b.ncols());
         let mut outside = vec![0.0; k];
         let coefficients = if self.wide {
@@ -196,7 +202,7 @@ impl<T: Scalar> Core<T> for BidiagonalCore<T> {
         Ok(Projection { coefficients, spectra, data: None })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
         let size = self.diagonal.len();
         let (rank, tolerance) = self.rank();
         let least = self.least_damping();

@@ -9,7 +9,7 @@
 //! Prefer [`qr`](super::qr) when κ(M) is beyond that, [`tridiagonal`](super::tridiagonal) for many λ.
 //! Cost: mn² + n³/3 flops, n³/3 for the degrees of freedom, 4mn for each refinement; n² numbers.
 
-use super::Refusal;
+use super::{Handed, Refusal};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
 use crate::transform::standard_form::PenaltyRows;
@@ -35,7 +35,13 @@ pub(crate) struct Direct<T> {
 }
 
 /// Solves with L = I, diagonal or any.
-pub(crate) fn solve<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, damping: f64, b: MatRef<'_, T>, threads: Threads) -> Result<Direct<T>, Refusal> {
+pub(crate) fn solve<T: Scalar>(
+    a: MatRef<'_, T>,
+    penalty: &PenaltyRows<T>,
+    damping: f64,
+    b: MatRef<'_, T>,
+    threads: Threads,
+) -> Handed<Direct<T>> {
     let lambda = damping * damping;
     let in_range = |x: f64| x == 0.0 || (x > 1e6 * T::Real::MIN_POSITIVE.to_f64() && x < 1e-6 * T::Real::MAX.to_f64());
     if !in_range(lambda) || (damping > 0.0 && lambda == 0.0) {
@@ -49,7 +55,7 @@ pub(crate) fn solve<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, dampi
     }
 }
 
-fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Result<Direct<T>, Refusal> {
+fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
     let (m, n) = a.shape();
     let k = b.ncols();
     let (mut normal, mut x) = (linalg::zeros(n, n), linalg::zeros(n, k));
@@ -98,7 +104,7 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
     Ok(Direct { x, residual_norms, dof, rank: n, condition: factor.condition.sqrt() })
 }
 
-fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Result<Direct<T>, Refusal> {
+fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
     let (m, n) = a.shape();
     let k = b.ncols();
     let mut kernel = linalg::zeros(m, m);
@@ -133,8 +139,13 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
         }
     }
     linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
-    let residual_norms = if lambda == T::Real::ZERO { vec![0.0; k] } else { linalg::column_norms(y.as_ref()).iter().map(|norm| norm * lambda.to_f64()).collect() };
-    let dof = m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
+    let residual_norms = if lambda == T::Real::ZERO {
+        vec![0.0; k]
+    } else {
+        linalg::column_norms(y.as_ref()).iter().map(|norm| norm * lambda.to_f64()).collect()
+    };
+    let dof =
+        m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
     let rank = if lambda == T::Real::ZERO { m } else { n };
     Ok(Direct { x, residual_norms, dof, rank, condition: factor.condition.sqrt() })
 }
@@ -145,7 +156,7 @@ struct Factor<T> {
     condition: f64,
 }
 
-fn factorize<T: Scalar>(mut normal: Mat<T>, threads: Threads) -> Result<Factor<T>, Refusal> {
+fn factorize<T: Scalar>(mut normal: Mat<T>, threads: Threads) -> Handed<Factor<T>> {
     let n = normal.nrows();
     // ‖M‖₁ from the lower triangle, before it is overwritten
     let mut sums = vec![0.0; n];
@@ -250,5 +261,8 @@ fn corrected_norms<T: Scalar>(residual: &Mat<T>, adjoint_residual: &Mat<T>, grad
 /// The largest ‖dxⱼ‖/‖xⱼ‖ over the columns.
 fn relative_size<T: Scalar>(correction: &Mat<T>, x: &Mat<T>) -> f64 {
     let (d, x) = (linalg::column_norms(correction.as_ref()), linalg::column_norms(x.as_ref()));
-    d.iter().zip(&x).map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) }).fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
+    d.iter()
+        .zip(&x)
+        .map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) })
+        .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
 }

@@ -4,7 +4,7 @@ use super::bidiagonal::BidiagonalCore;
 use super::gsvd_core::GsvdCore;
 use super::svd::SvdCore;
 use super::tridiagonal::TridiagonalCore;
-use super::{Core, Projection, Refusal};
+use super::{Core, Handed, Projection, Refusal};
 use crate::curve::{Curve, Leverages, Spectrum, complement, shared};
 use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
@@ -41,7 +41,7 @@ pub(crate) struct Prepared<T> {
 }
 
 impl<'a, T: Scalar> Decomposed<'a, T> {
-    pub fn new(kind: Kind, matrix: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Result<Self, Refusal> {
+    pub fn new(kind: Kind, matrix: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Handed<Self> {
         let unknowns = matrix.view().ncols();
         if kind == Kind::Gsvd {
             let l = match penalty {
@@ -63,7 +63,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     }
 
     /// Takes right-hand sides (m̄×k) in; the spectra count the rows and directions of the whole problem.
-    pub fn prepare(&self, b: Mat<T>, frame: &Frame<'_, T>) -> Result<Prepared<T>, Refusal> {
+    pub fn prepare(&self, b: Mat<T>, frame: &Frame<'_, T>) -> Handed<Prepared<T>> {
         let data = self.standard.data(b, self.threads);
         let mut projection = self.core.project(linalg::copy(data.rest.as_ref()))?;
         for spectrum in &mut projection.spectra {
@@ -73,13 +73,21 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         Ok(Prepared { data, projection })
     }
 
-    pub fn solve(&self, prepared: &Prepared<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+    pub fn solve(&self, prepared: &Prepared<T>, dampings: &[f64]) -> Handed<Mat<T>> {
         let z = self.core.solve(&prepared.projection, dampings)?;
         Ok(self.standard.solution(z, &prepared.data, self.threads))
     }
 
     /// The dampings that a rule chooses, and what it saw: one for each right-hand side, or one for all.
-    pub fn choose(&self, prepared: &Prepared<T>, frame: &Frame<'_, T>, rule: &Rule, together: bool, norms: &[f64], unit: f64) -> Result<(Vec<f64>, Vec<Chosen>)> {
+    pub fn choose(
+        &self,
+        prepared: &Prepared<T>,
+        frame: &Frame<'_, T>,
+        rule: &Rule,
+        together: bool,
+        norms: &[f64],
+        unit: f64,
+    ) -> Result<(Vec<f64>, Vec<Chosen>)> {
         let spectra = &prepared.projection.spectra;
         let rows = if rule.needs_leverages() { Some(self.rows(prepared, frame)?) } else { None };
         let on = |spectrum: Spectrum, columns: core::ops::Range<usize>, norm: f64| -> Result<Chosen> {
@@ -98,7 +106,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     }
 
     /// Whether the decomposition is accurate enough for these dampings.
-    pub fn trusted(&self, dampings: &[f64]) -> Result<(), Refusal> {
+    pub fn trusted(&self, dampings: &[f64]) -> Handed<()> {
         if dampings.iter().all(|&d| self.core.trusted(d)) {
             return Ok(());
         }
@@ -140,7 +148,11 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
 
     /// The rows of U and the leverages of the unpenalised directions, in the rows of the caller.
     fn rows(&self, prepared: &Prepared<T>, frame: &Frame<'_, T>) -> Result<Rows<T>> {
-        let missing = Error::Unsupported { what: "leave-one-out", with: "a method that does not form the leverages", instead: "use Method::Svd, Method::Gsvd or Method::Auto" };
+        let missing = Error::Unsupported {
+            what: "leave-one-out",
+            with: "a method that does not form the leverages",
+            instead: "use Method::Svd, Method::Gsvd or Method::Auto",
+        };
         let (Some(basis), Some(outside)) = (self.core.basis(), prepared.projection.data.as_ref()) else { return Err(missing) };
         let expand = |u: MatRef<'_, T>| {
             let u = self.standard.expand(linalg::copy(u), self.threads);

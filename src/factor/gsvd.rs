@@ -78,12 +78,12 @@ pub(crate) struct Gsvd<T: Scalar> {
     pub tolerance: f64,
 }
 
-/// c/(c² + λs²), the coefficient of xᵢβᵢ, without intermediate underflow.
-pub(crate) fn coefficient(c: f64, s: f64, lambda: f64) -> f64 {
+/// c/(c² + d²s²), the coefficient of xᵢβᵢ at the damping d = √λ, without intermediate overflow or underflow.
+pub(crate) fn coefficient(c: f64, s: f64, damping: f64) -> f64 {
     if c == 0.0 {
         return 0.0;
     }
-    let h = c.hypot(lambda.sqrt() * s);
+    let h = c.hypot(damping * s);
     c / h / h
 }
 

@@ -1,7 +1,7 @@
 //! The GSVD as an engine: x(λ) = Σ xᵢ·cᵢβᵢ/(cᵢ² + λsᵢ²), pairs with s = 0 unpenalised, pairs with c = 0 unseen.
 
 use super::gsvd::{Gsvd, coefficient};
-use super::{Core, Projection, Refusal, rank_of};
+use super::{Core, Handed, Projection, Refusal, rank_of};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -15,7 +15,7 @@ pub(crate) struct GsvdCore<T: Scalar> {
 }
 
 impl<T: Scalar> GsvdCore<T> {
-    pub fn new(a: MatRef<'_, T>, l: MatRef<'_, T>, threads: Threads) -> Result<Self, Refusal> {
+    pub fn new(a: MatRef<'_, T>, l: MatRef<'_, T>, threads: Threads) -> Handed<Self> {
         let gsvd = Gsvd::new(a, l, threads).map_err(|_| Refusal::NoConvergence)?;
         let penalised: Vec<usize> = (0..gsvd.u.ncols()).filter(|&i| gsvd.s[i] > 0.0).collect();
         let values = penalised.iter().map(|&i| gsvd.c[i] / gsvd.s[i]).collect();
@@ -24,7 +24,7 @@ impl<T: Scalar> GsvdCore<T> {
 }
 
 impl<T: Scalar> Core<T> for GsvdCore<T> {
-    fn project(&self, mut b: Mat<T>) -> Result<Projection<T>, Refusal> {
+    fn project(&self, mut b: Mat<T>) -> Handed<Projection<T>> {
         let (r, k, rows) = (self.gsvd.u.ncols(), b.ncols(), b.nrows());
         let mut coefficients = linalg::zeros(r, k);
         T::product(coefficients.as_mut(), Accum::Replace, T::ONE, self.gsvd.u.as_ref(), Op::Adjoint, b.as_ref(), Op::None, self.threads);
@@ -47,14 +47,23 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
         Ok(Projection { coefficients, spectra, data: Some(b) })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
         let r = self.gsvd.u.ncols();
         let weighted = Mat::from_fn(r, dampings.len(), |i, j| {
             let weight = coefficient(self.gsvd.c[i], self.gsvd.s[i], dampings[j]);
             projection.coefficients[(i, j)].scale(T::Real::from_f64(weight))
         });
         let mut x = linalg::zeros(self.gsvd.x.nrows(), dampings.len());
-        T::product(x.as_mut(), Accum::Replace, T::ONE, self.gsvd.x.as_ref().subcols(0, r), Op::None, weighted.as_ref(), Op::None, self.threads);
+        T::product(
+            x.as_mut(),
+            Accum::Replace,
+            T::ONE,
+            self.gsvd.x.as_ref().subcols(0, r),
+            Op::None,
+            weighted.as_ref(),
+            Op::None,
+            self.threads,
+        );
         Ok(x)
     }
 

@@ -5,13 +5,18 @@
 //! returns a [`Refusal`], and the problem goes to the next one in the plan.
 
 pub(crate) mod bidiagonal;
+pub(crate) mod bidiagonal_qr;
 pub(crate) mod cholesky;
 pub(crate) mod decomposed;
+pub(crate) mod gsvd;
 pub(crate) mod gsvd_core;
+pub(crate) mod jacobi;
 pub(crate) mod qr;
+pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;
 pub(crate) mod tridiagonal;
+pub(crate) mod tridiagonal_ql;
 
 use crate::curve::Spectrum;
 use crate::linalg::{Mat, MatRef};
@@ -31,6 +36,9 @@ pub(crate) enum Refusal {
     /// λ is so large or small that its square root's square leaves the exponent range.
     OutOfRange,
 }
+
+/// A result, or the problem handed back.
+pub(crate) type Handed<T> = std::result::Result<T, Refusal>;
 
 impl Refusal {
     /// For reports: what was wrong with the method that gave up.
@@ -58,9 +66,9 @@ pub(crate) struct Projection<T> {
 /// A decomposition of Ā that answers every λ.
 pub(crate) trait Core<T: Scalar>: Send + Sync {
     /// Takes right-hand sides (m̄×k) into the coordinates of the decomposition.
-    fn project(&self, b: Mat<T>) -> Result<Projection<T>, Refusal>;
+    fn project(&self, b: Mat<T>) -> Handed<Projection<T>>;
     /// Solutions (n̄×k), one damping for each right-hand side.
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal>;
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>>;
     /// U, where it was computed.
     fn basis(&self) -> Option<MatRef<'_, T>> {
         None

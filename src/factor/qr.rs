@@ -13,10 +13,10 @@
 //! Cost: 2(m + p)n² flops and (m + p)n numbers, about 70mn flops for each refinement step and right-hand side.
 
 use super::cholesky::Direct;
-use super::{Refusal, rank_tolerance};
+use super::{Handed, Refusal, rank_tolerance};
 use crate::extended;
 use crate::lambda::times_power_of_two;
-use crate::linalg::{self, Mat, MatRef, MatMut, Op, Reflectors, Threads};
+use crate::linalg::{self, Mat, MatMut, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
 use crate::transform::standard_form::PenaltyRows;
 
@@ -24,7 +24,13 @@ use crate::transform::standard_form::PenaltyRows;
 const REFINEMENTS: usize = 8;
 
 /// Solves with L = I, diagonal or any.
-pub(crate) fn solve<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, damping: f64, b: MatRef<'_, T>, threads: Threads) -> Result<Direct<T>, Refusal> {
+pub(crate) fn solve<T: Scalar>(
+    a: MatRef<'_, T>,
+    penalty: &PenaltyRows<T>,
+    damping: f64,
+    b: MatRef<'_, T>,
+    threads: Threads,
+) -> Handed<Direct<T>> {
     let (m, n) = a.shape();
     let k = b.ncols();
     let d = T::Real::from_f64(damping);

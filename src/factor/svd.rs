@@ -9,7 +9,7 @@
 //! Source: Golub, Van Loan 2013 §8.6, §6.1.4; Hansen 1998, doi:10.1137/1.9780898719697.
 
 use super::robust_svd::{Svd, robust_svd};
-use super::{Core, Projection, Refusal, rank_of, rank_tolerance};
+use super::{Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
 use crate::curve::{Spectrum, damped_coefficient};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -22,7 +22,7 @@ pub(crate) struct SvdCore<T: Scalar> {
 }
 
 impl<T: Scalar> SvdCore<T> {
-    pub fn new(a: MatRef<'_, T>, threads: Threads) -> Result<Self, Refusal> {
+    pub fn new(a: MatRef<'_, T>, threads: Threads) -> Handed<Self> {
         let svd = robust_svd(a, threads).map_err(|_| Refusal::NoConvergence)?;
         let values = svd.s.iter().map(|s| s.to_f64()).collect();
         Ok(Self { svd, values, tolerance: rank_tolerance::<T>(a.nrows(), a.ncols()), threads })
@@ -30,7 +30,7 @@ impl<T: Scalar> SvdCore<T> {
 }
 
 impl<T: Scalar> Core<T> for SvdCore<T> {
-    fn project(&self, mut b: Mat<T>) -> Result<Projection<T>, Refusal> {
+    fn project(&self, mut b: Mat<T>) -> Handed<Projection<T>> {
         let (r, k) = (self.values.len(), b.ncols());
         let mut coefficients = linalg::zeros(r, k);
         T::product(coefficients.as_mut(), Accum::Replace, T::ONE, self.svd.u.as_ref(), Op::Adjoint, b.as_ref(), Op::None, self.threads);
@@ -56,7 +56,7 @@ impl<T: Scalar> Core<T> for SvdCore<T> {
         Ok(Projection { coefficients, spectra, data: Some(b) })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
         let weighted = Mat::from_fn(self.values.len(), dampings.len(), |i, j| {
             let value = projection.spectra[j].effective(self.values[i], dampings[j]);
             projection.coefficients[(i, j)].scale(T::Real::from_f64(damped_coefficient(value, dampings[j])))

@@ -11,7 +11,7 @@
 //! Source: Golub, Van Loan 2013 §8.3; Björck 1987 (doi:10.1016/0024-3795(87)90101-7) for the refinement.
 
 use super::tridiagonal_ql::eigen_with_vectors;
-use super::{Core, Projection, Refusal, rank_of};
+use super::{Core, Handed, Projection, Refusal, rank_of};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Accum, Mat, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -41,7 +41,7 @@ pub(crate) struct TridiagonalCore<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> TridiagonalCore<'a, T> {
-    pub fn new(matrix: Matrix<'a, T>, threads: Threads) -> Result<Self, Refusal> {
+    pub fn new(matrix: Matrix<'a, T>, threads: Threads) -> Handed<Self> {
         let (m, n) = matrix.view().shape();
         let dual = m < n;
         let size = m.min(n);
@@ -73,7 +73,7 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
     }
 
     /// Eigenvalues ascending, the rows of `vectors` (k real columns) rotated along.
-    fn eigenvalues(&self, vectors: &mut [f64], k: usize) -> Result<Vec<f64>, Refusal> {
+    fn eigenvalues(&self, vectors: &mut [f64], k: usize) -> Handed<Vec<f64>> {
         let (mut diagonal, mut off_diagonal) = (self.diagonal.clone(), self.off_diagonal.clone());
         eigen_with_vectors(&mut diagonal, &mut off_diagonal, vectors, k).map_err(|_| Refusal::NoConvergence)?;
         Ok(diagonal)
@@ -151,7 +151,7 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
 }
 
 impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
-    fn project(&self, b: Mat<T>) -> Result<Projection<T>, Refusal> {
+    fn project(&self, b: Mat<T>) -> Handed<Projection<T>> {
         let (m, n) = self.matrix.view().shape();
         let (size, k) = (self.diagonal.len(), b.ncols());
         let parts = if T::IS_COMPLEX { 2 } else { 1 };
@@ -215,7 +215,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
         Ok(Projection { coefficients: rotated, spectra, data: Some(b) })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Result<Mat<T>, Refusal> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
         let (m, n) = self.matrix.view().shape();
         let k = dampings.len();
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();

@@ -63,7 +63,11 @@ impl Discrepancy {
             return Err(Error::Parameter { name, value, must_be: "positive and finite; without a noise level use Gcv or Loo" });
         }
         if !(self.safety > 0.0 && self.safety.is_finite()) {
-            return Err(Error::Parameter { name: "the safety factor", value: self.safety, must_be: "positive and finite, usually 1 to 1.2" });
+            return Err(Error::Parameter {
+                name: "the safety factor",
+                value: self.safety,
+                must_be: "positive and finite, usually 1 to 1.2",
+            });
         }
         Ok(())
     }

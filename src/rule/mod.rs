@@ -175,5 +175,10 @@ rules!(Gcv, RobustGcv, Loo, Discrepancy);
 
 /// The interval has no extent: A (or what the penalty sees of it) is zero.
 pub(crate) fn no_interval(rule: &'static str) -> Error {
-    Error::NoLambda { rule, low: 0.0, high: 0.0, why: "no direction of A is both seen by the data and penalised, so that λ changes nothing; give λ as a number".into() }
+    Error::NoLambda {
+        rule,
+        low: 0.0,
+        high: 0.0,
+        why: "no direction of A is both seen by the data and penalised, so that λ changes nothing; give λ as a number".into(),
+    }
 }

@@ -159,7 +159,8 @@ impl<'a, T: Scalar> Reduced<'a, T> {
             }
         }
         if let Some(index) = x.iter().chain(&intercepts).position(|v| !v.finite()) {
-            let index = if index < x.len() { Size::Position(index % self.unknowns, index / self.unknowns) } else { Size::Entry(index - x.len()) };
+            let index =
+                if index < x.len() { Size::Position(index % self.unknowns, index / self.unknowns) } else { Size::Entry(index - x.len()) };
             return Err(Error::NonFinite { what: "the answer, which overflows the scalar type: rescale A or b; x", index });
         }
         Ok((x, intercepts))
@@ -206,7 +207,11 @@ fn resolve<T: Scalar>(description: &Description<'_, T>, unknowns: usize) -> Resu
             }
             let exponent = balancing_exponent(largest);
             let part = |r: T::Real| times_power_of_two(r, exponent);
-            let l = if exponent == 0 { l } else { Mat::from_fn(l.nrows(), l.ncols(), |i, j| T::from_parts(part(l[(i, j)].real()), part(l[(i, j)].imaginary()))) };
+            let l = if exponent == 0 {
+                l
+            } else {
+                Mat::from_fn(l.nrows(), l.ncols(), |i, j| T::from_parts(part(l[(i, j)].real()), part(l[(i, j)].imaginary())))
+            };
             (PenaltyRows::Dense(l), exponent)
         }
     })

@@ -13,7 +13,7 @@
 //! Cost: a QR factorization of Lᴴ and its application to A (4mnr flops); O(mn) for a diagonal without zeros.
 
 use super::Matrix;
-use crate::factor::Refusal;
+use crate::factor::{Handed, Refusal};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
 
@@ -39,9 +39,17 @@ pub(crate) struct StandardForm<T: Scalar> {
 enum Basis<T: Scalar> {
     Identity,
     /// Penalised columns with their weights, and the free columns.
-    Diagonal { weights: Vec<T::Real>, penalised: Vec<usize>, free: Vec<usize> },
+    Diagonal {
+        weights: Vec<T::Real>,
+        penalised: Vec<usize>,
+        free: Vec<usize>,
+    },
     /// Q as reflectors; S upper or lower triangular.
-    General { reflectors: Reflectors<T>, triangle: Mat<T>, lower: bool },
+    General {
+        reflectors: Reflectors<T>,
+        triangle: Mat<T>,
+        lower: bool,
+    },
 }
 
 /// The unpenalised directions after elimination.
@@ -60,7 +68,7 @@ pub(crate) struct StandardData<T> {
 
 impl<T: Scalar> StandardForm<T> {
     /// Transforms A, which is left alone when L = I.
-    pub fn new<'a>(a: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Result<(Self, Matrix<'a, T>), Refusal> {
+    pub fn new<'a>(a: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Handed<(Self, Matrix<'a, T>)> {
         let view = a.view();
         let (m, n) = view.shape();
         let (basis, range, null) = match penalty {
@@ -156,9 +164,8 @@ impl<T: Scalar> StandardForm<T> {
                     T::solve_upper(triangle.as_ref(), Op::None, z.as_mut(), threads);
                 }
                 let r = z.nrows();
-                let mut x = Mat::from_fn(self.unknowns, k, |i, j| {
-                    if i < r { z[(i, j)] } else { y.as_ref().map_or(T::ZERO, |y| y[(i - r, j)]) }
-                });
+                let mut x =
+                    Mat::from_fn(self.unknowns, k, |i, j| if i < r { z[(i, j)] } else { y.as_ref().map_or(T::ZERO, |y| y[(i - r, j)]) });
                 T::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::None, x.as_mut(), threads);
                 x
             }
