@@ -16,7 +16,7 @@ use crate::transform::standard_form::PenaltyRows;
 
 /// κ(M)·ε above this is handed back: two refinement steps then still reach the accuracy of QR.
 /// Measured: tests/nist.rs, where 1e-4 costs no digit against stacked QR on any set and any λ.
-const LARGEST_CONDITION: f64 = 1e-4;
+pub(super) const LARGEST_CONDITION: f64 = 1e-4;
 /// Refinement steps at most.
 const REFINEMENTS: usize = 4;
 

@@ -25,6 +25,19 @@ const TRUSTED: f64 = 1e7;
 /// Refinement steps at most.
 const REFINEMENTS: usize = 4;
 
+/// Whether singular values (descending) from a Gram matrix are good enough for this damping.
+pub(super) fn is_trusted<T: Scalar>(values: &[f64], damping: f64) -> bool {
+    let largest = values.first().copied().unwrap_or(0.0);
+    let smallest = values.last().copied().unwrap_or(0.0);
+    let unit = T::Real::EPSILON.to_f64() * largest * largest;
+    smallest * smallest >= RESOLVED * unit && damping * damping >= TRUSTED * unit
+}
+
+/// The smallest damping at which a rule may look at a spectrum from a Gram matrix.
+pub(super) fn least_damping<T: Scalar>(largest: f64) -> f64 {
+    (RESOLVED * T::Real::EPSILON.to_f64()).sqrt() * largest
+}
+
 pub(crate) struct TridiagonalCore<'a, T: Scalar> {
     matrix: Matrix<'a, T>,
     dual: bool,
@@ -164,7 +177,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
             outside,
             rows: m,
             unpenalised: 0,
-            tolerance: (RESOLVED * T::Real::EPSILON.to_f64()).sqrt() * largest,
+            tolerance: least_damping::<T>(largest),
         };
         if self.dual {
             let mut rotated = linalg::copy(b.as_ref());
@@ -270,10 +283,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
     }
 
     fn trusted(&self, damping: f64) -> bool {
-        let largest = self.values.first().copied().unwrap_or(0.0);
-        let unit = T::Real::EPSILON.to_f64() * largest * largest;
-        let smallest = self.values.last().copied().unwrap_or(0.0);
-        smallest * smallest >= RESOLVED * unit && damping * damping >= TRUSTED * unit
+        is_trusted::<T>(&self.values, damping)
     }
 
     fn rank(&self) -> (usize, f64) {
