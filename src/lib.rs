@@ -1,5 +1,6 @@
 pub mod data;
 pub mod error;
+pub(crate) mod factor;
 pub mod lambda;
 pub(crate) mod linalg;
 pub mod operator;
