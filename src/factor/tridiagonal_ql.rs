@@ -163,26 +163,46 @@ mod tests {
     use crate::linalg::{Kernels, Mat, Threads};
     use crate::random::Random;
 
-    /// Eigenvalues and |QᵀC| against the dense solver.
+    /// How many eigenvalues are below x (Sturm).
+    fn below(diagonal: &[f64], off: &[f64], x: f64) -> usize {
+        let (mut count, mut pivot) = (0, 1.0f64);
+        for (i, &d) in diagonal.iter().enumerate() {
+            let e = if i > 0 { off[i - 1] } else { 0.0 };
+            pivot = d - x - e * (e / pivot);
+            if pivot.abs() < 1e-300 {
+                pivot = -1e-300;
+            }
+            count += usize::from(pivot < 0.0);
+        }
+        count
+    }
+
+    /// Eigenvalues by Sturm counts, |QᵀC| against the dense solver.
     fn check(diagonal: &[f64], off: &[f64], k: usize) {
         let n = diagonal.len();
         let c = Random::new(3).scalars::<f64>(n * k);
         let (mut d, mut e, mut rows) = (diagonal.to_vec(), off.to_vec(), c.clone());
-        eigen_with_vectors(&mut d, &mut e, &mut rows, k).unwrap();
+        assert_eq!(eigen_with_vectors(&mut d, &mut e, &mut rows, k), Ok(()), "{diagonal:?} {off:?} {d:?} {e:?}");
         assert!(d.is_sorted());
+        let largest = diagonal.iter().chain(off).fold(0.0f64, |a, b| a.max(b.abs()));
+        let unit = if largest > 0.0 { largest } else { 1.0 };
+        let scaled = |x: &[f64]| x.iter().map(|x| x / unit).collect::<Vec<_>>();
+        let (diagonal, off, d) = (scaled(diagonal), scaled(off), scaled(&d));
         let dense = Mat::from_fn(n, n, |i, j| match i.abs_diff(j) {
             0 => diagonal[i],
             1 => off[i.min(j)],
             _ => 0.0,
         });
         let (mut values, mut basis) = (vec![0.0; n], Mat::from_fn(n, n, |_, _| 0.0));
-        f64::self_adjoint_eigen(dense.as_ref(), &mut values, basis.as_mut(), Threads::ONE).unwrap();
-        let size = values.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        let dense_converged = f64::self_adjoint_eigen(dense.as_ref(), &mut values, basis.as_mut(), Threads::ONE).is_ok();
+        let size = d.iter().fold(0.0f64, |a, b| a.max(b.abs()));
         let bound = f64::EPSILON * 4.0 * (n as f64 + 4.0) * size;
         for i in 0..n {
-            assert!((d[i] - values[i]).abs() <= bound, "n={n} eigenvalue {i}: {} {}", d[i], values[i]);
-            let gap = [i.wrapping_sub(1), i + 1].into_iter().filter(|&j| j < n).map(|j| (values[j] - values[i]).abs()).fold(size, f64::min);
-            if gap <= 1e3 * bound {
+            let (low, high) = (below(&diagonal, &off, d[i] - bound), below(&diagonal, &off, d[i] + bound));
+            assert!(size == 0.0 || (low <= i && i < high), "n={n} eigenvalue {i}: {} has {low} to {high} below, dense {}", d[i], values[i]);
+            // the dense solver gives up, or gives a wrong value, on some strongly graded matrices
+            let gap = [i.wrapping_sub(1), i + 1].into_iter().filter(|&j| j < n).map(|j| (d[j] - d[i]).abs()).fold(size, f64::min);
+            if gap <= 1e3 * bound || !dense_converged || (values[i] - d[i]).abs() > bound {
                 continue;
             }
             for column in 0..k {
