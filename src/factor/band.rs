@@ -56,7 +56,7 @@ pub(crate) struct ShiftedBand<T> {
 
 /// Half-bandwidth for order n. Measured by the ignored test below.
 fn bandwidth_for(order: usize) -> usize {
-    if order < 400 { 16 } else { 32 }
+    if order < 1500 { 16 } else { 24 }
 }
 
 /// Widest panel that is factored column by column.
@@ -435,8 +435,8 @@ fn panel_leaf<T: Scalar>(mut a: MatMut<'_, T>, mut upper: MatMut<'_, T>, mut s: 
         }
         // column j of S: −τ·S·(V₁ᴴv)
         let mut overlap = [T::ZERO; LEAF];
-        for c in 0..j {
-            overlap[c] = inner(&column_mut(before.rb_mut(), c)[j..], v);
+        for (c, overlap) in overlap[..j].iter_mut().enumerate() {
+            *overlap = inner(&column_mut(before.rb_mut(), c)[j..], v);
         }
         for i in 0..j {
             let mut sum = T::ZERO;
@@ -471,7 +471,7 @@ fn make_reflector<T: Scalar>(x: &mut [T]) -> (T, T::Real) {
     // v = x/(α − β), α − β = phase·(|α| + length)
     let reach = head + length;
     let factor = phase.conj().scale(T::Real::ONE / reach);
-    x[1..].iter_mut().for_each(|value| *value = *value * factor);
+    x[1..].iter_mut().for_each(|value| *value *= factor);
     (-phase.scale(length), reach / length)
 }
 
@@ -488,6 +488,46 @@ fn inner<T: Scalar>(x: &[T], y: &[T]) -> T {
     }
     for (k, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
         sums[k] += x.conj() * y;
+    }
+    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
+}
+
+/// y ← y + factor·x; returns Σ w̄ᵢyᵢ of the new y.
+#[inline(always)]
+fn add_and_inner<T: Scalar>(y: &mut [T], factor: T, x: &[T], w: &[T]) -> T {
+    let mut sums = [T::ZERO; 8];
+    let (ys, y_rest) = y.as_chunks_mut::<8>();
+    let (xs, x_rest) = x.as_chunks::<8>();
+    let (ws, w_rest) = w.as_chunks::<8>();
+    for ((y, x), w) in ys.iter_mut().zip(xs).zip(ws) {
+        for k in 0..8 {
+            y[k] += factor * x[k];
+            sums[k] += w[k].conj() * y[k];
+        }
+    }
+    for (k, ((y, &x), &w)) in y_rest.iter_mut().zip(x_rest).zip(w_rest).enumerate() {
+        *y += factor * x;
+        sums[k] += w.conj() * *y;
+    }
+    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
+}
+
+/// y ← y + factor·x; returns Σ x̄ᵢwᵢ.
+#[inline(always)]
+fn add_multiple_and_inner<T: Scalar>(y: &mut [T], factor: T, x: &[T], w: &[T]) -> T {
+    let mut sums = [T::ZERO; 8];
+    let (ys, y_rest) = y.as_chunks_mut::<8>();
+    let (xs, x_rest) = x.as_chunks::<8>();
+    let (ws, w_rest) = w.as_chunks::<8>();
+    for ((y, x), w) in ys.iter_mut().zip(xs).zip(ws) {
+        for k in 0..8 {
+            y[k] += factor * x[k];
+            sums[k] += x[k].conj() * w[k];
+        }
+    }
+    for (k, ((y, &x), &w)) in y_rest.iter_mut().zip(x_rest).zip(w_rest).enumerate() {
+        *y += factor * x;
+        sums[k] += x.conj() * w;
     }
     ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 }
@@ -611,8 +651,17 @@ impl<T: Scalar> Sweep<T> {
         // E ← EH, then its first column is eliminated by the next reflector, which also meets the others
         let z = &mut scratch.y[..below];
         z.fill(T::ZERO);
-        for (c, &v) in v.iter().enumerate() {
-            add_multiple(z, v, &window[c * ld + length - c..][..below]);
+        let part = |c: usize| &window[c * ld + length - c..][..below];
+        let (fours, rest) = v.as_chunks::<4>();
+        for (four, v) in fours.iter().enumerate() {
+            let c = 4 * four;
+            let (e0, e1, e2, e3) = (part(c), part(c + 1), part(c + 2), part(c + 3));
+            for ((((z, &e0), &e1), &e2), &e3) in z.iter_mut().zip(e0).zip(e1).zip(e2).zip(e3) {
+                *z += (e0 * v[0] + e1 * v[1]) + (e2 * v[2] + e3 * v[3]);
+            }
+        }
+        for (c, &v) in rest.iter().enumerate() {
+            add_multiple(z, v, part(4 * fours.len() + c));
         }
         z.iter_mut().for_each(|z| *z = -(tau * *z));
         let next = &mut scratch.next[..below];
@@ -625,8 +674,7 @@ impl<T: Scalar> Sweep<T> {
         first[0] = beta;
         for (c, &v) in v.iter().enumerate().skip(1) {
             let column = &mut window[c * ld + length - c..][..below];
-            add_multiple(column, v.conj(), z);
-            let factor = -(next_tau * inner(next, column));
+            let factor = -(next_tau * add_and_inner(column, v.conj(), z, next));
             add_multiple(column, factor, next);
         }
         self.v[..below].copy_from_slice(next);
@@ -643,8 +691,8 @@ fn diagonal_block<T: Scalar>(v: &[T], tau: T, window: &mut [T], ld: usize, y: &m
     for c in 0..length {
         let column = &window[c * ld..][..length - c];
         let (head, tail) = y[c..].split_at_mut(1);
-        add_multiple(tail, v[c], &column[1..]);
-        head[0] += T::from_real(column[0].real()) * v[c] + inner(&column[1..], &v[c + 1..]);
+        let across = add_multiple_and_inner(tail, v[c], &column[1..], &v[c + 1..]);
+        head[0] += T::from_real(column[0].real()) * v[c] + across;
     }
     // w = τy − ½τ²(vᴴy)v, negated
     let half = T::from_real(T::Real::from_f64(0.5));
@@ -692,7 +740,7 @@ fn chase<T: Scalar>(band: &mut [T], vectors: &mut [T], shape: Shape, threads: Th
         let mut active: Vec<Group<T>> = Vec::new();
         let mut round = 0usize;
         while firsts.peek().is_some() || !active.is_empty() {
-            if round % 2 == 0
+            if round.is_multiple_of(2)
                 && let Some(first) = firsts.next()
             {
                 active.push(Group::new(first, shape));
@@ -893,15 +941,15 @@ mod tests {
     #[test]
     #[ignore = "a measurement; run it in release mode"]
     fn timing() {
-        for n in [500, 1000, 2000] {
+        for n in [500, 750, 1000, 2000] {
             let g = gram::<f64>(n, n, 1.0, 1.0, 1);
             let c = Random::new(2).scalars::<f64>(n);
             for threads in [1, 2] {
                 let threads = Threads(threads);
                 let mut best_one_stage = f64::INFINITY;
-                let widths = [16, 24, 32, 48, 64];
-                let mut best = [[f64::INFINITY; 4]; 5];
-                for _ in 0..4 {
+                let widths = [16, 24, 32];
+                let mut best = [[f64::INFINITY; 4]; 3];
+                for _ in 0..6 {
                     let mut a = g.clone();
                     let start = Instant::now();
                     std::hint::black_box(f64::tridiagonalize(a.as_mut(), threads));

@@ -348,7 +348,8 @@ mod tests {
             check(&vec![0.0; n], e, 1);
             check(d, &vec![0.0; e.len()], 1);
             check(&vec![0.0; n], &vec![0.0; e.len()], 1);
-            let with_zeros = |x: &[f64], at: usize| x.iter().enumerate().map(|(i, &x)| if i % 4 == at { 0.0 } else { x }).collect::<Vec<_>>();
+            let with_zeros =
+                |x: &[f64], at: usize| x.iter().enumerate().map(|(i, &x)| if i % 4 == at { 0.0 } else { x }).collect::<Vec<_>>();
             for at in 0..4 {
                 check(&with_zeros(d, at), e, 1);
                 check(&with_zeros(d, at), &with_zeros(e, 3 - at), 1);
