@@ -919,3 +919,12 @@ pub fn multiply_block<T: Scalar>(a: MatRef<'_, T>, op: Op, x: MatRef<'_, T>, y: 
     }
     T::product(y.as_mut(), Accum::Replace, T::ONE, a, op, x, Op::None, threads);
 }
+
+/// The largest ‖dxⱼ‖/‖xⱼ‖ over the columns.
+pub fn relative_size<T: Scalar>(correction: &Mat<T>, x: &Mat<T>) -> f64 {
+    let (d, x) = (column_norms(correction.as_ref()), column_norms(x.as_ref()));
+    d.iter()
+        .zip(&x)
+        .map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) })
+        .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
+}

@@ -140,11 +140,6 @@ impl<T: Scalar> BandReduction<T> {
         self.order
     }
 
-    /// b.
-    pub fn bandwidth(&self) -> usize {
-        self.bandwidth
-    }
-
     /// X ← Q₁X or Q₁ᴴX.
     pub fn apply(&self, op: Op, mut x: MatMut<'_, T>, threads: Threads) {
         let (n, b) = (self.order, self.bandwidth);
@@ -196,6 +191,7 @@ impl<T: Scalar> BandReduction<T> {
     }
 
     /// X ← (G + λI)⁻¹X; `Err(j)` when G + λI is not positive definite.
+    #[cfg(test)]
     pub fn solve(&self, lambda: T::Real, mut x: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
         let shifted = self.shifted(lambda)?;
         self.apply(Op::Adjoint, x.rb_mut(), threads);
