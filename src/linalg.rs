@@ -260,6 +260,10 @@ fn qr_pivoted<T: ComplexField>(mut a: Mat<T>, threads: Threads) -> (Reflectors<T
     let mut coefficients = Mat::zeros(block, size);
     let mut forward: Vec<usize> = (0..n).collect();
     let mut inverse: Vec<usize> = (0..n).collect();
+    if (0..n).all(|j| a.col_as_slice(j).iter().all(|value| *value == faer::traits::math_utils::zero::<T>())) {
+        // faer divides by the largest column norm; without pivoting it has no such step
+        return (qr(a, threads), forward);
+    }
     if size > 0 {
         let mut memory = MemBuffer::new(factor::qr_in_place_scratch::<usize, T>(m, n, block, par, Default::default()));
         factor::qr_in_place(
@@ -927,4 +931,35 @@ pub fn relative_size<T: Scalar>(correction: &Mat<T>, x: &Mat<T>) -> f64 {
         .zip(&x)
         .map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) })
         .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Q·R·Pᵀ = A with finite factors, for exactly deficient matrices too.
+    #[test]
+    fn pivoted_qr_of_deficient_matrices_is_finite() {
+        let cases: [(usize, usize, fn(usize, usize) -> f64); 6] = [
+            (4, 3, |_, _| 0.0),
+            (3, 5, |_, _| 0.0),
+            (6, 4, |_, _| 1.0),
+            (5, 5, |i, j| if i == j && i < 2 { 1.0 } else { 0.0 }),
+            (40, 30, |i, j| ((i % 3) * (j % 2)) as f64),
+            (30, 40, |i, j| ((i % 3) + (j % 2)) as f64),
+        ];
+        for (m, n, entry) in cases {
+            let a = Mat::from_fn(m, n, entry);
+            let (reflectors, permutation) = f64::qr_pivoted(a.clone(), Threads::ONE);
+            let size = m.min(n);
+            let mut product = Mat::from_fn(m, n, |i, j| if i <= j && i < size { reflectors.basis[(i, j)] } else { 0.0 });
+            f64::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::None, product.as_mut(), Threads::ONE);
+            for j in 0..n {
+                for i in 0..m {
+                    let expected = a[(i, permutation[j])];
+                    assert!((product[(i, j)] - expected).abs() < 1e-12, "{m}×{n} at ({i}, {j}): {} is not {expected}", product[(i, j)]);
+                }
+            }
+        }
+    }
 }
