@@ -353,7 +353,8 @@ mod tests {
     /// Q·R·Pᵀ = A with finite factors, for exactly deficient matrices too.
     #[test]
     fn pivoted_qr_of_deficient_matrices_is_finite() {
-        let cases: [(usize, usize, fn(usize, usize) -> f64); 6] = [
+        type Entry = fn(usize, usize) -> f64;
+        let cases: [(usize, usize, Entry); 6] = [
             (4, 3, |_, _| 0.0),
             (3, 5, |_, _| 0.0),
             (6, 4, |_, _| 1.0),

@@ -13,7 +13,7 @@ use crate::solution::{Fit, Outcome, Report};
 /// Few unknowns and nothing but A and λ.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
     let (m, n) = description.operator.shape();
-    description.is_plain() && n >= 1 && n <= small::LARGEST && m >= n && m * n <= small::ENTRIES
+    description.is_plain() && (1..=small::LARGEST).contains(&n) && m >= n && m * n <= small::ENTRIES
 }
 
 /// The fast path. `None` leaves the problem, and every complaint about it, to the ordinary one.
@@ -62,7 +62,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
     }
     let (_, plan) = planned(description, Some(choice)).ok()?;
     let mut warnings = Vec::new();
-    let criteria = criteria(chosen, choice, |damping| Lambda::from_damping(damping), 1.0, &mut warnings);
+    let criteria = criteria(chosen, choice, Lambda::from_damping, 1.0, &mut warnings);
     let fits = answers
         .iter()
         .zip(lambdas)
