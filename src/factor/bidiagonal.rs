@@ -11,7 +11,7 @@
 //! Source: Golub, Kahan 1965, doi:10.1137/0702016; Golub, Van Loan 2013 §5.4.
 
 use super::bidiagonal_qr::singular_with_vectors;
-use super::{Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
+use super::{Answer, Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Mat, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
@@ -199,10 +199,10 @@ impl<T: Scalar> Core<T> for BidiagonalCore<T> {
                 tolerance: self.tolerance * largest,
             })
             .collect();
-        Ok(Projection { coefficients, spectra, data: None })
+        Ok(Projection { coefficients, spectra, data: linalg::zeros(0, k) })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let size = self.diagonal.len();
         let (rank, tolerance) = self.rank();
         let least = self.least_damping();
@@ -229,7 +229,7 @@ impl<T: Scalar> Core<T> for BidiagonalCore<T> {
         } else {
             self.apply_right(Op::None, &mut x);
         }
-        Ok(x)
+        Ok(x.into())
     }
 
     fn least_damping(&self) -> f64 {

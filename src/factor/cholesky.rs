@@ -9,6 +9,7 @@
 //! Prefer [`qr`](super::qr) when κ(M) is beyond that, [`tridiagonal`](super::tridiagonal) for many λ.
 //! Cost: mn² + n³/3 flops, n³/3 for the degrees of freedom, 4mn for each refinement; n² numbers.
 
+use super::refine::{self, Refined};
 use super::{Handed, Refusal};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -17,8 +18,6 @@ use crate::transform::standard_form::PenaltyRows;
 /// κ(M)·ε above this is handed back: two refinement steps then still reach the accuracy of QR.
 /// Measured: tests/nist.rs, where 1e-4 costs no digit against stacked QR on any set and any λ.
 pub(super) const LARGEST_CONDITION: f64 = 1e-4;
-/// Refinement steps at most.
-const REFINEMENTS: usize = 4;
 
 /// The solution of one λ by a direct factorization.
 pub(crate) struct Direct<T> {
@@ -56,47 +55,19 @@ pub(crate) fn solve<T: Scalar>(
 }
 
 fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
-    let (m, n) = a.shape();
-    let k = b.ncols();
+    let (n, k) = (a.ncols(), b.ncols());
     let (mut normal, mut x) = (linalg::zeros(n, n), linalg::zeros(n, k));
     T::normal_equations(a, b, normal.as_mut(), x.as_mut(), threads);
     add_penalty(&mut normal, penalty, lambda, threads);
     let factor = factorize(normal, threads)?;
 
-    // corrected semi-normal equations: r = b − Ax, g = Aᴴr − λLᴴLx, x ← x + M⁻¹g
     factor.solve(&mut x, threads);
-    let mut residual = linalg::zeros(m, k);
-    let mut gradient = linalg::zeros(n, k);
-    let mut last = f64::INFINITY;
-    let mut residual_norms = Vec::new();
-    for _ in 0..REFINEMENTS {
-        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
-        let adjoint_residual = gradient.clone();
-        subtract_penalty_gradient(&mut gradient, penalty, lambda, &x, threads);
-        let mut correction = gradient.clone();
-        factor.solve(&mut correction, threads);
-        let relative = linalg::relative_size(&correction, &x);
-        if !(relative <= 0.1) || (relative > 0.5 * last && relative > 1e3 * T::Real::EPSILON.to_f64()) {
-            // the corrections do not shrink: the factor is worse than its estimate said
-            return Err(Refusal::IllConditioned(factor.condition));
-        }
-        for j in 0..k {
-            for i in 0..n {
-                x[(i, j)] += correction[(i, j)];
-            }
-        }
-        residual_norms = corrected_norms(&residual, &adjoint_residual, &gradient, &correction);
-        // the next correction would be about relative² (each step contracts by `relative` or better)
-        if relative * relative <= 0.25 * T::Real::EPSILON.to_f64() {
-            break;
-        }
-        last = relative;
-    }
-    if residual_norms.iter().any(Option::is_none) {
-        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
-        residual_norms = linalg::column_norms(residual.as_ref()).into_iter().map(Some).collect();
-    }
-    let residual_norms = residual_norms.into_iter().flatten().collect();
+    let subtract = |x: &Mat<T>, gradient: &mut Mat<T>| subtract_penalty_gradient(gradient, penalty, lambda, x, threads);
+    let solve = |c: &mut Mat<T>| {
+        factor.solve(c, threads);
+        Ok(())
+    };
+    let Refined { x, residual_norms } = refine::primal(a, b, x, &subtract, &solve, threads)?;
     let dof = match penalty {
         _ if lambda == T::Real::ZERO => n as f64,
         _ => n as f64 - lambda.to_f64() * factor.inverse_trace(penalty, threads),
@@ -106,44 +77,17 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
 
 fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
     let (m, n) = a.shape();
-    let k = b.ncols();
     let mut kernel = linalg::zeros(m, m);
     T::gram(kernel.as_mut(), Accum::Replace, a, Op::None, threads);
     add_penalty(&mut kernel, &PenaltyRows::Identity, lambda, threads);
     let factor = factorize(kernel, threads)?;
-    // Ky = b, x = Aᴴy, and the residual of the data is λy
-    let mut y = linalg::copy(b);
-    factor.solve(&mut y, threads);
-    let mut x = linalg::zeros(n, k);
-    let mut residual = linalg::zeros(m, k);
-    for _ in 0..REFINEMENTS {
-        linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
-        linalg::multiply_block(a, Op::None, x.as_ref(), &mut residual, threads);
-        for j in 0..k {
-            for i in 0..m {
-                residual[(i, j)] = b[(i, j)] - residual[(i, j)] - y[(i, j)].scale(lambda);
-            }
-        }
-        factor.solve(&mut residual, threads);
-        let relative = linalg::relative_size(&residual, &y);
-        if relative > 0.1 {
-            return Err(Refusal::IllConditioned(factor.condition));
-        }
-        for j in 0..k {
-            for i in 0..m {
-                y[(i, j)] += residual[(i, j)];
-            }
-        }
-        if relative * relative <= 0.25 * T::Real::EPSILON.to_f64() {
-            break;
-        }
-    }
-    linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
-    let residual_norms = if lambda == T::Real::ZERO {
-        vec![0.0; k]
-    } else {
-        linalg::column_norms(y.as_ref()).iter().map(|norm| norm * lambda.to_f64()).collect()
+    let solve = |c: &mut Mat<T>| {
+        factor.solve(c, threads);
+        Ok(())
     };
+    let mut y = linalg::copy(b);
+    solve(&mut y)?;
+    let Refined { x, residual_norms } = refine::dual(a, b, y, &vec![lambda.to_f64(); b.ncols()], &solve, threads)?;
     let dof =
         m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
     let rank = if lambda == T::Real::ZERO { m } else { n };
@@ -243,17 +187,4 @@ fn subtract_penalty_gradient<T: Scalar>(gradient: &mut Mat<T>, penalty: &Penalty
             T::product(gradient.as_mut(), Accum::Add, -T::from_real(lambda), l.as_ref(), Op::Adjoint, lx.as_ref(), Op::None, threads);
         }
     }
-}
-
-/// ‖r − A·dx‖² = ‖r‖² − 2Re⟨Aᴴr, dx⟩ + ‖A·dx‖², with ‖A·dx‖² ≤ Re⟨g, dx⟩ of second order: no further pass over A.
-/// `None` where the correction is not small against r, so that the difference would cancel.
-fn corrected_norms<T: Scalar>(residual: &Mat<T>, adjoint_residual: &Mat<T>, gradient: &Mat<T>, correction: &Mat<T>) -> Vec<Option<f64>> {
-    let inner = |a: &Mat<T>, j: usize| -> f64 { (0..a.nrows()).map(|i| (a[(i, j)].conj() * correction[(i, j)]).real().to_f64()).sum() };
-    let norms = linalg::column_norms(residual.as_ref());
-    let corrected = |(j, norm): (usize, f64)| {
-        let squared = norm * norm;
-        let change = inner(gradient, j) - 2.0 * inner(adjoint_residual, j);
-        (change.abs() <= 1e-6 * squared || change == 0.0).then(|| (squared + change).sqrt())
-    };
-    norms.into_iter().enumerate().map(corrected).collect()
 }

@@ -4,7 +4,7 @@ use super::bidiagonal::BidiagonalCore;
 use super::gsvd_core::GsvdCore;
 use super::svd::SvdCore;
 use super::tridiagonal::TridiagonalCore;
-use super::{Core, Handed, Projection, Refusal};
+use super::{Answer, Core, Handed, Projection, Refusal};
 use crate::curve::{Curve, Leverages, Spectrum, complement, shared};
 use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
@@ -73,9 +73,9 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         Ok(Prepared { data, projection })
     }
 
-    pub fn solve(&self, prepared: &Prepared<T>, dampings: &[f64]) -> Handed<Mat<T>> {
-        let z = self.core.solve(&prepared.projection, dampings)?;
-        Ok(self.standard.solution(z, &prepared.data, self.threads))
+    pub fn solve(&self, prepared: &Prepared<T>, dampings: &[f64]) -> Handed<Answer<T>> {
+        let Answer { z, residual_norms } = self.core.solve(&prepared.projection, dampings)?;
+        Ok(Answer { z: self.standard.solution(z, &prepared.data, self.threads), residual_norms })
     }
 
     /// The dampings that a rule chooses, and what it saw: one for each right-hand side, or one for all.
@@ -153,7 +153,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
             with: "a method that does not form the leverages",
             instead: "use Method::Svd, Method::Gsvd or Method::Auto",
         };
-        let (Some(basis), Some(outside)) = (self.core.basis(), prepared.projection.data.as_ref()) else { return Err(missing) };
+        let Some(basis) = self.core.basis() else { return Err(missing) };
         let expand = |u: MatRef<'_, T>| {
             let u = self.standard.expand(linalg::copy(u), self.threads);
             match frame.constant {
@@ -162,7 +162,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
             }
         };
         let basis = expand(basis);
-        let outside = expand(outside.as_ref());
+        let outside = expand(prepared.projection.data.as_ref());
         let mut unpenalised = frame.constant.map_or_else(|| vec![0.0; frame.rows], Constant::leverages);
         let mut add = |columns: MatRef<'_, T>| {
             use crate::scalar::Real;

@@ -1,7 +1,7 @@
 //! The GSVD as an engine: x(λ) = Σ xᵢ·cᵢβᵢ/(cᵢ² + λsᵢ²), pairs with s = 0 unpenalised, pairs with c = 0 unseen.
 
 use super::gsvd::{Gsvd, coefficient};
-use super::{Core, Handed, Projection, Refusal, rank_of};
+use super::{Answer, Core, Handed, Projection, Refusal, rank_of};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -44,10 +44,10 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
                 tolerance: 0.0,
             })
             .collect();
-        Ok(Projection { coefficients, spectra, data: Some(b) })
+        Ok(Projection { coefficients, spectra, data: b })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let r = self.gsvd.u.ncols();
         let weighted = Mat::from_fn(r, dampings.len(), |i, j| {
             let weight = coefficient(self.gsvd.c[i], self.gsvd.s[i], dampings[j]);
@@ -64,7 +64,7 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
             Op::None,
             self.threads,
         );
-        Ok(x)
+        Ok(x.into())
     }
 
     fn basis(&self) -> Option<MatRef<'_, T>> {

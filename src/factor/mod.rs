@@ -14,6 +14,7 @@ pub(crate) mod gsvd_core;
 pub(crate) mod jacobi;
 pub(crate) mod qr;
 pub(crate) mod reduction;
+pub(crate) mod refine;
 pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;
@@ -31,8 +32,21 @@ pub(crate) struct Projection<T> {
     pub coefficients: Mat<T>,
     /// One spectrum for each right-hand side (rows and unpenalised directions counted in Ā alone).
     pub spectra: Vec<Spectrum>,
-    /// The right-hand sides themselves, where the engine refines its solutions with them.
-    pub data: Option<Mat<T>>,
+    /// m̄×k: the part outside the range of Ā, or the right-hand sides themselves where the engine refines with them.
+    pub data: Mat<T>,
+}
+
+/// Solutions of the problem in standard form, n̄×k.
+pub(crate) struct Answer<T> {
+    pub z: Mat<T>,
+    /// ‖b̄ − Āz‖ for each column, where the engine has it.
+    pub residual_norms: Option<Vec<f64>>,
+}
+
+impl<T> From<Mat<T>> for Answer<T> {
+    fn from(z: Mat<T>) -> Self {
+        Self { z, residual_norms: None }
+    }
 }
 
 /// A decomposition of Ā that answers every λ.
@@ -40,7 +54,7 @@ pub(crate) trait Core<T: Scalar>: Send + Sync {
     /// Takes right-hand sides (m̄×k) into the coordinates of the decomposition.
     fn project(&self, b: Mat<T>) -> Handed<Projection<T>>;
     /// Solutions (n̄×k), one damping for each right-hand side.
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>>;
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>>;
     /// U, where it was computed.
     fn basis(&self) -> Option<MatRef<'_, T>> {
         None

@@ -114,7 +114,8 @@ impl<'a, T: Scalar> Small<'a, T> {
         let dof = n as f64 - lambda * trace;
         let apply = |c: &Column<T>| multiply(&inverse, c, n);
         let (mut data, mut residual) = (Vec::new(), Vec::with_capacity(b.nrows()));
-        let answers = (0..b.ncols()).map(|j| self.refined(column(b, j, &mut data), real_lambda, dof, &mut residual, &apply)).collect();
+        let answers =
+            (0..b.ncols()).map(|j| self.refined(linalg::column(b, j, &mut data), real_lambda, dof, &mut residual, &apply)).collect();
         Ok((answers, condition.sqrt()))
     }
 
@@ -231,18 +232,6 @@ impl<T: Scalar> SmallEigen<'_, '_, T> {
             linalg::add_scaled(&mut out[..n], weight, &self.vectors[k][..n]);
         }
         out
-    }
-}
-
-/// A column of b, in place where it is contiguous.
-pub(crate) fn column<'v, T: Scalar>(b: MatRef<'v, T>, j: usize, copy: &'v mut Vec<T>) -> &'v [T] {
-    match b.col(j).try_as_col_major() {
-        Some(column) => column.as_slice(),
-        None => {
-            copy.clear();
-            copy.extend((0..b.nrows()).map(|i| b[(i, j)]));
-            copy
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! Source: Golub, Van Loan 2013 §8.6, §6.1.4; Hansen 1998, doi:10.1137/1.9780898719697.
 
 use super::robust_svd::{Svd, robust_svd};
-use super::{Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
+use super::{Answer, Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
 use crate::curve::{Spectrum, damped_coefficient};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -53,17 +53,17 @@ impl<T: Scalar> Core<T> for SvdCore<T> {
                 tolerance: self.tolerance * largest,
             })
             .collect();
-        Ok(Projection { coefficients, spectra, data: Some(b) })
+        Ok(Projection { coefficients, spectra, data: b })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let weighted = Mat::from_fn(self.values.len(), dampings.len(), |i, j| {
             let value = projection.spectra[j].effective(self.values[i], dampings[j]);
             projection.coefficients[(i, j)].scale(T::Real::from_f64(damped_coefficient(value, dampings[j])))
         });
         let mut x = linalg::zeros(self.svd.v.nrows(), dampings.len());
         T::product(x.as_mut(), Accum::Replace, T::ONE, self.svd.v.as_ref(), Op::None, weighted.as_ref(), Op::None, self.threads);
-        Ok(x)
+        Ok(x.into())
     }
 
     fn basis(&self) -> Option<MatRef<'_, T>> {

@@ -12,7 +12,8 @@
 //! Source: Golub, Van Loan 2013 §8.3; Björck 1987 (doi:10.1016/0024-3795(87)90101-7) for the refinement.
 
 use super::reduction::{Eigen, Reduction};
-use super::{Core, Handed, Projection, Refusal, rank_of};
+use super::refine;
+use super::{Answer, Core, Handed, Projection, Refusal, rank_of};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Accum, Mat, Op, Threads};
 use crate::scalar::{Real, Scalar};
@@ -24,12 +25,12 @@ use std::sync::OnceLock;
 const RESOLVED: f64 = 1e3;
 /// λ is trusted from this many ε·σ₁² on: filter factors there are right to 1e-7. Measured: benches/many_lambda.rs.
 const TRUSTED: f64 = 1e7;
-/// Refinement steps at most.
-const REFINEMENTS: usize = 4;
 
 pub(crate) struct TridiagonalCore<'a, T: Scalar> {
     matrix: Matrix<'a, T>,
     dual: bool,
+    /// tr G ≥ σ₁².
+    trace: f64,
     reduction: Reduction<T>,
     /// σ, descending: known after the first projection.
     values: OnceLock<Vec<f64>>,
@@ -60,7 +61,8 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
             let nothing = linalg::zeros(m, 0);
             T::normal_equations(matrix.view(), nothing.as_ref(), gram.as_mut(), linalg::zeros(n, 0).as_mut(), threads);
         }
-        Self { reduction: Reduction::new(gram, threads), matrix, dual, values: OnceLock::new(), threads }
+        let trace = (0..gram.nrows()).map(|j| gram[(j, j)].real().to_f64()).sum();
+        Self { trace, reduction: Reduction::new(gram, threads), matrix, dual, values: OnceLock::new(), threads }
     }
 
     /// Descending square roots of the eigenvalues; what is rounding is 0.
@@ -108,10 +110,8 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
     fn primal_spectra(&self, b: &Mat<T>, data: &Mat<T>) -> Handed<Vec<Spectrum>> {
         let (m, n) = self.matrix.view().shape();
         let k = b.ncols();
-        // λ at which G + λI is well away from singular: its trace bounds σ₁²
-        let norms = linalg::column_norms(self.matrix.view());
-        let bound: f64 = norms.iter().map(|norm| norm * norm).sum();
-        let base = (16.0 * n as f64 * T::Real::EPSILON.to_f64() * bound).max(T::Real::MIN_POSITIVE.to_f64());
+        // λ at which G + λI is well away from singular
+        let base = (16.0 * n as f64 * T::Real::EPSILON.to_f64() * self.trace).max(T::Real::MIN_POSITIVE.to_f64());
         let mut x = data.clone();
         self.reduction.solve(&vec![base; k], &mut x)?;
         let (residual, gradient) = self.residual(&x, b);
@@ -141,17 +141,15 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
     fn project(&self, b: Mat<T>) -> Handed<Projection<T>> {
         if self.dual {
             let spectra = self.dual_spectra(&b)?;
-            return Ok(Projection { coefficients: b.clone(), spectra, data: Some(b) });
+            return Ok(Projection { coefficients: b.clone(), spectra, data: b });
         }
         let mut data = linalg::zeros(self.matrix.view().ncols(), b.ncols());
         linalg::multiply_block(self.matrix.view(), Op::Adjoint, b.as_ref(), &mut data, self.threads);
         let spectra = self.primal_spectra(&b, &data)?;
-        Ok(Projection { coefficients: data, spectra, data: Some(b) })
+        Ok(Projection { coefficients: data, spectra, data: b })
     }
 
-    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Mat<T>> {
-        let (m, n) = self.matrix.view().shape();
-        let k = dampings.len();
+    fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();
         let (largest, smallest) = (self.values().first().copied().unwrap_or(0.0), self.values().last().copied().unwrap_or(0.0));
         let condition = |lambda: f64| (largest * largest + lambda) / (smallest * smallest + lambda);
@@ -159,41 +157,21 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
         if !(worst * T::Real::EPSILON.to_f64() <= super::cholesky::LARGEST_CONDITION) {
             return Err(Refusal::IllConditioned(worst));
         }
-        let mut y = projection.coefficients.clone();
-        self.reduction.solve(&lambdas, &mut y)?;
-        let Some(b) = &projection.data else { return Ok(y) };
-        let mut x = linalg::zeros(n, k);
-        for _ in 0..REFINEMENTS {
-            let mut correction = if self.dual {
-                // Ky = b with x = Aᴴy
-                linalg::multiply_block(self.matrix.view(), Op::Adjoint, y.as_ref(), &mut x, self.threads);
-                let mut image = linalg::zeros(m, k);
-                linalg::multiply_block(self.matrix.view(), Op::None, x.as_ref(), &mut image, self.threads);
-                Mat::from_fn(m, k, |i, j| b[(i, j)] - image[(i, j)])
-            } else {
-                self.residual(&y, b).1
+        let mut start = projection.coefficients.clone();
+        let solve = |c: &mut Mat<T>| self.reduction.solve(&lambdas, c);
+        solve(&mut start)?;
+        let b = projection.data.as_ref();
+        let refined = if self.dual {
+            refine::dual(self.matrix.view(), b, start, &lambdas, &solve, self.threads)?
+        } else {
+            let subtract = |x: &Mat<T>, gradient: &mut Mat<T>| {
+                for (j, &lambda) in lambdas.iter().enumerate() {
+                    linalg::add_scaled(gradient.col_as_slice_mut(j), T::from_real(T::Real::from_f64(-lambda)), x.col_as_slice(j));
+                }
             };
-            for (j, &lambda) in lambdas.iter().enumerate() {
-                for i in 0..y.nrows() {
-                    correction[(i, j)] -= y[(i, j)].scale(T::Real::from_f64(lambda));
-                }
-            }
-            self.reduction.solve(&lambdas, &mut correction)?;
-            let relative = linalg::relative_size(&correction, &y);
-            for j in 0..k {
-                for i in 0..y.nrows() {
-                    y[(i, j)] += correction[(i, j)];
-                }
-            }
-            if relative * relative <= 0.25 * T::Real::EPSILON.to_f64() {
-                break;
-            }
-        }
-        if !self.dual {
-            return Ok(y);
-        }
-        linalg::multiply_block(self.matrix.view(), Op::Adjoint, y.as_ref(), &mut x, self.threads);
-        Ok(x)
+            refine::primal(self.matrix.view(), b, start, &subtract, &solve, self.threads)?
+        };
+        Ok(Answer { z: refined.x, residual_norms: Some(refined.residual_norms) })
     }
 
     fn trusted(&self, damping: f64) -> bool {

@@ -15,7 +15,7 @@ mod sweeps;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
-pub use vectors::{add_scaled, adjoint, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
+pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 
 use crate::scalar::{Scalar, c32, c64};
 use faer::Par;

@@ -4,7 +4,7 @@
 //! bits for the same number of threads, and no thread waits for another inside a sweep.
 
 use super::kernels::{gram, product};
-use super::{Accum, Mat, MatMut, MatRef, Op, Threads, zeros};
+use super::{Accum, Mat, MatMut, MatRef, Op, Threads, column, zeros};
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
 
@@ -91,16 +91,9 @@ pub(super) fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Op
     let a = if a.col_stride().unsigned_abs() == 1 && a.row_stride().unsigned_abs() != 1 { a.transpose() } else { a };
     let (m, n) = a.shape();
     let columns = |range: core::ops::Range<usize>| {
-        let mut total = (T::Real::ZERO, T::Real::ZERO);
+        let (mut total, mut copied) = ((T::Real::ZERO, T::Real::ZERO), Vec::new());
         for j in range {
-            let column = a.col(j);
-            let (largest, poison) = match column.try_as_col_major() {
-                Some(column) => largest_of_slice(column.as_slice()),
-                None => {
-                    let copy: Vec<T> = (0..m).map(|i| a[(i, j)]).collect();
-                    largest_of_slice(&copy)
-                }
-            };
+            let (largest, poison) = largest_of_slice(column(a, j, &mut copied));
             total = (if largest > total.0 { largest } else { total.0 }, total.1 + poison);
         }
         total

@@ -83,15 +83,20 @@ fn flatten<T: Scalar>(a: MatRef<'_, T>) -> Vec<T> {
 
 /// Euclidean norms of the columns, as `f64`, without overflow.
 pub fn column_norms<T: Scalar>(a: MatRef<'_, T>) -> Vec<f64> {
-    let mut column = vec![T::ZERO; a.nrows()];
-    (0..a.ncols())
-        .map(|j| {
-            for (i, entry) in column.iter_mut().enumerate() {
-                *entry = a[(i, j)];
-            }
-            norm(&column).to_f64()
-        })
-        .collect()
+    let mut copied = Vec::new();
+    (0..a.ncols()).map(|j| norm(column(a, j, &mut copied)).to_f64()).collect()
+}
+
+/// Column j, in place where it is contiguous and in `copied` otherwise.
+pub fn column<'v, T: Scalar>(a: MatRef<'v, T>, j: usize, copied: &'v mut Vec<T>) -> &'v [T] {
+    match a.col(j).try_as_col_major() {
+        Some(column) => column.as_slice(),
+        None => {
+            copied.clear();
+            copied.extend((0..a.nrows()).map(|i| a[(i, j)]));
+            copied
+        }
+    }
 }
 
 /// Y ← op(A)X, by the threaded matrix-vector product for one column.

@@ -6,7 +6,7 @@ use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::cholesky::Direct;
 use crate::factor::decomposed::{self, Decomposed};
-use crate::factor::{cholesky, qr};
+use crate::factor::{Answer, cholesky, qr};
 use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef, Op};
 use crate::method::Method;
@@ -139,10 +139,13 @@ fn decompose_and_solve<T: Scalar>(
             (dampings, chosen)
         }
     };
-    let z = if wants_solution { or_refuse!(decomposed.solve(&prepared, &dampings)) } else { linalg::zeros(0, 0) };
+    let Answer { z, residual_norms } = match wants_solution {
+        true => or_refuse!(decomposed.solve(&prepared, &dampings)),
+        false => linalg::zeros(0, 0).into(),
+    };
     let dofs = (0..k).map(|j| decomposed.dof(&prepared, j, dampings[j])).collect();
     let (rank, tolerance) = decomposed.rank(&dampings);
-    Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms: None, rank, tolerance, condition: decomposed.condition(), chosen }))
+    Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms, rank, tolerance, condition: decomposed.condition(), chosen }))
 }
 
 /// Cholesky or QR: one factorization for each run of equal dampings.

@@ -45,7 +45,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
             condition = eigen.condition();
             for j in 0..b.ncols() {
                 let mut copy = Vec::new();
-                let b = small::column(b, j, &mut copy);
+                let b = linalg::column(b, j, &mut copy);
                 let norm = linalg::norm(b).to_f64();
                 let one = rule.choose(&eigen.spectrum(b), norm, 1.0).ok()?;
                 if !eigen.trusted(one.damping) {

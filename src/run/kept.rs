@@ -78,7 +78,7 @@ impl<T: Scalar> Kept<T> {
                 (dampings, chosen)
             }
         };
-        let z = self.decomposed.solve(&prepared, &dampings).map_err(refused)?;
+        let z = self.decomposed.solve(&prepared, &dampings).map_err(refused)?.z;
         let (rank, tolerance) = self.decomposed.rank(&dampings);
         let mut warnings = self.warnings.clone();
         if rank < self.plan.columns {

@@ -93,21 +93,18 @@ impl<'a, T: Scalar> Reduced<'a, T> {
     pub fn data(&self, b: MatRef<'_, T>) -> ReducedData<T> {
         let (m, k) = b.shape();
         let image = |i: usize| self.prior.as_ref().map_or(T::ZERO, |(_, image)| image[i]);
-        let mut largest = 0.0f64;
-        for j in 0..k {
-            for i in 0..m {
-                let value = self.whitening.entry(b[(i, j)], i, 0);
-                largest = largest.max(value.real().modulus().to_f64()).max(value.imaginary().modulus().to_f64());
-                if self.prior.is_some() {
-                    let shift = self.whitening.entry(image(i), i, 0);
-                    largest = largest.max(shift.real().modulus().to_f64()).max(shift.imaginary().modulus().to_f64());
-                }
-            }
-        }
-        let exponent = balancing_exponent(T::Real::from_f64(largest.min(T::Real::MAX.to_f64())));
-        let scaled = |value: T, i: usize| self.whitening.entry(value, i, exponent);
-        let norms = linalg::column_norms(Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i)).as_ref());
-        let whitened = Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i) - scaled(image(i), i));
+        let scaled = |value: T, i: usize, exponent: i32| self.whitening.entry(value, i, exponent);
+        let largest = T::largest_entry(Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i, 0)).as_ref(), self.threads);
+        let largest_image = T::largest_entry(Mat::from_fn(m, 1, |i, _| scaled(image(i), i, 0)).as_ref(), self.threads);
+        // `None`: a product with D overflows, which the largest number stands for
+        let largest = largest.unwrap_or(T::Real::MAX).larger(largest_image.unwrap_or(T::Real::MAX));
+        let exponent = balancing_exponent(largest);
+        let whitened = Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i, exponent));
+        let norms = linalg::column_norms(whitened.as_ref());
+        let whitened = match &self.prior {
+            Some(_) => Mat::from_fn(m, k, |i, j| whitened[(i, j)] - scaled(image(i), i, exponent)),
+            None => whitened,
+        };
         let (b, first) = match &self.constant {
             Some(constant) => constant.data(whitened.as_ref()),
             None => (whitened, Vec::new()),

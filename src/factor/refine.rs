@@ -1,0 +1,123 @@
+//! Refinement of solutions from a Gram matrix: what squaring the condition number took is given back.
+//!
+//! Corrected semi-normal equations, Björck 1987 (doi:10.1016/0024-3795(87)90101-7): with x from (AᴴA + λLᴴL)x = Aᴴb and the
+//! residual of the least-squares problem, r = b − Ax, g = Aᴴr − λLᴴLx, the correction dx = (AᴴA + λLᴴL)⁻¹g contracts the
+//! error by κ(AᴴA + λLᴴL)·ε. Used by [`cholesky`](super::cholesky) and [`tridiagonal`](super::tridiagonal).
+
+use crate::linalg::{self, Mat, MatRef, Op, Threads};
+use crate::refusal::{Handed, Refusal};
+use crate::scalar::{Real, Scalar};
+
+/// Steps at most; one is usual, and each costs one pass over A.
+const STEPS: usize = 4;
+
+/// Solutions with the norms of their residuals.
+pub(crate) struct Refined<T> {
+    /// n×k.
+    pub x: Mat<T>,
+    /// ‖b − Ax‖ for each column.
+    pub residual_norms: Vec<f64>,
+}
+
+/// Whether a correction of this relative size was the last that matters: the next would be about its square.
+fn enough<T: Scalar>(relative: f64) -> bool {
+    relative * relative <= 0.25 * T::Real::EPSILON.to_f64()
+}
+
+/// Refuses corrections that do not shrink: the factor is then worse than its estimated condition number said.
+fn check_progress<T: Scalar>(relative: f64, last: f64) -> Handed<()> {
+    if !(relative <= 0.1) || (relative > 0.5 * last && relative > 1e3 * T::Real::EPSILON.to_f64()) {
+        return Err(Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()));
+    }
+    Ok(())
+}
+
+fn add<T: Scalar>(x: &mut Mat<T>, correction: &Mat<T>) {
+    for j in 0..x.ncols() {
+        linalg::add_scaled(x.col_as_slice_mut(j), T::ONE, correction.col_as_slice(j));
+    }
+}
+
+/// Refines x. `subtract_penalty(x, g)` writes g ← g − λLᴴLx, `solve(c)` writes c ← (AᴴA + λLᴴL)⁻¹c.
+pub(super) fn primal<T: Scalar>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut x: Mat<T>,
+    subtract_penalty: &dyn Fn(&Mat<T>, &mut Mat<T>),
+    solve: &dyn Fn(&mut Mat<T>) -> Handed<()>,
+    threads: Threads,
+) -> Handed<Refined<T>> {
+    let (m, n) = a.shape();
+    let k = b.ncols();
+    let (mut residual, mut gradient) = (linalg::zeros(m, k), linalg::zeros(n, k));
+    let mut norms = vec![None; k];
+    let mut last = f64::INFINITY;
+    for _ in 0..STEPS {
+        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
+        let adjoint_residual = gradient.clone();
+        subtract_penalty(&x, &mut gradient);
+        let mut correction = gradient.clone();
+        solve(&mut correction)?;
+        let relative = linalg::relative_size(&correction, &x);
+        check_progress::<T>(relative, last)?;
+        add(&mut x, &correction);
+        norms = corrected_norms(&residual, &adjoint_residual, &gradient, &correction);
+        if enough::<T>(relative) {
+            break;
+        }
+        last = relative;
+    }
+    if norms.iter().any(Option::is_none) {
+        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
+        norms = linalg::column_norms(residual.as_ref()).into_iter().map(Some).collect();
+    }
+    Ok(Refined { x, residual_norms: norms.into_iter().flatten().collect() })
+}
+
+/// Refines y of (AAᴴ + λI)y = b, one λ for each column, and returns x = Aᴴy, whose residual is λy.
+pub(super) fn dual<T: Scalar>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut y: Mat<T>,
+    lambdas: &[f64],
+    solve: &dyn Fn(&mut Mat<T>) -> Handed<()>,
+    threads: Threads,
+) -> Handed<Refined<T>> {
+    let (m, n) = a.shape();
+    let k = b.ncols();
+    let (mut x, mut residual) = (linalg::zeros(n, k), linalg::zeros(m, k));
+    let mut last = f64::INFINITY;
+    for _ in 0..STEPS {
+        linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
+        linalg::multiply_block(a, Op::None, x.as_ref(), &mut residual, threads);
+        for (j, &lambda) in lambdas.iter().enumerate() {
+            let lambda = T::Real::from_f64(lambda);
+            for i in 0..m {
+                residual[(i, j)] = b[(i, j)] - residual[(i, j)] - y[(i, j)].scale(lambda);
+            }
+        }
+        solve(&mut residual)?;
+        let relative = linalg::relative_size(&residual, &y);
+        check_progress::<T>(relative, last)?;
+        add(&mut y, &residual);
+        if enough::<T>(relative) {
+            break;
+        }
+        last = relative;
+    }
+    linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
+    let residual_norms = linalg::column_norms(y.as_ref()).iter().zip(lambdas).map(|(norm, lambda)| norm * lambda).collect();
+    Ok(Refined { x, residual_norms })
+}
+
+/// ‖r − A·dx‖² = ‖r‖² − 2Re⟨Aᴴr, dx⟩ + ‖A·dx‖², with ‖A·dx‖² ≤ Re⟨g, dx⟩ of second order: no further pass over A.
+/// `None` where the correction is not small against r, so that the difference would cancel.
+fn corrected_norms<T: Scalar>(residual: &Mat<T>, adjoint_residual: &Mat<T>, gradient: &Mat<T>, correction: &Mat<T>) -> Vec<Option<f64>> {
+    let inner = |a: &Mat<T>, j: usize| linalg::dot(a.col_as_slice(j), correction.col_as_slice(j)).real().to_f64();
+    let corrected = |(j, norm): (usize, f64)| {
+        let squared = norm * norm;
+        let change = inner(gradient, j) - 2.0 * inner(adjoint_residual, j);
+        (change.abs() <= 1e-6 * squared || change == 0.0).then(|| (squared + change).sqrt())
+    };
+    linalg::column_norms(residual.as_ref()).into_iter().enumerate().map(corrected).collect()
+}
