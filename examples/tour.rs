@@ -18,22 +18,21 @@ fn longley() -> Result<()> {
     const NAMES: [&str; 6] = ["GNP", "unemployed", "armed forces", "population", "year", "employed"];
     let rows = numbers(include_str!("../data/longley.csv"), ',');
     let order = [3, 4, 5, 6, 7, 1];
-    let a = DMatrix::from_fn(rows.len(), 6, |i, j| rows[i][order[j]]);
+    let mut a = DMatrix::from_fn(rows.len(), 6, |i, j| rows[i][order[j]]);
     let b = DVector::from_fn(rows.len(), |i, _| rows[i][2]);
     // one unit of each column is its standard deviation, so that one λ is fair to all
-    let mut standardised = a.clone();
-    for mut column in standardised.column_iter_mut() {
+    for mut column in a.column_iter_mut() {
         let (mean, deviation) = (column.mean(), column.variance().sqrt());
         column.apply(|v| *v = (*v - mean) / deviation);
     }
-    let problem = Problem::new(&standardised).intercept();
+    let problem = Problem::new(&a).intercept();
     let plain = problem.solve(&b, 0.0)?;
     let gcv = problem.solve(&b, Gcv)?;
     let loo = problem.solve(&b, Loo)?;
     println!("{}\n{}", gcv.report, loo.report);
     let columns = [("λ = 0", plain.x.as_slice()), ("GCV", gcv.x.as_slice()), ("leave-one-out", loo.x.as_slice())];
     table(&NAMES, &columns);
-    println!("{:<14}{:>15.4}{:>15.4}{:>15.4}", "intercept", plain.intercept, gcv.intercept, loo.intercept);
+    line("intercept", [plain.intercept, gcv.intercept, loo.intercept].into_iter());
     Ok(())
 }
 
@@ -89,14 +88,14 @@ fn shaw() -> Result<()> {
     println!("relative error of x against the truth");
     for (name, x) in [("λ = 0", &naive.x), ("L = I, GCV", &small.x), ("L = second difference, GCV", &smooth_fit.x)] {
         let difference: Vec<f64> = x.iter().zip(&truth).map(|(x, t)| x - t).collect();
-        println!("  {name:<28}{:>12.3e}", norm(&difference) / norm(&truth));
+        let error = norm(&difference) / norm(&truth);
+        println!("  {name:<28}{:>10}", if error < 1e3 { format!("{error:.3}") } else { format!("{error:.1e}") });
     }
-    let curve = |problem: &Problem<f64>| -> Result<Vec<(f64, f64)>> {
-        let points = problem.factorize()?.curve(&b, log_grid(1e-10..=1e4, 240))?;
-        Ok(points.iter().map(|p| (p.lambda, p.gcv)).collect())
-    };
-    plot("the GCV function of λ, L = I", &curve(&Problem::new(&a))?, small.lambda);
-    plot("the GCV function of λ, L = second difference", &curve(&smooth)?, smooth_fit.lambda);
+    for (name, problem, best) in [("L = I", Problem::new(&a), small.lambda), ("L = second difference", smooth, smooth_fit.lambda)] {
+        let curve = problem.factorize()?.curve(&b, log_grid(1e-8 * best..=1e4 * best, 400))?;
+        let points: Vec<(f64, f64)> = curve.iter().map(|point| (point.lambda, point.gcv)).collect();
+        plot(&format!("the GCV function, {name}: minimum at λ = {best:.2e}"), &points, best);
+    }
     Ok(())
 }
 
@@ -121,36 +120,34 @@ fn line(name: &str, values: impl Iterator<Item = f64>) {
     println!("{name:<14}{}", values.map(|v| format!("{v:>15.4}")).collect::<String>());
 }
 
-/// Both axes logarithmic, eight dots to a character; the minimum is marked.
+/// Both axes logarithmic, eight dots to a character, what is above twice the minimum cut off.
 fn plot(title: &str, curve: &[(f64, f64)], minimum: f64) {
     const WIDTH: usize = 72;
-    const HEIGHT: usize = 14;
-    let bounds = |values: &dyn Fn(&(f64, f64)) -> f64| {
-        let logs = curve.iter().map(|p| values(p).log10());
-        (logs.clone().fold(f64::INFINITY, f64::min), logs.fold(f64::NEG_INFINITY, f64::max))
-    };
-    let ((left, right), (low, high)) = (bounds(&|p| p.0), bounds(&|p| p.1));
-    let place = |value: f64, from: f64, to: f64, size: usize| ((value.log10() - from) / (to - from) * (size - 1) as f64).round() as usize;
-    let mut dots = [[0u8; WIDTH]; HEIGHT];
-    let mut previous: Option<usize> = None;
-    for &(lambda, value) in curve {
+    const HEIGHT: usize = 12;
+    let low = curve.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let (left, right, high) = (curve[0].0, curve[curve.len() - 1].0, 2.0 * low);
+    // the place of a value on an axis of so many dots
+    let place = |value: f64, from: f64, to: f64, dots: usize| ((value / from).ln() / (to / from).ln() * (dots - 1) as f64).round() as usize;
+    let mut cells = [[0u8; WIDTH]; HEIGHT];
+    let mut previous = None;
+    for &(lambda, value) in curve.iter().filter(|point| point.1 <= high) {
         let (x, y) = (place(lambda, left, right, 2 * WIDTH), place(value, high, low, 4 * HEIGHT));
-        let from = previous.replace(y).unwrap_or(y);
-        for y in from.min(y)..=from.max(y) {
-            dots[y / 4][x / 2] |= [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]][y % 4][x % 2];
+        let last = previous.replace(y).unwrap_or(y);
+        for y in last.min(y)..=last.max(y) {
+            cells[y / 4][x / 2] |= [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]][y % 4][x % 2];
         }
     }
-    let best = curve.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let mark = (place(best, high, low, 4 * HEIGHT) / 4, place(minimum, left, right, 2 * WIDTH) / 2);
-    println!("\n{title} (● at λ = {minimum:.2e})");
-    for (i, row) in dots.iter().enumerate() {
-        let label = if i == 0 { high } else { low };
-        let label = if i == 0 || i == HEIGHT - 1 { format!("{:.1e}", 10f64.powf(label)) } else { String::new() };
-        let cell = |(j, &dots): (usize, &u8)| if (i, j) == mark { '●' } else { char::from_u32(0x2800 + dots as u32).unwrap_or(' ') };
-        println!("{label:>9} ┤{}", row.iter().enumerate().map(cell).collect::<String>());
+    println!("\n{title}");
+    for (i, row) in cells.iter().enumerate() {
+        let label = [(0, high), (HEIGHT - 1, low)].iter().find(|end| end.0 == i).map_or(String::new(), |end| format!("{:.2e}", end.1));
+        let mut text: Vec<char> = row.iter().map(|&dots| char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' ')).collect();
+        if i == HEIGHT - 1 {
+            text[place(minimum, left, right, WIDTH)] = '●';
+        }
+        println!("{label:>9} ┤{}", text.iter().collect::<String>());
     }
-    println!("{:>9} └{}", "", "─".repeat(WIDTH));
-    println!("{:>11}{:<w$}{:>w$}", "", format!("{:.0e}", 10f64.powf(left)), format!("{:.0e}", 10f64.powf(right)), w = WIDTH / 2);
+    let ticks: String = (0..6).map(|k| format!("{:<14}", format!("{:.0e}", left * (right / left).powf(f64::from(k) * 14.0 / 71.0)))).collect();
+    println!("{:>9} └{}\n{:>11}{ticks}", "", format!("┬{}", "─".repeat(13)).repeat(5) + "┬─", "");
 }
 
 fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
