@@ -89,6 +89,7 @@ pub mod penalty;
 pub mod plan;
 pub mod problem;
 pub(crate) mod random;
+pub(crate) mod refusal;
 mod ridge;
 pub mod rule;
 pub(crate) mod run;

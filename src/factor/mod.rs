@@ -4,6 +4,7 @@
 //! bidiagonal, tridiagonal); [`cholesky`] and [`qr`] factor the matrix of one λ. An engine that cannot keep its digits
 //! returns a [`Refusal`], and the problem goes to the next one in the plan.
 
+pub(crate) mod band;
 pub(crate) mod bidiagonal;
 pub(crate) mod bidiagonal_qr;
 pub(crate) mod cholesky;
@@ -12,6 +13,7 @@ pub(crate) mod gsvd;
 pub(crate) mod gsvd_core;
 pub(crate) mod jacobi;
 pub(crate) mod qr;
+pub(crate) mod reduction;
 pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;
@@ -20,38 +22,8 @@ pub(crate) mod tridiagonal_ql;
 
 use crate::curve::Spectrum;
 use crate::linalg::{Mat, MatRef};
+use crate::refusal::{Handed, Refusal};
 use crate::scalar::Scalar;
-
-/// Why an engine gave the problem back.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Refusal {
-    /// The factored matrix is too ill-conditioned for this method (estimate of its condition number).
-    IllConditioned(f64),
-    /// A numerically singular matrix: rank and the relative tolerance that decided.
-    RankDeficient { rank: usize, tolerance: f64 },
-    /// A and L vanish together on some direction.
-    SharedNullSpace,
-    /// A kernel's iteration did not converge.
-    NoConvergence,
-    /// λ is so large or small that its square root's square leaves the exponent range.
-    OutOfRange,
-}
-
-/// A result, or the problem handed back.
-pub(crate) type Handed<T> = std::result::Result<T, Refusal>;
-
-impl Refusal {
-    /// For reports: what was wrong with the method that gave up.
-    pub fn why(&self) -> &'static str {
-        match self {
-            Refusal::IllConditioned(_) => "the factored matrix is too ill-conditioned to keep the digits promised",
-            Refusal::RankDeficient { .. } => "the matrix is numerically rank-deficient",
-            Refusal::SharedNullSpace => "A and the penalty share a null space",
-            Refusal::NoConvergence => "its iteration did not converge",
-            Refusal::OutOfRange => "λ leaves the range of numbers that it can square",
-        }
-    }
-}
 
 /// Right-hand sides in the coordinates of a decomposition.
 pub(crate) struct Projection<T> {

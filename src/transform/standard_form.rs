@@ -13,8 +13,8 @@
 //! Cost: a QR factorization of Lᴴ and its application to A (4mnr flops); O(mn) for a diagonal without zeros.
 
 use super::Matrix;
-use crate::factor::{Handed, Refusal};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Reflectors, Threads};
+use crate::refusal::{Handed, Refusal};
 use crate::scalar::{Real, Scalar};
 
 /// A penalty, resolved and with its entries.
