@@ -146,7 +146,8 @@ fn plot(title: &str, curve: &[(f64, f64)], minimum: f64) {
         }
         println!("{label:>9} ┤{}", text.iter().collect::<String>());
     }
-    let ticks: String = (0..6).map(|k| format!("{:<14}", format!("{:.0e}", left * (right / left).powf(f64::from(k) * 14.0 / 71.0)))).collect();
+    let ticks: String =
+        (0..6).map(|k| format!("{:<14}", format!("{:.0e}", left * (right / left).powf(f64::from(k) * 14.0 / 71.0)))).collect();
     println!("{:>9} └{}\n{:>11}{ticks}", "", format!("┬{}", "─".repeat(13)).repeat(5) + "┬─", "");
 }
 
