@@ -92,7 +92,8 @@ fn shaw() -> Result<()> {
         println!("  {name:<28}{:>10}", if error < 1e3 { format!("{error:.3}") } else { format!("{error:.1e}") });
     }
     for (name, problem, best) in [("L = I", Problem::new(&a), small.lambda), ("L = second difference", smooth, smooth_fit.lambda)] {
-        let curve = problem.factorize()?.curve(&b, log_grid(1e-8 * best..=1e4 * best, 400))?;
+        let from = 10f64.powf(best.log10().floor() - 8.0);
+        let curve = problem.factorize()?.curve(&b, log_grid(from..=1e12 * from, 400))?;
         let points: Vec<(f64, f64)> = curve.iter().map(|point| (point.lambda, point.gcv)).collect();
         plot(&format!("the GCV function, {name}: minimum at λ = {best:.2e}"), &points, best);
     }
@@ -120,9 +121,9 @@ fn line(name: &str, values: impl Iterator<Item = f64>) {
     println!("{name:<14}{}", values.map(|v| format!("{v:>15.4}")).collect::<String>());
 }
 
-/// Both axes logarithmic, eight dots to a character, what is above twice the minimum cut off.
+/// Both axes logarithmic, twelve decades wide, eight dots to a character; what is above twice the minimum is cut off.
 fn plot(title: &str, curve: &[(f64, f64)], minimum: f64) {
-    const WIDTH: usize = 72;
+    const WIDTH: usize = 73;
     const HEIGHT: usize = 12;
     let low = curve.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let (left, right, high) = (curve[0].0, curve[curve.len() - 1].0, 2.0 * low);
@@ -146,9 +147,8 @@ fn plot(title: &str, curve: &[(f64, f64)], minimum: f64) {
         }
         println!("{label:>9} ┤{}", text.iter().collect::<String>());
     }
-    let ticks: String =
-        (0..6).map(|k| format!("{:<14}", format!("{:.0e}", left * (right / left).powf(f64::from(k) * 14.0 / 71.0)))).collect();
-    println!("{:>9} └{}\n{:>11}{ticks}", "", format!("┬{}", "─".repeat(13)).repeat(5) + "┬─", "");
+    let ticks: Vec<String> = (0..=12).step_by(2).map(|k| format!("{:<12.0e}", left * 10f64.powi(k))).collect();
+    println!("{:>9} └{}┬\n{:>11}{}", "", format!("┬{}", "─".repeat(11)).repeat(6), "", ticks.concat().trim_end());
 }
 
 fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
