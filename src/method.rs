@@ -277,7 +277,7 @@ mod tests {
     fn a_start_guess_survives_the_way_through_the_options() {
         let guess = [c32::new(0.1, -3.0), c32::new(1e-30, 7.0)];
         assert_eq!(Cgls::new().start(&guess).start_guess::<c32>(2).unwrap().unwrap(), guess);
-        assert_eq!(Cgls::new().start(&vec![0.1f32, 2.0]).start_guess::<f32>(2).unwrap().unwrap(), [0.1f32, 2.0]);
+        assert_eq!(Cgls::new().start(&[0.1f32, 2.0]).start_guess::<f32>(2).unwrap().unwrap(), [0.1f32, 2.0]);
         assert!(Cgls::new().start(&guess).start_guess::<f32>(2).is_err());
         assert!(Cgls::new().start(&[1e300]).start_guess::<f32>(1).is_err());
         assert!(Cgls::new().start(&[1.0]).start_guess::<f64>(2).is_err());

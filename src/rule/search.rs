@@ -133,11 +133,12 @@ fn split_suspicious(samples: &mut Vec<Sample>, sample: &dyn Fn(f64) -> Option<Sa
                 let bump = l.slope > 0.0 && r.slope > 0.0 && l.bend < 0.0 && r.bend > 0.0;
                 // v' can only reach 0 inside if its own slope carries it there
                 let reach = width * l.bend.abs().max(r.bend.abs());
-                if (dip || bump) && l.slope.abs().min(r.slope.abs()) <= reach {
-                    if let Some(middle) = sample(0.5 * (left.t + right.t)) {
-                        refined.push(middle);
-                        split = true;
-                    }
+                if (dip || bump)
+                    && l.slope.abs().min(r.slope.abs()) <= reach
+                    && let Some(middle) = sample(0.5 * (left.t + right.t))
+                {
+                    refined.push(middle);
+                    split = true;
                 }
             }
             refined.push(right);
