@@ -1,6 +1,74 @@
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 //! Ridge and Tikhonov regularization that chooses λ by itself.
+//!
+//! ```text
+//! minimise   (Ax − b)ᴴ W (Ax − b)  +  λ · R(x − x₀)        R(z) = ‖z‖²  |  ‖Lz‖²  |  Σ ωⱼ‖Lⱼz‖²
+//! ```
+//!
+//! **λ multiplies R exactly as written.** With W = I and R(z) = ‖Lz‖² this is min ‖Ax − b‖² + ‖Γx‖² with Γ = √λ·L. The
+//! damping √λ of other packages is [`Lambda::from_damping`]; [`Lambda`] has a constructor for each convention.
+//!
+//! ```
+//! use nalgebra::{DMatrix, DVector};
+//! use wellposed::{Gcv, Penalty, Problem, log_grid, ridge};
+//!
+//! let a = DMatrix::from_fn(30, 12, |i, j| (-0.3 * (i as f64 / 2.5 - j as f64).powi(2)).exp());
+//! let b = DVector::from_fn(30, |i, _| (i as f64 / 6.0).sin() + 0.01 * ((i * i) as f64).cos());
+//!
+//! let x = ridge(&a, &b, 0.01)?.x; // a number
+//! let fit = ridge(&a, &b, Gcv)?; // or a rule
+//! println!("{}", fit.report); // what was done and why, λ, norms, degrees of freedom, rank, warnings
+//!
+//! let problem = Problem::new(&a).penalty(Penalty::second_difference()).intercept();
+//! let smooth = problem.solve(&b, Gcv)?;
+//! assert_eq!(smooth.x.len(), 12);
+//!
+//! let factor = problem.factorize()?; // one decomposition for every λ, rule and right-hand side
+//! for fit in factor.path(&b, log_grid(1e-6..=1e2, 5)) {
+//!     println!("{:?}", fit?.x.norm());
+//! }
+//! # let _ = x;
+//! # Ok::<(), wellposed::Error>(())
+//! ```
+//!
+//! # Nouns
+//!
+//! | | |
+//! |---|---|
+//! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, a [`DenseView`] of a slice, [`operator::from_fn`], your own type |
+//! | [`Data`] | b goes in, x comes back in the same family of types; a vector, or a matrix of many right-hand sides |
+//! | [`Problem`] | A, W, R, x₀, intercept, method: everything except b and λ |
+//! | [`Penalty`] | R: identity, diagonal, differences, any matrix or operator L, sums |
+//! | [`Lambda`], [`Rule`] | λ as a number, or the rule that finds it: [`Gcv`], [`Loo`], [`Discrepancy`]. [`Choice`] is either |
+//! | [`Method`] | how: [`Method::Auto`] unless asked for by name |
+//! | [`Plan`] | what will be done and why, before it is done |
+//! | [`Factorization`] | what is left when the expensive step is done |
+//! | [`Solution`], [`Report`] | x, and what there is to say about it; [`Warning`]s are values |
+//! | [`Error`] | one type; every text ends in the way out. No call panics on any input |
+//!
+//! # Calls
+//!
+//! | to do | call |
+//! |---|---|
+//! | ‖Ax − b‖² + λ‖x‖² | [`ridge`]`(&a, &b, λ)` |
+//! | ‖Ax − b‖² + ‖Γx‖² | [`tikhonov`]`(&a, &b, &gamma)` |
+//! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`Gcv::robust`] |
+//! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
+//! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
+//! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
+//! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
+//! | ask before paying | [`Problem::plan`] |
+//!
+//! # Where to read on
+//!
+//! In the repository: `docs/CHOOSING.md` (which call, method and rule, and what is refused), `docs/CONVENTIONS.md` (what
+//! every number means, and the λ of other packages), `docs/THEORY.md` (the mathematics, with references),
+//! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
+//! real data: `cargo run --release --example tour`.
+//!
+//! Features: `nalgebra` and `rayon` (default), `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;
@@ -50,3 +118,8 @@ pub use warning::Warning;
 pub use faer;
 #[cfg(feature = "nalgebra")]
 pub use nalgebra;
+
+/// The README's examples are compiled and run with the documentation tests.
+#[cfg(all(doctest, feature = "nalgebra"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

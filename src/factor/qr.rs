@@ -2,7 +2,7 @@
 //!
 //! min ‖[A; √λL]x − [b; 0]‖, columns equilibrated by powers of two (QR does not care, the rank decision and the refinement
 //! do), R by Householder reflections, the rank from a column-pivoted QR of R, and then the refinement of the augmented
-//! system of Björck 1967 (doi:10.1007/BF01933321) with residuals accumulated in twice the precision:
+//! system of Björck 1967 (doi:10.1007/BF01939321) with residuals accumulated in twice the precision:
 //!
 //! ```text
 //! f = b − r − Sx,  g = −Sᴴr;    R ᴴh = g,  (c₁, c₂) = Qᴴf,   dx = R⁻¹(c₁ − h),  dr = Q(h, c₂)
