@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | a method by name | any | any | that method | an error that names the way out |
 //! | Auto | only products | a number | CGLS | |
+//! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
 //! | Auto | entries | a number > 0 | Cholesky with refinement | QR, then SVD |
@@ -28,6 +29,8 @@ pub(crate) struct Facts {
     pub columns: usize,
     /// Whether A (and L) show their entries.
     pub entries: bool,
+    /// Few unknowns and no option: [`small`](crate::factor::small) applies.
+    pub few: bool,
     pub need: Need,
 }
 
@@ -49,6 +52,7 @@ pub(crate) enum Need {
 /// The engines, without options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
+    Small,
     Cholesky,
     Qr,
     Svd,
@@ -70,6 +74,7 @@ pub(crate) struct Route {
 impl Engine {
     pub fn name(self) -> &'static str {
         match self {
+            Engine::Small => "small Gram matrix",
             Engine::Cholesky => Method::Cholesky.name(),
             Engine::Qr => Method::Qr.name(),
             Engine::Svd => Method::Svd.name(),
@@ -101,6 +106,8 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
                 instead: "give λ as a number, or the entries of A with another method",
             });
         }
+        (Method::Auto, Number) if facts.few => route(&[Small, Cholesky, Qr, Svd], "few unknowns"),
+        (Method::Auto, Rule) if facts.few => route(&[Small, Svd], "few unknowns"),
         (Method::Auto, Zero) if facts.rows < facts.columns => route(&[Svd], "more unknowns than data and λ = 0: the minimum-norm solution"),
         (Method::Auto, Zero) => route(&[Qr, Svd], "λ = 0: every digit of A counts"),
         (Method::Auto, Number) => route(&[Cholesky, Qr, Svd], "one λ: the Gram matrix is the cheapest, refinement gives its digits back"),

@@ -72,19 +72,19 @@ pub(crate) fn damped_coefficient(value: f64, damping: f64) -> f64 {
 
 /// Singular values and coefficients of one right-hand side (or the root mean square over several).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Spectrum {
+pub struct Spectrum {
     /// σᵢ, the penalised directions.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// |βᵢ|.
-    pub coefficients: Vec<f64>,
+    pub(crate) coefficients: Vec<f64>,
     /// δ₀: the squared norm of the part of b that no x reaches.
-    pub outside: f64,
+    pub(crate) outside: f64,
     /// m.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// q: unpenalised directions, the intercept among them.
-    pub unpenalised: usize,
+    pub(crate) unpenalised: usize,
     /// Values up to this one are rounding: they count as 0 for a damping below it, and no rule looks below it.
-    pub tolerance: f64,
+    pub(crate) tolerance: f64,
 }
 
 impl Spectrum {

@@ -15,6 +15,7 @@ use faer::linalg::matmul::triangular::BlockStructure;
 use faer::traits::ComplexField;
 use faer::{Conj, Par};
 
+pub use faer::prelude::ReborrowMut;
 pub use faer::{Accum, Mat, MatMut, MatRef};
 
 /// How many threads a kernel may use (at least one).
@@ -141,6 +142,10 @@ pub trait Kernels: Sized {
         Self: Scalar;
     /// A = Q·T·Qᴴ for self-adjoint A (lower triangle); T on the diagonal and subdiagonal, reflectors below. Returns the block factors.
     fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self>;
+    /// C ← AB with A self-adjoint, given by its lower triangle.
+    fn self_adjoint_product(c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, threads: Threads);
+    /// Lower triangle of C ← C − LRᴴ, where LRᴴ is known to be self-adjoint.
+    fn subtract_lower(c: MatMut<'_, Self>, l: MatRef<'_, Self>, r: MatRef<'_, Self>, threads: Threads);
 }
 
 fn conj(op: Op) -> Conj {
@@ -348,6 +353,121 @@ fn tridiagonalize<T: ComplexField>(a: MatMut<'_, T>, threads: Threads) -> Mat<T>
         tridiag::tridiag_in_place(a, coefficients.as_mut(), par, MemStack::new(&mut memory), Default::default());
     }
     coefficients
+}
+
+/// Below this order the two-sided updates of a self-adjoint matrix run on one thread. Measured: the ignored test of src/factor/band.rs.
+const SELF_ADJOINT_THREADS_FROM: usize = 384;
+
+fn self_adjoint_product<T: Scalar + ComplexField>(c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, threads: Threads) {
+    let n = a.nrows();
+    // rows `start..start + c.nrows()` of the product: what lies left of, on and below the diagonal block
+    let one_block = |mut c: MatMut<'_, T>, start: usize| {
+        let end = start + c.nrows();
+        let rows = c.nrows();
+        let diagonal = a.submatrix(start, start, rows, rows);
+        let own = b.subrows(start, rows);
+        let triangular = |c: MatMut<'_, T>, accumulate: Accum, lhs: MatRef<'_, T>, structure: BlockStructure, conj: Conj| {
+            let full = BlockStructure::Rectangular;
+            let matmul = faer::linalg::matmul::triangular::matmul_with_conj;
+            matmul(c, full, accumulate, lhs, structure, conj, own, full, Conj::No, T::ONE, Par::Seq);
+        };
+        triangular(c.rb_mut(), Accum::Replace, diagonal, BlockStructure::TriangularLower, Conj::No);
+        triangular(c.rb_mut(), Accum::Add, diagonal.transpose(), BlockStructure::StrictTriangularUpper, Conj::Yes);
+        if start > 0 {
+            product(
+                c.rb_mut(),
+                Accum::Add,
+                T::ONE,
+                a.submatrix(start, 0, rows, start),
+                Op::None,
+                b.subrows(0, start),
+                Op::None,
+                Threads::ONE,
+            );
+        }
+        if end < n {
+            product(
+                c,
+                Accum::Add,
+                T::ONE,
+                a.submatrix(end, start, n - end, rows),
+                Op::Adjoint,
+                b.subrows(end, n - end),
+                Op::None,
+                Threads::ONE,
+            );
+        }
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && n >= SELF_ADJOINT_THREADS_FROM {
+        let rows = n.div_ceil(threads.0);
+        let mut rest = c;
+        rayon::scope(|scope| {
+            let mut start = 0;
+            while start < n {
+                let (block, below) = rest.split_at_row_mut(rows.min(n - start));
+                rest = below;
+                let one_block = &one_block;
+                scope.spawn(move |_| one_block(block, start));
+                start += rows;
+            }
+        });
+        return;
+    }
+    let _ = (threads, SELF_ADJOINT_THREADS_FROM);
+    one_block(c, 0);
+}
+
+fn subtract_lower<T: Scalar + ComplexField>(c: MatMut<'_, T>, l: MatRef<'_, T>, r: MatRef<'_, T>, threads: Threads) {
+    let n = c.nrows();
+    // columns `start..end` of the lower triangle
+    let one_block = |c: MatMut<'_, T>, start: usize| {
+        let columns = c.ncols();
+        let (diagonal, below) = c.split_at_row_mut(start).1.split_at_row_mut(columns);
+        let r = r.subrows(start, columns);
+        faer::linalg::matmul::triangular::matmul_with_conj(
+            diagonal,
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            l.subrows(start, columns),
+            BlockStructure::Rectangular,
+            Conj::No,
+            r.transpose(),
+            BlockStructure::Rectangular,
+            Conj::Yes,
+            -T::ONE,
+            Par::Seq,
+        );
+        let end = start + columns;
+        if end < n {
+            product(below, Accum::Add, -T::ONE, l.subrows(end, n - end), Op::None, r, Op::Adjoint, Threads::ONE);
+        }
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && n >= SELF_ADJOINT_THREADS_FROM {
+        // column blocks of equal area: the k-th of t begins where 1 − √(1 − k/t) of the columns are behind
+        let mut rest = c;
+        rayon::scope(|scope| {
+            let mut start = 0;
+            for k in 1..=threads.0 {
+                let share = 1.0 - (1.0 - k as f64 / threads.0 as f64).sqrt();
+                let end = if k == threads.0 { n } else { ((n as f64 * share) as usize).clamp(start, n) };
+                let (block, right) = rest.split_at_col_mut(end - start);
+                rest = right;
+                let one_block = &one_block;
+                scope.spawn(move |_| one_block(block, start));
+                start = end;
+            }
+        });
+        return;
+    }
+    let _ = (threads, n);
+    one_block(c, 0);
+}
+
+/// Runs `loops` compiled for the vector instructions of this processor. What it calls must be `#[inline(always)]` to gain.
+pub fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
+    faer::traits::pulp::Arch::new().dispatch(loops)
 }
 
 /// Below this many entries a matrix-vector product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
@@ -626,6 +746,12 @@ macro_rules! kernels {
             fn tridiagonalize(a: MatMut<'_, Self>, threads: Threads) -> Mat<Self> {
                 tridiagonalize(a, threads)
             }
+            fn self_adjoint_product(c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, threads: Threads) {
+                self_adjoint_product(c, a, b, threads)
+            }
+            fn subtract_lower(c: MatMut<'_, Self>, l: MatRef<'_, Self>, r: MatRef<'_, Self>, threads: Threads) {
+                subtract_lower(c, l, r, threads)
+            }
         }
     )*};
 }
@@ -792,4 +918,13 @@ pub fn multiply_block<T: Scalar>(a: MatRef<'_, T>, op: Op, x: MatRef<'_, T>, y: 
         };
     }
     T::product(y.as_mut(), Accum::Replace, T::ONE, a, op, x, Op::None, threads);
+}
+
+/// The largest ‖dxⱼ‖/‖xⱼ‖ over the columns.
+pub fn relative_size<T: Scalar>(correction: &Mat<T>, x: &Mat<T>) -> f64 {
+    let (d, x) = (column_norms(correction.as_ref()), column_norms(x.as_ref()));
+    d.iter()
+        .zip(&x)
+        .map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) })
+        .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
 }

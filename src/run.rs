@@ -12,13 +12,14 @@ use crate::factor::cholesky::Direct;
 use crate::factor::decomposed::{self, Decomposed};
 use crate::factor::{cholesky, qr, small};
 use crate::krylov::cgls;
+use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef, Op};
 use crate::method::{Cgls, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, Storage};
 use crate::refusal::{Handed, Refusal};
 use crate::rule::{Choice, Chosen, Kind};
-use crate::scalar::{Scalar, c32, c64};
+use crate::scalar::{Real, Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome, Report};
 use crate::step::Observer;
 use crate::transform::by_products::ByProducts;
@@ -101,7 +102,8 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Rule(rule)) if rule.needs_leverages() => Need::Leverages,
         Some(Kind::Rule(_)) => Need::Rule,
     };
-    let route = choose(&description.method, &Facts { rows, columns, entries, need })?;
+    let few = is_small(description);
+    let route = choose(&description.method, &Facts { rows, columns, entries, few, need })?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
     if description.weights.is_some() || description.noise_std.is_some() {
@@ -128,7 +130,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         why: route.why,
         fallbacks: route.engines[1..].iter().map(|engine| engine.name()).collect(),
         transforms,
-        threads: description.threads().0,
+        threads: if first == Engine::Small { 1 } else { description.threads().0 },
     };
     Ok((route, plan))
 }
@@ -141,7 +143,7 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
-    if let Some(outcome) = small::solve(description, b, choice) {
+    if let Some(outcome) = solve_small(description, b, choice) {
         return Ok(outcome);
     }
     let checked = check(description, Some(choice))?;
@@ -158,6 +160,11 @@ fn solve<T: Scalar>(
     let mut warnings = Vec::new();
     let mut refused = None;
     for &engine in route.engines {
+        if engine == Engine::Small {
+            // tried above, before anything else
+            refused = Some((engine, Refusal::IllConditioned(f64::INFINITY)));
+            continue;
+        }
         if let Some((from, refusal)) = refused.take() {
             let (from, refusal): (Engine, Refusal) = (from, refusal);
             warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
@@ -169,6 +176,88 @@ fn solve<T: Scalar>(
     }
     let (engine, refusal) = refused.unwrap_or((Engine::Svd, Refusal::NoConvergence));
     Err(refusal_error(engine, refusal, plan.columns))
+}
+
+/// Few unknowns and nothing but A and λ.
+fn is_small<T: Scalar>(description: &Description<'_, T>) -> bool {
+    let (m, n) = description.operator.shape();
+    description.is_plain() && n >= 1 && n <= small::LARGEST && m >= n && m * n <= small::ENTRIES
+}
+
+/// The fast path. `None` leaves the problem, and every complaint about it, to the ordinary one.
+fn solve_small<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice) -> Option<Outcome<T>> {
+    if !is_small(description) || b.ncols() == 0 {
+        return None;
+    }
+    let Entries::Dense(a) = description.operator.entries() else { return None };
+    let a = a.matrix();
+    if a.shape() != description.operator.shape() || b.nrows() != a.nrows() {
+        return None;
+    }
+    let small = small::Small::new(a)?;
+    let (mut answers, mut lambdas, mut chosen) = (Vec::with_capacity(b.ncols()), Vec::with_capacity(b.ncols()), Vec::new());
+    let condition;
+    match choice.kind {
+        Kind::Number(lambda) => {
+            if !(lambda.value() > 0.0 && lambda.is_valid() && lambda.value().is_finite()) {
+                return None;
+            }
+            (answers, condition) = small.solve(lambda.value(), b).ok()?;
+            lambdas.resize(b.ncols(), lambda);
+        }
+        Kind::Rule(rule) => {
+            if rule.needs_leverages() || rule.check().is_err() || (choice.shared && b.ncols() > 1) {
+                return None;
+            }
+            let eigen = small.eigen().ok()?;
+            condition = eigen.condition();
+            for j in 0..b.ncols() {
+                let mut copy = Vec::new();
+                let b = small::column(b, j, &mut copy);
+                let norm = linalg::norm(b).to_f64();
+                let one = rule.choose(&eigen.spectrum(b), norm, 1.0).ok()?;
+                if !eigen.trusted(one.damping) {
+                    return None;
+                }
+                answers.push(eigen.solve(b, one.damping));
+                lambdas.push(Lambda::from_damping(one.damping));
+                chosen.push(one);
+            }
+        }
+    }
+    if answers.iter().any(|answer| !(answer.residual_norm.is_finite() && answer.penalty_norm.is_finite())) {
+        return None;
+    }
+    let (_, plan) = planned(description, Some(choice)).ok()?;
+    let mut warnings = Vec::new();
+    let criteria = criteria(chosen, choice, |damping| Lambda::from_damping(damping), 1.0, &mut warnings);
+    let fits = answers
+        .iter()
+        .zip(lambdas)
+        .map(|(answer, lambda)| Fit {
+            lambda,
+            residual_norm: answer.residual_norm,
+            penalty_norm: answer.penalty_norm,
+            dof: Some(answer.dof),
+        })
+        .collect();
+    let (intercepts, unknowns) = (vec![T::ZERO; b.ncols()], plan.columns);
+    let x = match answers.len() {
+        1 => answers.swap_remove(0).x,
+        _ => answers.into_iter().flat_map(|answer| answer.x).collect(),
+    };
+    let report = Report {
+        method: plan.method,
+        fits,
+        rank: Some(unknowns),
+        condition: Some(condition),
+        steps: None,
+        stop: None,
+        criteria,
+        warnings,
+        plan,
+    };
+    Some(Outcome { x, unknowns, intercepts, report })
 }
 
 /// The last engine's refusal, as the caller's error.
@@ -348,7 +437,7 @@ fn finish<T: Scalar>(
             dof: Some(solved.dofs[j] + offset),
         })
         .collect();
-    let criteria = criteria(solved.chosen, choice, reduced, data.unit(), &mut warnings);
+    let criteria = criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), &mut warnings);
     let report = Report {
         method: solved.engine.name(),
         fits,
@@ -373,7 +462,7 @@ fn singular(required: bool, penalised: bool, rank: usize, unknowns: usize, toler
 }
 
 /// λ as the caller gave it, or as a rule found it.
-fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -> crate::lambda::Lambda {
+fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -> Lambda {
     match choice.kind {
         Kind::Number(lambda) => lambda,
         Kind::Rule(_) => reduced.lambda(damping),
@@ -381,21 +470,21 @@ fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -
 }
 
 /// What the rules saw, in the caller's units; their warnings join the others.
-fn criteria<T: Scalar>(
+fn criteria(
     chosen: Vec<Chosen>,
     choice: Choice,
-    reduced: &Reduced<'_, T>,
+    lambda_of: impl Fn(f64) -> Lambda,
     unit: f64,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Criterion> {
     let Kind::Rule(rule) = choice.kind else { return Vec::new() };
     let degree = rule.degree_in_data();
     let value = |v: f64| if degree == 2 { v / unit / unit } else { v / unit };
-    let pairs = |list: Vec<(f64, f64)>| list.into_iter().map(|(damping, v)| (reduced.lambda(damping).value(), value(v))).collect();
+    let pairs = |list: Vec<(f64, f64)>| list.into_iter().map(|(damping, v)| (lambda_of(damping).value(), value(v))).collect();
     let mut out = Vec::with_capacity(chosen.len());
     for one in chosen {
         for warning in one.warnings {
-            let warning = warning.with_lambda(|lambda| reduced.lambda_value(lambda));
+            let warning = warning.with_lambda(|lambda| lambda_of(lambda.sqrt()).value());
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
@@ -434,10 +523,8 @@ fn solve_by_products<T: Scalar>(
             cgls::solve(&problem, problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, observer.as_deref_mut())?;
         steps += outcome.steps;
         if !outcome.stop.converged() && options.accepts_partial() {
-            warnings.push(Warning::Partial {
-                reached: outcome.normal_residual,
-                tolerance: options.tolerance_for(crate::scalar::Real::to_f64(<T::Real as crate::scalar::Real>::EPSILON)),
-            });
+            warnings
+                .push(Warning::Partial { reached: outcome.normal_residual, tolerance: options.tolerance_for(T::Real::EPSILON.to_f64()) });
         }
         stop = Some(outcome.stop);
         fits.push(Fit { lambda, residual_norm: outcome.residual_norm, penalty_norm: problem.penalty_norm(&outcome.x), dof: None });
@@ -527,7 +614,7 @@ impl<T: Scalar> Kept<T> {
                 dof: Some(self.decomposed.dof(&prepared, j, dampings[j])),
             })
             .collect();
-        let criteria = criteria(chosen, choice, &self.reduced, data.unit(), &mut warnings);
+        let criteria = criteria(chosen, choice, |damping| self.reduced.lambda(damping), data.unit(), &mut warnings);
         let report = Report {
             plan: Plan { choice: Some(choice), ..self.plan.clone() },
             method: self.engine.name(),
@@ -574,7 +661,7 @@ impl Engine {
             Engine::Gsvd => Some(decomposed::Kind::Gsvd),
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
-            Engine::Cholesky | Engine::Qr | Engine::Cgls => None,
+            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Cgls => None,
         }
     }
 }

@@ -20,7 +20,8 @@ pub struct Step {
 }
 
 /// Called after each step; `Break` ends the iteration with [`Stop::Observer`].
-pub(crate) type Observer<'o> = dyn FnMut(&Step) -> ControlFlow<()> + 'o;
+#[doc(hidden)]
+pub type Observer<'o> = dyn FnMut(&Step) -> ControlFlow<()> + 'o;
 
 /// Why an iterative method stopped.
 ///

@@ -16,7 +16,7 @@ use crate::transform::standard_form::PenaltyRows;
 
 /// κ(M)·ε above this is handed back: two refinement steps then still reach the accuracy of QR.
 /// Measured: tests/nist.rs, where 1e-4 costs no digit against stacked QR on any set and any λ.
-const LARGEST_CONDITION: f64 = 1e-4;
+pub(super) const LARGEST_CONDITION: f64 = 1e-4;
 /// Refinement steps at most.
 const REFINEMENTS: usize = 4;
 
@@ -75,7 +75,7 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
         subtract_penalty_gradient(&mut gradient, penalty, lambda, &x, threads);
         let mut correction = gradient.clone();
         factor.solve(&mut correction, threads);
-        let relative = relative_size(&correction, &x);
+        let relative = linalg::relative_size(&correction, &x);
         if !(relative <= 0.1) || (relative > 0.5 * last && relative > 1e3 * T::Real::EPSILON.to_f64()) {
             // the corrections do not shrink: the factor is worse than its estimate said
             return Err(Refusal::IllConditioned(factor.condition));
@@ -125,7 +125,7 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
             }
         }
         factor.solve(&mut residual, threads);
-        let relative = relative_size(&residual, &y);
+        let relative = linalg::relative_size(&residual, &y);
         if relative > 0.1 {
             return Err(Refusal::IllConditioned(factor.condition));
         }
@@ -256,13 +256,4 @@ fn corrected_norms<T: Scalar>(residual: &Mat<T>, adjoint_residual: &Mat<T>, grad
         (change.abs() <= 1e-6 * squared || change == 0.0).then(|| (squared + change).sqrt())
     };
     norms.into_iter().enumerate().map(corrected).collect()
-}
-
-/// The largest ‖dxⱼ‖/‖xⱼ‖ over the columns.
-fn relative_size<T: Scalar>(correction: &Mat<T>, x: &Mat<T>) -> f64 {
-    let (d, x) = (linalg::column_norms(correction.as_ref()), linalg::column_norms(x.as_ref()));
-    d.iter()
-        .zip(&x)
-        .map(|(&d, &x)| if d == 0.0 { 0.0 } else { d / x.max(f64::MIN_POSITIVE) })
-        .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
 }

@@ -57,7 +57,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         let core: Box<dyn Core<T> + 'a> = match kind {
             Kind::Svd | Kind::Gsvd => Box::new(SvdCore::new(reduced.view(), threads)?),
             Kind::Bidiagonal => Box::new(BidiagonalCore::new(reduced.view(), threads)?),
-            Kind::Tridiagonal => Box::new(TridiagonalCore::new(reduced, threads)?),
+            Kind::Tridiagonal => Box::new(TridiagonalCore::new(reduced, threads)),
         };
         Ok(Self { standard, core, stacked: None, unknowns, threads })
     }

@@ -359,7 +359,11 @@ mod tests {
     fn solution<T: Scalar>(gsvd: &Gsvd<T>, b: &Mat<T>, lambda: f64) -> Mat<T> {
         let beta = product(gsvd.u.as_ref(), Op::Adjoint, b.as_ref(), Op::None, Threads::ONE);
         let xi = Mat::from_fn(gsvd.rank, 1, |i, _| {
-            if i < gsvd.u.ncols() { beta[(i, 0)].scale(T::Real::from_f64(coefficient(gsvd.c[i], gsvd.s[i], lambda))) } else { T::ZERO }
+            if i < gsvd.u.ncols() {
+                beta[(i, 0)].scale(T::Real::from_f64(coefficient(gsvd.c[i], gsvd.s[i], lambda.sqrt())))
+            } else {
+                T::ZERO
+            }
         });
         times(&gsvd.x, &xi)
     }
@@ -632,7 +636,7 @@ mod tests {
         assert_eq!(coefficient(1e-200, 1.0, 0.0), 1e200);
         assert_eq!(coefficient(0.0, 1.0, 0.0), 0.0);
         assert_eq!(coefficient(0.6, 0.8, 0.0), 0.6 / 0.6 / 0.6);
-        assert!((coefficient(0.6, 0.8, 2.0) - 0.6 / (0.36 + 2.0 * 0.64)).abs() < 1e-15);
+        assert!((coefficient(0.6, 0.8, 2.0) - 0.6 / (0.36 + 4.0 * 0.64)).abs() < 1e-15);
     }
 
     /// A common null space in single precision, measured against double precision of the same numbers.

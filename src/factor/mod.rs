@@ -4,6 +4,7 @@
 //! bidiagonal, tridiagonal); [`cholesky`] and [`qr`] factor the matrix of one λ. An engine that cannot keep its digits
 //! returns a [`Refusal`], and the problem goes to the next one in the plan.
 
+pub(crate) mod band;
 pub(crate) mod bidiagonal;
 pub(crate) mod bidiagonal_qr;
 pub(crate) mod cholesky;
@@ -12,6 +13,7 @@ pub(crate) mod gsvd;
 pub(crate) mod gsvd_core;
 pub(crate) mod jacobi;
 pub(crate) mod qr;
+pub(crate) mod reduction;
 pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;

@@ -85,11 +85,6 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         Lambda::from_damping(damping).scaled(self.penalty_exponent - self.whitening.exponent)
     }
 
-    /// λ of the caller as a plain number, for curves and warnings.
-    pub fn lambda_value(&self, lambda: f64) -> f64 {
-        self.lambda(lambda.sqrt()).value()
-    }
-
     /// A singular value of the reduced problem in the caller's units.
     pub fn singular_value(&self, value: f64) -> f64 {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)

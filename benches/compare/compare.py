@@ -1,0 +1,133 @@
+"""Times wellposed against scikit-learn and NumPy on the same files, in turn, in one run, and prints ratios.
+
+    python -m venv .venv && .venv/bin/pip install -r benches/compare/requirements.txt
+    cargo build --release --example compare_driver
+    .venv/bin/python benches/compare/compare.py [--threads 2] [--rounds 5] [--only PATTERN]
+
+Each round runs every contender once, so that a drift of the machine's speed meets all of them. The medians of the rounds
+are printed, and the ratio peer / wellposed: above 1, wellposed is faster. The answers are compared too: fixed λ by the
+norm of x, GCV by the λ of the grid next to ours.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+FIXED = [(10_000, 1_000), (2_000, 2_000), (1_000, 10_000), (100_000, 100), (1_000_000, 50), (30, 5)]
+MANY = [(100_000, 100), (10_000, 1_000), (2_000, 2_000), (30, 5)]
+
+
+def problem(rows, columns):
+    import numpy as np
+
+    generator = np.random.default_rng(rows * 31 + columns)
+    a = generator.standard_normal((rows, columns))
+    x = generator.standard_normal(columns)
+    b = a @ x + 2.0 * np.sqrt(columns) * generator.standard_normal(rows)
+    return a, b
+
+
+def timed(call, repeats):
+    best = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = call()
+        best.append(time.perf_counter() - start)
+    return min(best), result
+
+
+def numpy_gram_path(a, b, alphas):
+    """What an expert writes by hand: Gram matrix, eigh, GCV on a grid. Keeps half the digits."""
+    import numpy as np
+
+    values, vectors = np.linalg.eigh(a.T @ a)
+    coefficients = vectors.T @ (a.T @ b)
+    values = np.maximum(values, 0.0)
+    total = b @ b
+    best = None
+    for alpha in alphas:
+        inverse = 1.0 / (values + alpha)
+        fitted = np.sum(coefficients**2 * inverse * (2.0 - values * inverse))
+        trace = a.shape[0] - np.sum(values * inverse)
+        criterion = a.shape[0] * (total - fitted) / trace**2
+        if best is None or criterion < best[0]:
+            best = (criterion, alpha)
+    return best[1], vectors @ (coefficients / (values + best[1]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--driver", default="target/release/examples/compare_driver")
+    options = parser.parse_args()
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[variable] = str(options.threads)
+
+    import numpy as np
+    import sklearn
+    from sklearn.linear_model import Ridge, RidgeCV
+
+    print(f"scikit-learn {sklearn.__version__}, numpy {np.__version__}, {options.threads} threads, medians of {options.rounds} rounds, seconds")
+
+    def ours(job, folder, rows, columns, repeats):
+        command = [options.driver, job, f"{folder}/a.bin", f"{folder}/b.bin", str(rows), str(columns), str(repeats)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    def contest(title, shape, job, peers):
+        rows, columns = shape
+        if options.only and options.only not in f"{title} {rows}x{columns}":
+            return
+        a, b = problem(rows, columns)
+        with tempfile.TemporaryDirectory() as folder:
+            a.T.tofile(f"{folder}/a.bin")
+            b.tofile(f"{folder}/b.bin")
+            repeats = 2000 if rows * columns < 10_000 else 3
+            contenders = peers(a, b)
+            times = {"wellposed": []} | {name: [] for name in contenders}
+            answer = None
+            for _ in range(options.rounds):
+                answer = ours(job, folder, rows, columns, repeats)
+                times["wellposed"].append(min(answer["seconds"]))
+                for name, call in contenders.items():
+                    if name == "RidgeCV" and times[name] and statistics.median(times[name]) > 5.0:
+                        continue
+                    seconds, result = timed(call, max(1, min(repeats, 3 if rows * columns > 10_000 else 200)) if name != "RidgeCV" else 1)
+                    times[name].append(seconds)
+                    x = result[1] if isinstance(result, tuple) else result.coef_
+                    norm = float(np.linalg.norm(x))
+                    if job.startswith("fixed") and abs(norm - answer["norm"]) > 1e-6 * norm:
+                        sys.exit(f"{title} {rows}x{columns}: |x| is {answer['norm']} here and {norm} by {name}")
+        mine = statistics.median(times["wellposed"])
+        print(f"{title:12} {rows:>8}x{columns:<6} wellposed {mine:10.3e} ({answer['method']})", end="")
+        for name in contenders:
+            theirs = statistics.median(times[name])
+            print(f" | {name} {theirs:10.3e} ratio {theirs / mine:6.2f}", end="")
+        print(flush=True)
+
+    alpha = 10.0
+    for shape in FIXED:
+        # scikit-learn's fastest layout for it: row-major as it stands, no intercept on either side
+        contest("fixed", shape, f"fixed:{alpha}", lambda a, b: {"Ridge": lambda: Ridge(alpha=alpha, fit_intercept=False).fit(a, b)})
+    for shape in MANY:
+        rows, columns = shape
+        alphas = np.geomspace(1e-3, 1e5, 100)
+        contest(
+            "gcv",
+            shape,
+            "gcv",
+            lambda a, b: {
+                "numpy Gram+eigh": lambda: numpy_gram_path(a, b, alphas),
+                "RidgeCV": lambda: RidgeCV(alphas=alphas, fit_intercept=False).fit(a, b),
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
