@@ -77,7 +77,7 @@ const UPWARD: &[(&str, &str)] = &[("scalar", "run")];
 const INTEROP_UP_TO: u8 = 2;
 
 /// Files that may name a container crate.
-const FAER: &[&str] = &["lib.rs", "scalar.rs", "linalg.rs", "interop/faer.rs"];
+const FAER: &[&str] = &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "interop/faer.rs"];
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];
 
 fn row(module: &str) -> Option<u8> {

@@ -818,7 +818,7 @@ mod tests {
         let nan = T::from_real(T::Real::from_f64(f64::NAN));
         let lower = Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { nan });
         let reduced = BandReduction::with_bandwidth(lower, b, threads);
-        let (order, b) = (reduced.order(), reduced.bandwidth());
+        let (order, b) = (reduced.order(), reduced.bandwidth);
         assert_eq!(order, n);
         // Q₁BQ₁ᴴ = G
         let mut full = Mat::from_fn(n, n, |i, j| match (i.max(j) - i.min(j), i >= j) {

@@ -1,0 +1,228 @@
+//! One pass over a large matrix: products with a vector, the normal equations, residuals; rows or columns split over threads.
+//!
+//! Each thread owns its part of the result or sums into one of its own, and the parts are added in a fixed order: the same
+//! bits for the same number of threads, and no thread waits for another inside a sweep.
+
+use super::kernels::{gram, product};
+use super::{Accum, Mat, MatMut, MatRef, Op, Threads, zeros};
+use crate::scalar::Scalar;
+use faer::traits::ComplexField;
+
+/// Below this many entries a matrix-vector product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const MULTIPLY_THREADS_FROM: usize = 500_000;
+
+pub(super) fn multiply<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: &[T], y: &mut [T], threads: Threads) {
+    let (m, n) = a.shape();
+    let x = MatRef::from_column_major_slice(x, n, 1);
+    let one_block = |a: MatRef<'_, T>, y: &mut [T]| {
+        let y = MatMut::from_column_major_slice_mut(y, a.nrows(), 1);
+        product(y, Accum::Replace, T::ONE, a, Op::None, x, Op::None, Threads::ONE);
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && m * n >= MULTIPLY_THREADS_FROM {
+        let rows = m.div_ceil(threads.0);
+        rayon::scope(|scope| {
+            for (block, y) in y.chunks_mut(rows).enumerate() {
+                let a = a.subrows(block * rows, y.len());
+                scope.spawn(move |_| one_block(a, y));
+            }
+        });
+        return;
+    }
+    let _ = (threads, MULTIPLY_THREADS_FROM, m);
+    one_block(a, y);
+}
+
+pub(super) fn multiply_adjoint<T: Scalar + ComplexField>(a: MatRef<'_, T>, y: &[T], x: &mut [T], threads: Threads) {
+    let (m, n) = a.shape();
+    let one_block = |a: MatRef<'_, T>, y: &[T], x: &mut [T]| {
+        let x = MatMut::from_column_major_slice_mut(x, a.ncols(), 1);
+        let y = MatRef::from_column_major_slice(y, a.nrows(), 1);
+        product(x, Accum::Replace, T::ONE, a, Op::Adjoint, y, Op::None, Threads::ONE);
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && m * n >= MULTIPLY_THREADS_FROM {
+        // the columns are split: each thread owns its part of x, whatever the order of the threads
+        let columns = n.div_ceil(threads.0);
+        rayon::scope(|scope| {
+            for (block, x) in x.chunks_mut(columns).enumerate() {
+                let a = a.subcols(block * columns, x.len());
+                scope.spawn(move |_| one_block(a, y, x));
+            }
+        });
+        return;
+    }
+    let _ = (threads, m, n);
+    one_block(a, y, x);
+}
+
+/// The largest part, and a sum that is NaN when an entry is not finite, in lanes that vectorize.
+pub(super) fn largest_of_slice<T: Scalar>(values: &[T]) -> (T::Real, T::Real) {
+    const LANES: usize = 8;
+    let zero = T::Real::ZERO;
+    let (mut largest, mut poison) = ([zero; LANES], [zero; LANES]);
+    let mut visit = |lane: usize, part: T::Real| {
+        let size = part.modulus();
+        if size > largest[lane] {
+            largest[lane] = size;
+        }
+        // 0 for every finite number, NaN otherwise
+        poison[lane] += part * zero;
+    };
+    let chunks = values.chunks_exact(LANES);
+    for (lane, &value) in chunks.remainder().iter().enumerate() {
+        visit(lane, value.real());
+        visit(lane, value.imaginary());
+    }
+    for chunk in chunks {
+        for lane in 0..LANES {
+            visit(lane, chunk[lane].real());
+            if T::IS_COMPLEX {
+                visit(lane, chunk[lane].imaginary());
+            }
+        }
+    }
+    let maximum = largest.into_iter().fold(zero, |a, b| if b > a { b } else { a });
+    (maximum, poison.into_iter().fold(zero, |a, b| a + b))
+}
+
+pub(super) fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Option<T::Real> {
+    // the long dimension contiguous, where there is one
+    let a = if a.col_stride().unsigned_abs() == 1 && a.row_stride().unsigned_abs() != 1 { a.transpose() } else { a };
+    let (m, n) = a.shape();
+    let columns = |range: core::ops::Range<usize>| {
+        let mut total = (T::Real::ZERO, T::Real::ZERO);
+        for j in range {
+            let column = a.col(j);
+            let (largest, poison) = match column.try_as_col_major() {
+                Some(column) => largest_of_slice(column.as_slice()),
+                None => {
+                    let copy: Vec<T> = (0..m).map(|i| a[(i, j)]).collect();
+                    largest_of_slice(&copy)
+                }
+            };
+            total = (if largest > total.0 { largest } else { total.0 }, total.1 + poison);
+        }
+        total
+    };
+    let parts = if m * n < SWEEP_THREADS_FROM { 1 } else { threads.0.max(1) };
+    let width = n.div_ceil(parts).max(1);
+    let mut results = vec![(T::Real::ZERO, T::Real::ZERO); n.div_ceil(width)];
+    let columns = &columns;
+    in_parallel(
+        results.iter_mut().enumerate().map(|(part, result)| move || *result = columns(part * width..((part + 1) * width).min(n))).collect(),
+    );
+    let largest = results.iter().fold(T::Real::ZERO, |largest, &(l, _)| if l > largest { l } else { largest });
+    results.iter().all(|&(_, poison)| poison == T::Real::ZERO).then_some(largest)
+}
+
+/// A matrix this many times taller than wide is swept in row blocks, split over the threads.
+const TALL: usize = 4;
+/// Entries of a row block: 128 KiB of f64 stay in the second-level cache while the block is used twice.
+/// Measured: benches/dense_fixed_lambda.rs.
+const BLOCK_ENTRIES: usize = 16_384;
+/// Below this many entries a sweep runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+const SWEEP_THREADS_FROM: usize = 100_000;
+
+/// How a tall m×n matrix is cut: rows of a block, and rows of each thread's part (at least a block each).
+pub(super) fn cut(m: usize, n: usize, threads: Threads) -> (usize, usize) {
+    let block = (BLOCK_ENTRIES / n.max(1)).clamp(32, 4096);
+    let parts = if m * n < SWEEP_THREADS_FROM { 1 } else { threads.0.max(1) };
+    (block, m.div_ceil(parts).max(block))
+}
+
+/// Runs the jobs, on threads where there are several.
+pub(super) fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
+    #[cfg(feature = "rayon")]
+    if jobs.len() > 1 {
+        rayon::scope(|scope| jobs.into_iter().for_each(|job| scope.spawn(move |_| job())));
+        return;
+    }
+    jobs.into_iter().for_each(|job| job());
+}
+
+/// Adds the parts' lower triangles or rectangles, in the order of the parts: the same bits for the same number of threads.
+pub(super) fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
+    for j in 0..out.ncols() {
+        for i in 0..out.nrows() {
+            out[(i, j)] = parts.iter().fold(T::ZERO, |sum, part| sum + part[(i, j)]);
+        }
+    }
+}
+
+pub(super) fn normal_equations<T: Scalar + ComplexField>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut normal: MatMut<'_, T>,
+    mut data: MatMut<'_, T>,
+    threads: Threads,
+) {
+    let (m, n) = a.shape();
+    if m < TALL * n {
+        gram(normal, Accum::Replace, a, Op::Adjoint, threads);
+        product(data, Accum::Replace, T::ONE, a, Op::Adjoint, b, Op::None, threads);
+        return;
+    }
+    let (block, rows) = cut(m, n, threads);
+    let starts: Vec<usize> = (0..m).step_by(rows).collect();
+    let mut parts: Vec<(Mat<T>, Mat<T>)> = starts.iter().map(|_| (zeros(n, n), zeros(n, b.ncols()))).collect();
+    let one_part = |start: usize, normal: &mut Mat<T>, data: &mut Mat<T>| {
+        let end = (start + rows).min(m);
+        let mut row = start;
+        while row < end {
+            let count = block.min(end - row);
+            let (a, b) = (a.subrows(row, count), b.subrows(row, count));
+            gram(normal.as_mut(), Accum::Add, a, Op::Adjoint, Threads::ONE);
+            product(data.as_mut(), Accum::Add, T::ONE, a, Op::Adjoint, b, Op::None, Threads::ONE);
+            row += count;
+        }
+    };
+    let one_part = &one_part;
+    in_parallel(starts.iter().zip(&mut parts).map(|(&start, (normal, data))| move || one_part(start, normal, data)).collect());
+    let (normals, datas): (Vec<Mat<T>>, Vec<Mat<T>>) = parts.into_iter().unzip();
+    add_parts(normal.as_mut(), &normals);
+    add_parts(data.as_mut(), &datas);
+}
+
+pub(super) fn residual_sweep<T: Scalar + ComplexField>(
+    a: MatRef<'_, T>,
+    x: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut residual: MatMut<'_, T>,
+    mut gradient: MatMut<'_, T>,
+    threads: Threads,
+) {
+    let (m, n) = a.shape();
+    if m < TALL * n {
+        residual.copy_from(b);
+        product(residual.as_mut(), Accum::Add, -T::ONE, a, Op::None, x, Op::None, threads);
+        product(gradient, Accum::Replace, T::ONE, a, Op::Adjoint, residual.as_ref(), Op::None, threads);
+        return;
+    }
+    let (block, rows) = cut(m, n, threads);
+    let starts: Vec<usize> = (0..m).step_by(rows).collect();
+    let mut parts: Vec<Mat<T>> = starts.iter().map(|_| zeros(n, b.ncols())).collect();
+    let mut slices: Vec<MatMut<'_, T>> = Vec::with_capacity(starts.len());
+    let mut rest = residual;
+    for &start in &starts {
+        let (head, tail) = rest.split_at_row_mut(rows.min(m - start));
+        slices.push(head);
+        rest = tail;
+    }
+    let one_part = |start: usize, mut residual: MatMut<'_, T>, gradient: &mut Mat<T>| {
+        let count = residual.nrows();
+        let mut row = 0;
+        while row < count {
+            let size = block.min(count - row);
+            let a = a.subrows(start + row, size);
+            let mut r = residual.as_mut().subrows_mut(row, size);
+            r.copy_from(b.subrows(start + row, size));
+            product(r.as_mut(), Accum::Add, -T::ONE, a, Op::None, x, Op::None, Threads::ONE);
+            product(gradient.as_mut(), Accum::Add, T::ONE, a, Op::Adjoint, r.as_ref(), Op::None, Threads::ONE);
+            row += size;
+        }
+    };
+    let one_part = &one_part;
+    in_parallel(starts.iter().zip(slices).zip(&mut parts).map(|((&start, r), part)| move || one_part(start, r, part)).collect());
+    add_parts(gradient.as_mut(), &parts);
+}

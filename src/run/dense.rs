@@ -1,0 +1,239 @@
+//! The engines on the entries of A: each is tried in the order of the route, and may hand the problem back.
+
+use super::{criteria, refusal_error, singular};
+use crate::choose::{Engine, Route};
+use crate::description::Description;
+use crate::error::{Error, Result};
+use crate::factor::cholesky::Direct;
+use crate::factor::decomposed::{self, Decomposed};
+use crate::factor::{cholesky, qr};
+use crate::lambda::Lambda;
+use crate::linalg::{self, Mat, MatRef, Op};
+use crate::method::Method;
+use crate::operator::Entries;
+use crate::plan::Plan;
+use crate::refusal::{Handed, Refusal};
+use crate::rule::{Choice, Chosen, Kind};
+use crate::scalar::Scalar;
+use crate::solution::{Fit, Outcome, Report};
+use crate::transform::reduced::{Reduced, ReducedData};
+use crate::transform::standard_form::PenaltyRows;
+use crate::warning::Warning;
+
+/// The inner result hands the problem to the next engine; the outer one is the caller's error.
+type Attempt<T> = Result<Handed<T>>;
+
+/// `?` for refusals: hands the problem back.
+macro_rules! or_refuse {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    };
+}
+
+/// What an engine found: solutions of the reduced problem, one column for each right-hand side.
+struct Solved<T> {
+    engine: Engine,
+    z: Mat<T>,
+    /// Dampings in the units of the reduced problem.
+    dampings: Vec<f64>,
+    /// Degrees of freedom, the constant included.
+    dofs: Vec<f64>,
+    residual_norms: Option<Vec<f64>>,
+    rank: usize,
+    tolerance: f64,
+    condition: f64,
+    chosen: Vec<Chosen>,
+}
+
+/// Solves on the entries of A; `largest` is the largest entry of DA.
+pub(super) fn solve<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    route: &Route,
+    plan: Plan,
+    largest: f64,
+) -> Result<Outcome<T>> {
+    let Entries::Dense(a) = description.operator.entries() else {
+        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Method::Cgls" });
+    };
+    let reduced = Reduced::new(description, a.matrix(), largest)?;
+    let data = reduced.data(b);
+    let mut warnings = Vec::new();
+    let mut refused = None;
+    for &engine in route.engines {
+        if engine == Engine::Small {
+            // tried above, before anything else
+            refused = Some((engine, Refusal::IllConditioned(f64::INFINITY)));
+            continue;
+        }
+        if let Some((from, refusal)) = refused.take() {
+            let (from, refusal): (Engine, Refusal) = (from, refusal);
+            warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
+        }
+        match attempt(engine, route, description, &reduced, &data, choice)? {
+            Ok(solved) => return finish(solved, description, &reduced, &data, choice, plan, warnings),
+            Err(refusal) => refused = Some((engine, refusal)),
+        }
+    }
+    let (engine, refusal) = refused.unwrap_or((Engine::Svd, Refusal::NoConvergence));
+    Err(refusal_error(engine, refusal, plan.columns))
+}
+
+fn attempt<T: Scalar>(
+    engine: Engine,
+    route: &Route,
+    description: &Description<'_, T>,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    choice: Choice,
+) -> Attempt<Solved<T>> {
+    match engine {
+        Engine::Cholesky | Engine::Qr => {
+            let (dampings, chosen) = match choice.kind {
+                Kind::Number(lambda) => (vec![reduced.damping(lambda); data.b.ncols()], Vec::new()),
+                Kind::Rule(_) => {
+                    let source = route.spectrum.and_then(Engine::decomposition).unwrap_or(decomposed::Kind::Svd);
+                    let spectral = or_refuse!(decompose_and_solve(engine, source, reduced, data, choice, false)?);
+                    (spectral.dampings, spectral.chosen)
+                }
+            };
+            Ok(direct(engine, reduced, data, dampings, chosen))
+        }
+        _ => {
+            let kind = engine.decomposition().unwrap_or(decomposed::Kind::Svd);
+            match decompose_and_solve(engine, kind, reduced, data, choice, true)? {
+                Err(Refusal::SharedNullSpace) if description.method == Method::Auto => {
+                    decompose_and_solve(Engine::Gsvd, decomposed::Kind::Gsvd, reduced, data, choice, true)
+                }
+                other => Ok(other),
+            }
+        }
+    }
+}
+
+/// A spectral engine: decompose, choose λ where a rule asks for it, solve where the caller wants more than λ.
+fn decompose_and_solve<T: Scalar>(
+    engine: Engine,
+    kind: decomposed::Kind,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    choice: Choice,
+    wants_solution: bool,
+) -> Attempt<Solved<T>> {
+    // λ = 0: the minimiser of minimum norm is the pseudo-inverse of A, whatever L is
+    let zero = matches!(choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0);
+    let penalty = if zero { &PenaltyRows::Identity } else { &reduced.penalty };
+    let decomposed = or_refuse!(Decomposed::new(kind, reduced.matrix.reborrow(), penalty, reduced.threads));
+    let frame = reduced.frame();
+    let prepared = or_refuse!(decomposed.prepare(data.b.clone(), &frame));
+    let k = data.b.ncols();
+    let (dampings, chosen) = match choice.kind {
+        Kind::Number(lambda) => (vec![reduced.damping(lambda); k], Vec::new()),
+        Kind::Rule(rule) => {
+            let (dampings, chosen) = decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
+            or_refuse!(decomposed.trusted(&dampings));
+            (dampings, chosen)
+        }
+    };
+    let z = if wants_solution { or_refuse!(decomposed.solve(&prepared, &dampings)) } else { linalg::zeros(0, 0) };
+    let dofs = (0..k).map(|j| decomposed.dof(&prepared, j, dampings[j])).collect();
+    let (rank, tolerance) = decomposed.rank(&dampings);
+    Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms: None, rank, tolerance, condition: decomposed.condition(), chosen }))
+}
+
+/// Cholesky or QR: one factorization for each run of equal dampings.
+fn direct<T: Scalar>(
+    engine: Engine,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    dampings: Vec<f64>,
+    chosen: Vec<Chosen>,
+) -> Handed<Solved<T>> {
+    let run = |damping: f64, b: MatRef<'_, T>| match engine {
+        Engine::Cholesky => cholesky::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
+        _ => qr::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
+    };
+    let k = dampings.len();
+    let mut z = linalg::zeros(reduced.unknowns, k);
+    let (mut dofs, mut norms) = (Vec::with_capacity(k), Vec::with_capacity(k));
+    let (mut rank, mut condition) = (reduced.unknowns, 1.0f64);
+    let constant = if reduced.constant.is_some() { 1.0 } else { 0.0 };
+    let mut column = 0;
+    while column < k {
+        let count = dampings[column..].iter().take_while(|&&d| d == dampings[column]).count();
+        let Direct { x, residual_norms, dof, rank: r, condition: c } = run(dampings[column], data.b.as_ref().subcols(column, count))?;
+        for j in 0..count {
+            for i in 0..x.nrows() {
+                z[(i, column + j)] = x[(i, j)];
+            }
+            dofs.push(dof + constant);
+        }
+        norms.extend(residual_norms);
+        rank = rank.min(r);
+        condition = condition.max(c);
+        column += count;
+    }
+    Ok(Solved { engine, z, dampings, dofs, residual_norms: Some(norms), rank, tolerance: 0.0, condition, chosen })
+}
+
+/// Back to the caller's units, with the norms computed from x.
+fn finish<T: Scalar>(
+    solved: Solved<T>,
+    description: &Description<'_, T>,
+    reduced: &Reduced<'_, T>,
+    data: &ReducedData<T>,
+    choice: Choice,
+    plan: Plan,
+    mut warnings: Vec<Warning>,
+) -> Result<Outcome<T>> {
+    let k = solved.dampings.len();
+    let residual_norms = solved.residual_norms.unwrap_or_else(|| {
+        let mut residual = linalg::zeros(data.b.nrows(), k);
+        linalg::multiply_block(reduced.matrix.view(), Op::None, solved.z.as_ref(), &mut residual, reduced.threads);
+        for j in 0..k {
+            for i in 0..residual.nrows() {
+                residual[(i, j)] = data.b[(i, j)] - residual[(i, j)];
+            }
+        }
+        linalg::column_norms(residual.as_ref())
+    });
+    if solved.rank < plan.columns {
+        let penalised = !description.penalty.is_identity() && solved.dampings.iter().all(|&d| d > 0.0);
+        warnings.push(singular(description.require_full_rank, penalised, solved.rank, plan.columns, solved.tolerance)?);
+    }
+    let penalty_norms = reduced.penalty_norms(solved.z.as_ref());
+    let (x, intercepts) = reduced.answers(solved.z.as_ref(), data)?;
+    let fits = (0..k)
+        .map(|j| Fit {
+            lambda: given_or(choice, reduced, solved.dampings[j]),
+            residual_norm: data.in_units(residual_norms[j]),
+            penalty_norm: reduced.penalty_norm(penalty_norms[j], data),
+            dof: Some(solved.dofs[j]),
+        })
+        .collect();
+    let criteria = criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), &mut warnings);
+    let report = Report {
+        method: solved.engine.name(),
+        fits,
+        rank: Some(solved.rank),
+        condition: Some(solved.condition),
+        steps: None,
+        stop: None,
+        criteria,
+        warnings,
+        plan,
+    };
+    Ok(Outcome { x, unknowns: reduced.unknowns, intercepts, report })
+}
+
+/// λ as the caller gave it, or as a rule found it.
+pub(super) fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -> Lambda {
+    match choice.kind {
+        Kind::Number(lambda) => lambda,
+        Kind::Rule(_) => reduced.lambda(damping),
+    }
+}

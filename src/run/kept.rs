@@ -1,0 +1,135 @@
+//! A factorization that outlives the caller's A, and answers any right-hand side, λ and rule.
+
+use super::dense::given_or;
+use super::{criteria, planned, refusal_error, singular};
+use crate::check::{check, check_choice, check_right_hand_sides};
+use crate::choose::Engine;
+use crate::curve::Spectrum;
+use crate::description::Description;
+use crate::error::{Error, Result};
+use crate::factor::decomposed::{self, Decomposed};
+use crate::linalg::MatRef;
+use crate::method::Method;
+use crate::operator::Entries;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::rule::{Choice, Kind};
+use crate::scalar::Scalar;
+use crate::solution::{Fit, Outcome, Report};
+use crate::transform::reduced::Reduced;
+use crate::warning::Warning;
+
+/// A decomposition that outlives the caller's A.
+pub struct Kept<T: Scalar> {
+    reduced: Reduced<'static, T>,
+    decomposed: Decomposed<'static, T>,
+    engine: Engine,
+    require_full_rank: bool,
+    general_penalty: bool,
+    pub(crate) plan: Plan,
+    warnings: Vec<Warning>,
+}
+
+pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
+    let checked = check(description, None)?;
+    let (route, plan) = planned(description, None)?;
+    let Entries::Dense(a) = description.operator.entries() else {
+        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with Method::Cgls" });
+    };
+    let reduced = Reduced::new(description, a.matrix(), checked.largest)?;
+    let mut engine = route.engines[0];
+    let mut warnings = Vec::new();
+    let kind = |engine: Engine| route.spectrum.unwrap_or(engine).decomposition().unwrap_or(decomposed::Kind::Svd);
+    let decompose =
+        |engine: Engine| Decomposed::new(kind(engine), reduced.matrix.reborrow().into_owned(), &reduced.penalty, reduced.threads);
+    let decomposed = match decompose(engine) {
+        Err(refusal @ Refusal::SharedNullSpace) if description.method == Method::Auto => {
+            warnings.push(Warning::MethodChanged { from: engine.name(), to: Engine::Gsvd.name(), why: refusal.why() });
+            engine = Engine::Gsvd;
+            decompose(engine)
+        }
+        other => other,
+    };
+    let decomposed = decomposed.map_err(|refusal| refusal_error(engine, refusal, plan.columns))?;
+    Ok(Kept {
+        reduced: reduced.without_matrix(),
+        decomposed,
+        engine,
+        require_full_rank: description.require_full_rank,
+        general_penalty: !description.penalty.is_identity(),
+        plan,
+        warnings,
+    })
+}
+
+impl<T: Scalar> Kept<T> {
+    pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
+        self.check(b, choice)?;
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b);
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        let k = b.ncols();
+        let (dampings, chosen) = match choice.kind {
+            Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
+            Kind::Rule(rule) => {
+                let (dampings, chosen) = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
+                self.decomposed.trusted(&dampings).map_err(refused)?;
+                (dampings, chosen)
+            }
+        };
+        let z = self.decomposed.solve(&prepared, &dampings).map_err(refused)?;
+        let (rank, tolerance) = self.decomposed.rank(&dampings);
+        let mut warnings = self.warnings.clone();
+        if rank < self.plan.columns {
+            let penalised = self.general_penalty && dampings.iter().all(|&d| d > 0.0);
+            warnings.push(singular(self.require_full_rank, penalised, rank, self.plan.columns, tolerance)?);
+        }
+        let (x, intercepts) = self.reduced.answers(z.as_ref(), &data)?;
+        let penalty_norms = self.reduced.penalty_norms(z.as_ref());
+        let fits = (0..k)
+            .map(|j| Fit {
+                lambda: given_or(choice, &self.reduced, dampings[j]),
+                residual_norm: data.in_units(self.decomposed.residual_norm(&prepared, j, dampings[j])),
+                penalty_norm: self.reduced.penalty_norm(penalty_norms[j], &data),
+                dof: Some(self.decomposed.dof(&prepared, j, dampings[j])),
+            })
+            .collect();
+        let criteria = criteria(chosen, choice, |damping| self.reduced.lambda(damping), data.unit(), &mut warnings);
+        let report = Report {
+            plan: Plan { choice: Some(choice), ..self.plan.clone() },
+            method: self.engine.name(),
+            fits,
+            rank: Some(rank),
+            condition: Some(self.decomposed.condition()),
+            steps: None,
+            stop: None,
+            criteria,
+            warnings,
+        };
+        Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
+    }
+
+    /// Singular values and coefficients in the caller's units.
+    pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
+        self.check(b, Choice::from(0.0))?;
+        let data = self.reduced.data(b);
+        let prepared = self
+            .decomposed
+            .prepare(data.b.clone(), &self.reduced.frame())
+            .map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
+        let mut spectra = Decomposed::spectra(prepared);
+        for spectrum in &mut spectra {
+            spectrum.values.iter_mut().for_each(|v| *v = self.reduced.singular_value(*v));
+            spectrum.coefficients.iter_mut().for_each(|v| *v = data.in_units(*v));
+            spectrum.outside = data.in_units(data.in_units(spectrum.outside));
+            spectrum.tolerance = self.reduced.singular_value(spectrum.tolerance);
+        }
+        Ok(spectra)
+    }
+
+    fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
+        check_choice(Some(choice))?;
+        check_right_hand_sides(b, self.plan.rows, self.reduced.threads)
+    }
+}
