@@ -2,9 +2,8 @@
 
 use wellposed::method::{Cgls, Method};
 use wellposed::operator::{Boundary, from_fn};
-use wellposed::{
-    Choice, DenseView, Discrepancy, Gcv, Given, Lambda, Loo, Operator, Penalty, Plan, Problem, Result, Storage, Warning, c32, ridge,
-};
+use wellposed::plan::Storage;
+use wellposed::{Choice, DenseView, Discrepancy, Gcv, Given, Lambda, Loo, Operator, Penalty, Plan, Problem, Result, Warning, c32, ridge};
 
 /// A plan does not look at the entries (beyond that they are finite), so any will do.
 fn ones(m: usize, n: usize) -> Vec<f64> {
