@@ -91,6 +91,11 @@ fn permutation(count: usize, seed: u64) -> Vec<usize> {
     order
 }
 
+/// How far two stated dof may be apart: the law of the certificate, twice.
+fn dof_slack<T: Scalar>(case: &Instance<T>, bound: &Certificate) -> f64 {
+    2.0 * (bound.tolerance() * bound.condition * bound.condition).min(1.0) * case.a.columns() as f64
+}
+
 /// D, the square root of W.
 fn row_scale<T: Scalar>(case: &Instance<T>, i: usize) -> f64 {
     let weight = case.weights.as_ref().map_or(1.0, |w| w[i].to_f64());
@@ -193,8 +198,9 @@ fn certificates_hold<T: Scalar>(cases: u32, instances: Instances<T>) {
     for_all(cases, instances, |case| {
         let problem = case.problem();
         for lambda in [case.lambda, 0.0] {
-            let (_, certificate) = fit(&case, &problem, lambda)?;
-            certificate.holds().map_err(|why| TestCaseError::fail(format!("λ = {lambda:e}: {why}\n{certificate}")))?;
+            let (fit, certificate) = fit(&case, &problem, lambda)?;
+            let by = fit.report.method;
+            certificate.holds().map_err(|why| TestCaseError::fail(format!("{by} at λ = {lambda:e}: {why}\n{certificate}")))?;
         }
         Ok(())
     });
@@ -385,27 +391,40 @@ fn scaling_changes_nothing() {
         prop_assert_eq!(x.rank, y.rank);
         for (x, y) in x.dof.iter().zip(&y.dof) {
             let (x, y) = (x.unwrap_or(f64::NAN), y.unwrap_or(f64::NAN));
-            within((x - y).abs(), 2.0 * bound.tolerance() * bound.condition * case.a.columns() as f64, "dof")?;
+            within((x - y).abs(), dof_slack(&case, &bound), "dof")?;
         }
         Ok(())
     });
 }
 
-/// The same bits for a power of two.
+/// The same bits for a power of two, with each method. `Auto` has another engine for entries whose squares leave the range
+/// of the scalar type: it keeps the bits as far as it keeps the engine. GSVD decomposes (A, L), and L is not scaled.
 fn powers_of_two_change_no_bit<T: Scalar>(cases: u32, instances: Instances<T>, largest: i32) {
+    let methods = [Method::Auto, Method::Cholesky, Method::Qr, Method::Svd, Method::Bidiagonal, Method::Tridiagonal];
     for_all(cases, (instances, -largest..=largest), |(mut case, power)| {
         // the constant's own column does not scale with A
         case.intercept = false;
-        let c = 2f64.powi(power);
-        let other = Instance { a: scaled(&case.a, c), b: scaled(&case.b, c), ..case.clone() };
         let damping = case.lambda.sqrt();
-        let x = case.problem().solve(&case.b, Lambda::from_damping(damping))?;
-        let y = other.problem().solve(&other.b, Lambda::from_damping(damping * c))?;
-        prop_assert_eq!(bits(x.x.entries()), bits(y.x.entries()), "2^{}: {:?} {:?}", power, x.x, y.x);
-        prop_assert_eq!(&x.penalty_norm, &y.penalty_norm);
-        prop_assert_eq!(&x.dof, &y.dof);
-        for (x, y) in x.residual_norm.iter().zip(&y.residual_norm) {
-            prop_assert_eq!(*x * c, *y);
+        for method in &methods {
+            let power = if *method == Method::Auto { power / 3 } else { power };
+            let c = 2f64.powi(power);
+            let other = Instance { a: scaled(&case.a, c), b: scaled(&case.b, c), ..case.clone() };
+            let x = case.problem().method(method.clone()).solve(&case.b, Lambda::from_damping(damping));
+            let y = other.problem().method(method.clone()).solve(&other.b, Lambda::from_damping(damping * c));
+            let (x, y) = match (x, y) {
+                (Ok(x), Ok(y)) => (x, y),
+                // a refusal, too, is the same
+                (x, y) => {
+                    prop_assert_eq!(x.err(), y.err(), "{}, 2^{}", method, power);
+                    continue;
+                }
+            };
+            prop_assert_eq!(bits(x.x.entries()), bits(y.x.entries()), "{}, 2^{}: {:?} {:?}", method, power, x.x, y.x);
+            prop_assert_eq!(&x.penalty_norm, &y.penalty_norm, "{}, 2^{}", method, power);
+            prop_assert_eq!(&x.dof, &y.dof, "{}, 2^{}", method, power);
+            for (x, y) in x.residual_norm.iter().zip(&y.residual_norm) {
+                prop_assert_eq!(*x * c, *y, "{}, 2^{}", method, power);
+            }
         }
         Ok(())
     });
@@ -413,17 +432,17 @@ fn powers_of_two_change_no_bit<T: Scalar>(cases: u32, instances: Instances<T>, l
 
 #[test]
 fn powers_of_two_change_no_bit_in_f64() {
-    powers_of_two_change_no_bit(300, Instances::<f64>::of_every_kind(), 300);
+    powers_of_two_change_no_bit(200, Instances::<f64>::of_every_kind(), 300);
 }
 
 #[test]
 fn powers_of_two_change_no_bit_in_c64() {
-    powers_of_two_change_no_bit(100, Instances::<c64>::of_every_kind(), 300);
+    powers_of_two_change_no_bit(60, Instances::<c64>::of_every_kind(), 300);
 }
 
 #[test]
 fn powers_of_two_change_no_bit_in_f32() {
-    powers_of_two_change_no_bit(100, Instances::<f32>::of_every_kind().condition(1.0..30.0).lambda(1e-3..10.0), 30);
+    powers_of_two_change_no_bit(60, Instances::<f32>::of_every_kind().condition(1.0..30.0).lambda(1e-3..10.0), 30);
 }
 
 /// Integer weights = repeated rows.
@@ -442,7 +461,7 @@ fn integer_weights_are_repeated_rows() {
         for j in 0..x.intercept.len() {
             let scale = norm(x.x.column(j)) + norm(case.b.column(j));
             within((x.residual_norm[j] - y.residual_norm[j]).abs(), other.tolerance() * 10.0 * scale, "residual norm")?;
-            within((x.dof[j].unwrap_or(f64::NAN) - y.dof[j].unwrap_or(f64::NAN)).abs(), other.tolerance() * other.condition * 10.0, "dof")?;
+            within((x.dof[j].unwrap_or(f64::NAN) - y.dof[j].unwrap_or(f64::NAN)).abs(), dof_slack(&case, &other), "dof")?;
         }
         Ok(())
     });
@@ -511,7 +530,7 @@ fn norms_and_dof_are_monotone_in_lambda() {
             let d = (0..m).map(|i| row_scale(&case, i)).fold(0.0, f64::max);
             let size = d * (case.a.norm() * (norm(fit.x.column(0)) + prior) + norm(case.b.column(0)));
             let slack = bound.tolerance() * size;
-            let dof_slack = bound.tolerance() * bound.condition * n as f64;
+            let dof_slack = dof_slack(&case, &bound);
             prop_assert!(dof >= -dof_slack && dof <= m.min(n + usize::from(case.intercept)) as f64 + dof_slack, "dof {dof}");
             if let Some((less, more, freer)) = last {
                 prop_assert!(residual >= less - slack, "‖r‖ falls from {less:e} to {residual:e} at λ = {lambda:e}");
@@ -653,7 +672,7 @@ fn an_intercept_is_a_free_column_of_ones() {
             let permitted = STABLE * ((1.0 + case.a.norm()) * bound.error_bounds[k] + other.error_bounds[k]);
             within(distance(&together, y.x.column(k)), permitted, "column of ones")?;
             let dof = |fit: &Fit<f64>| fit.dof[k].unwrap_or(f64::NAN);
-            within((dof(&x) - dof(&y)).abs(), 2.0 * other.tolerance() * other.condition * n as f64, "dof")?;
+            within((dof(&x) - dof(&y)).abs(), dof_slack(&wider, &other), "dof")?;
         }
         Ok(())
     });
@@ -842,7 +861,7 @@ fn a_factorization_is_the_problem() {
                 let penalty = 2.0 * STABLE * l * bound.error_bounds[j];
                 within((curve[at].penalty_norm - one.penalty_norm[j]).abs(), penalty, "penalty norm of the curve")?;
                 let dof = (curve[at].dof - one.dof[j].unwrap_or(f64::NAN)).abs();
-                within(dof, 2.0 * conditioned * case.a.columns() as f64, "dof of the curve")?;
+                within(dof, dof_slack(&case, &bound), "dof of the curve")?;
             }
         }
         match (problem.solve(&case.b, Gcv), factor.solve(&case.b, Gcv)) {
@@ -856,6 +875,19 @@ fn a_factorization_is_the_problem() {
             (one, kept) => return Err(TestCaseError::fail(format!("only one refuses: {:?} {:?}", one.err(), kept.err()))),
         }
         Ok(())
+    });
+}
+
+/// Factorization::solve = Problem::solve at λ = 0 as well: the minimum-norm solution, whatever L is.
+#[test]
+fn a_factorization_at_zero_is_the_problem() {
+    for_all(120, Instances::<f64>::of_every_kind(), |case| {
+        let problem = case.problem();
+        let (one, bound) = fit(&case, &problem, 0.0)?;
+        let kept = problem.factorize()?.solve(&case.b, 0.0)?;
+        let own = certify(&problem, &case.b, &kept);
+        own.holds().map_err(|why| TestCaseError::fail(format!("{why}\n{own}")))?;
+        same_x((&one, &bound), (&kept, &own), "factorization")
     });
 }
 
