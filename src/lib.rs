@@ -96,6 +96,8 @@ pub(crate) mod run;
 pub mod scalar;
 pub mod solution;
 pub mod step;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 

@@ -39,6 +39,11 @@ impl<'a, T: Scalar> Problem<'a, T> {
         Self { description: Description::new(a) }
     }
 
+    #[cfg(feature = "proptest")]
+    pub(crate) fn description(&self) -> &Description<'a, T> {
+        &self.description
+    }
+
     /// R(z) = ‖Lz‖².
     pub fn penalty(mut self, penalty: Penalty<'a, T>) -> Self {
         self.description.penalty = penalty;

@@ -131,8 +131,10 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     /// Numerical rank of [Ā; d̄L̄] and the relative tolerance that decided it.
     pub fn rank(&self, dampings: &[f64]) -> (usize, f64) {
         let (rank, tolerance) = self.core.rank();
-        if let Some(stacked) = self.stacked {
-            return stacked;
+        if let Some((stacked, tolerance)) = self.stacked {
+            // at λ = 0 the penalty determines nothing: only the directions that A sees count
+            let seen = self.core.basis().map_or(stacked, |u| u.ncols());
+            return (if dampings.contains(&0.0) { seen } else { stacked }, tolerance);
         }
         let least = dampings.iter().copied().fold(f64::INFINITY, f64::min);
         // below the tolerance of the rank the engines leave the small singular values out

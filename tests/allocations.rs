@@ -1,0 +1,264 @@
+//! What is allocated: nothing by a step of CGLS, no copy of a dense A for one λ, and only the options by a `Problem`.
+//!
+//! Counts are per thread, and the problems run on one thread, so that tests beside each other (and a thread pool) do not
+//! disturb them.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use wellposed::method::{Cgls, Method};
+use wellposed::operator::from_fn;
+use wellposed::{DenseView, Gcv, Operator, Penalty, Problem, Real, Result, Scalar, Stop, c64};
+
+/// The system's allocator with a count beside it.
+struct Counting;
+
+thread_local! {
+    // constant initializers without destructors: reading them never allocates
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static TOTAL: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn taken(size: usize) {
+    COUNT.set(COUNT.get() + 1);
+    TOTAL.set(TOTAL.get() + size);
+    LIVE.set(LIVE.get() + size as isize);
+    PEAK.set(PEAK.get().max(LIVE.get()));
+}
+
+fn given_back(size: usize) {
+    LIVE.set(LIVE.get() - size as isize);
+}
+
+// SAFETY: a global allocator can only be written as an unsafe impl, and there is no other way to see allocations inside a
+// call. Every request goes to `System` unchanged and its answer is returned unchanged; the counters are plain cells.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size());
+        // SAFETY: the caller's promise for `alloc` is that of `System.alloc`
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size());
+        // SAFETY: as above
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        given_back(layout.size());
+        // SAFETY: the pointer came from `System` with this layout
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // both blocks may be live at once
+        taken(size);
+        given_back(layout.size());
+        // SAFETY: the pointer came from `System` with this layout
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a call allocated.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    count: usize,
+    total: usize,
+    /// The most that was live at once, beyond what was live before.
+    peak: usize,
+}
+
+fn measured<V>(call: impl FnOnce() -> V) -> (V, Use) {
+    let (count, total, live) = (COUNT.get(), TOTAL.get(), LIVE.get());
+    PEAK.set(live);
+    let value = call();
+    (value, Use { count: COUNT.get() - count, total: TOTAL.get() - total, peak: (PEAK.get() - live) as usize })
+}
+
+const REAL: usize = size_of::<f64>();
+
+#[test]
+fn the_counter_counts() {
+    let (kept, used) = measured(|| {
+        drop(vec![0u8; 1000]);
+        vec![1u8; 300]
+    });
+    assert_eq!((used.count, used.total, used.peak, kept.len()), (2, 1300, 1000, 300));
+    assert_eq!(measured(|| 1 + 1).1.count, 0);
+}
+
+/// Allocations between the observer's calls for steps 1 and `steps`.
+fn allocations_between_steps<T: Scalar>(problem: &Problem<'_, T>, b: &[T], steps: usize) -> usize {
+    let (mut first, mut last, mut seen) = (0, 0, 0);
+    let fit = problem
+        .clone()
+        .threads(1)
+        .method(Cgls::new().steps(steps))
+        .solve_with(b, 1e-3, |step| {
+            seen = step.index;
+            if step.index == 1 {
+                first = COUNT.get();
+            }
+            last = COUNT.get();
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((seen, fit.report.stop), (steps, Some(Stop::Steps)), "the iteration ended before it could be watched");
+    last - first
+}
+
+/// A smoothing of n values, with n distinct singular values, so that CGLS does not end early.
+fn smoothing<T: Scalar>(n: usize) -> impl Operator<Scalar = T> {
+    let apply = move |x: &[T], y: &mut [T]| {
+        for i in 0..n {
+            let weight = T::Real::from_f64(1.0 + (i % 7) as f64);
+            let left = if i == 0 { T::ZERO } else { x[i - 1] };
+            let right = if i + 1 == n { T::ZERO } else { x[i + 1] };
+            y[i] = x[i].scale(weight) + left + right;
+        }
+    };
+    let adjoint = move |y: &[T], x: &mut [T]| {
+        for i in 0..n {
+            let weight = T::Real::from_f64(1.0 + (i % 7) as f64);
+            let left = if i == 0 { T::ZERO } else { y[i - 1] };
+            let right = if i + 1 == n { T::ZERO } else { y[i + 1] };
+            x[i] = y[i].scale(weight) + left + right;
+        }
+    };
+    from_fn(n, n, apply, adjoint)
+}
+
+fn a_step_allocates_nothing<T: Scalar>() {
+    let n = 120;
+    let a = smoothing::<T>(n);
+    let real = T::Real::from_f64;
+    let b: Vec<T> = (0..n).map(|i| T::from_parts(real(1.0 + (i * 7 % 11) as f64), real((i % 3) as f64))).collect();
+    let weights: Vec<T::Real> = (0..n).map(|i| real(1.0 + (i % 4) as f64)).collect();
+    let mean: Vec<T> = vec![T::ONE; n];
+    let scales = DenseView::column(&weights);
+    let dense: Vec<T> = (0..n * 3).map(|k| T::from_real(real((k % 5) as f64))).collect();
+    let dense = DenseView::column_major(&dense, 3, n).unwrap();
+    let sum = || Penalty::sum([(1.0, Penalty::identity()), (0.5, Penalty::second_difference())]);
+    let cases: Vec<(&str, Problem<'_, T>)> = vec![
+        ("plain", Problem::new(&a)),
+        ("weights", Problem::new(&a).weights(&weights)),
+        ("noise_std", Problem::new(&a).noise_std(&[real(0.5)])),
+        ("intercept", Problem::new(&a).intercept()),
+        ("weights and intercept", Problem::new(&a).weights(&weights).intercept()),
+        ("prior mean", Problem::new(&a).prior_mean(&mean)),
+        ("diagonal", Problem::new(&a).penalty(Penalty::diagonal(&scales))),
+        ("first difference", Problem::new(&a).penalty(Penalty::first_difference())),
+        ("second difference on a grid", Problem::new(&a).penalty(Penalty::second_difference_2d(10, 12, wellposed::Boundary::Periodic))),
+        ("dense L", Problem::new(&a).penalty(Penalty::matrix(&dense))),
+        ("sum of penalties", Problem::new(&a).penalty(sum())),
+        ("everything", Problem::new(&a).weights(&weights).intercept().prior_mean(&mean).penalty(Penalty::first_difference())),
+    ];
+    for (name, problem) in &cases {
+        assert_eq!(allocations_between_steps(problem, &b, 8), 0, "{} {name}", T::NAME);
+    }
+}
+
+#[test]
+fn a_cgls_step_allocates_nothing() {
+    a_step_allocates_nothing::<f64>();
+    a_step_allocates_nothing::<f32>();
+    a_step_allocates_nothing::<c64>();
+}
+
+/// The same where A is a dense matrix and the products are kernels.
+#[test]
+fn a_cgls_step_on_a_dense_matrix_allocates_nothing() {
+    let (m, n) = (60, 40);
+    let entries: Vec<f64> =
+        (0..m * n).map(|k| 1.0 / (1.0 + (k % m) as f64 + (k / m) as f64) + f64::from(u8::from(k % m == k / m))).collect();
+    let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
+    for a in [DenseView::column_major(&entries, m, n).unwrap(), DenseView::row_major(&entries, m, n).unwrap()] {
+        assert_eq!(allocations_between_steps(&Problem::new(&a), &b, 8), 0);
+    }
+}
+
+/// A well-conditioned dense matrix.
+fn dense(m: usize, n: usize) -> Vec<f64> {
+    (0..m * n).map(|k| ((k * 7919 + (k / m) * 104_729) % 1009) as f64 / 504.0 - 1.0).collect()
+}
+
+/// Numbers of size min(m, n)² that one λ may take beside A: the Gram matrix, its triangle's inverse, and room for one more.
+const SQUARES: usize = 4;
+/// Vectors of length m + n: copies of b, residual, gradient, solution, corrections.
+const VECTORS: usize = 16;
+/// Packing buffers of the kernels and the report, whatever the size of the problem.
+const FIXED: usize = 1 << 20;
+
+#[test]
+fn one_lambda_does_not_copy_a_dense_matrix() {
+    for (m, n) in [(20_000, 40), (40, 20_000), (6_000, 150), (150, 6_000)] {
+        let entries = dense(m, n);
+        let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
+        let square = m.min(n) * m.min(n);
+        let limit = (SQUARES * square + VECTORS * (m + n)) * REAL + FIXED;
+        assert!(limit < m * n * REAL, "{m}×{n} is too small to show a copy");
+        for (name, a) in [("columns", DenseView::column_major(&entries, m, n)), ("rows", DenseView::row_major(&entries, m, n))] {
+            let a = a.unwrap();
+            let (fit, used) = measured(|| Problem::new(&a).threads(1).solve(&b, 10.0).unwrap());
+            assert_eq!(fit.report.method, "Cholesky", "{}", fit.report);
+            assert!(
+                used.peak <= limit,
+                "{m}×{n} by {name}: {} bytes live at once, at most {limit} allowed; A has {}",
+                used.peak,
+                m * n * REAL
+            );
+        }
+    }
+}
+
+/// Iterating needs vectors alone.
+#[test]
+fn cgls_takes_vectors_only() {
+    let (m, n) = (3000, 300);
+    let entries = dense(m, n);
+    let a = DenseView::column_major(&entries, m, n).unwrap();
+    let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
+    let (_, used) = measured(|| Problem::new(&a).threads(1).method(Cgls::new()).solve(&b, 10.0).unwrap());
+    let limit = VECTORS * (m + n) * REAL + (1 << 16);
+    assert!(used.peak <= limit, "{} bytes, at most {limit} allowed", used.peak);
+}
+
+/// A factorization answers from what it kept: nothing of the size of A.
+#[test]
+fn another_lambda_from_a_factorization_takes_vectors_only() -> Result<()> {
+    let (m, n) = (2000, 100);
+    let entries = dense(m, n);
+    let a = DenseView::column_major(&entries, m, n)?;
+    let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
+    let factor = Problem::new(&a).threads(1).method(Method::Svd).factorize()?;
+    let limit = VECTORS * (m + n) * REAL + (1 << 17);
+    assert!(limit < m * n * REAL / 2);
+    for choice in [wellposed::Choice::from(0.1), Gcv.into()] {
+        let (fit, used) = measured(|| factor.solve(&b, choice));
+        fit?;
+        assert!(used.peak <= limit, "{choice}: {} bytes, at most {limit} allowed", used.peak);
+    }
+    Ok(())
+}
+
+/// A problem is its options: A and L are borrowed, vectors of weights are the only thing copied.
+#[test]
+fn a_problem_allocates_its_options() {
+    let (m, n) = (500, 400);
+    let entries = dense(m, n);
+    let a = DenseView::column_major(&entries, m, n).unwrap();
+    let (weights, mean) = (vec![1.0; m], vec![0.0; n]);
+    let plain = measured(|| Problem::new(&a).intercept().require_full_rank().threads(1).method(Method::Qr)).1;
+    assert_eq!(plain.count, 0, "{plain:?}");
+    let penalty = measured(|| Problem::new(&a).penalty(Penalty::second_difference()).method(Cgls::new().tolerance(1e-6))).1;
+    assert_eq!(penalty.count, 0, "{penalty:?}");
+    let matrix = measured(|| Problem::new(&a).penalty(Penalty::matrix(&a))).1;
+    assert_eq!(matrix.count, 0, "{matrix:?}");
+    let vectors = measured(|| Problem::new(&a).weights(&weights).noise_std(&weights).prior_mean(&mean)).1;
+    assert!(vectors.peak <= 2 * (2 * m + n) * REAL, "{vectors:?}");
+    // a plan computes nothing
+    let (plan, used) = measured(|| Problem::new(&a).plan(Gcv));
+    plan.unwrap();
+    assert!(used.peak < 4096, "{used:?}");
+}
