@@ -27,7 +27,7 @@ const SVD_UP_TO: usize = 48;
 pub(crate) struct Facts {
     pub rows: usize,
     pub columns: usize,
-    /// Whether A (and L) show their entries.
+    /// Whether A shows its entries.
     pub entries: bool,
     /// Few unknowns and no option: [`small`](crate::factor::small) applies.
     pub few: bool,
@@ -94,7 +94,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
     if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
-        return Err(Error::NeedsEntries { method: method.name(), what: "A (or L)", instead: "Method::Cgls, or give the matrix itself" });
+        return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
     }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),

@@ -47,5 +47,6 @@ impl<'a, T: Scalar> Description<'a, T> {
             && self.prior_mean.is_none()
             && !self.intercept
             && self.method == Method::Auto
+            && self.threads != Some(0)
     }
 }

@@ -42,7 +42,7 @@ pub enum Error {
     /// The problem has no unique solution, and a unique one was asked for.
     #[error(
         "rank {rank} of {unknowns} unknowns at the relative tolerance {tolerance:.1e}: the minimiser is not unique; \
-         use λ > 0, a penalty that sees the free directions, or drop require_full_rank() (and Method::Cholesky) for the minimum-norm answer"
+         use λ > 0 or a penalty that sees the free directions; Method::Auto or Method::Svd without require_full_rank() gives the minimum-norm answer"
     )]
     RankDeficient {
         /// Numerical rank.

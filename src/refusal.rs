@@ -11,6 +11,8 @@ pub(crate) enum Refusal {
     SharedNullSpace,
     /// A kernel's iteration did not converge.
     NoConvergence,
+    /// Something that this engine does not cover.
+    NotCovered,
     /// λ is so large or small that its square root's square leaves the exponent range.
     OutOfRange,
 }
@@ -26,6 +28,7 @@ impl Refusal {
             Refusal::RankDeficient { .. } => "the matrix is numerically rank-deficient",
             Refusal::SharedNullSpace => "A and the penalty share a null space",
             Refusal::NoConvergence => "its iteration did not converge",
+            Refusal::NotCovered => "the problem is outside what it covers",
             Refusal::OutOfRange => "λ leaves the range of numbers that it can square",
         }
     }

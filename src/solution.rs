@@ -184,17 +184,16 @@ impl fmt::Display for Report {
             }
         }
         if let Some(rank) = self.rank {
-            write!(f, "rank       {rank} of {}", self.plan.columns)?;
-            if let Some(condition) = self.condition {
-                write!(f, ", condition about {condition:.1e}")?;
-            }
-            writeln!(f)?;
+            writeln!(f, "rank       {rank} of {}", self.plan.columns)?;
+        }
+        if let Some(condition) = self.condition {
+            writeln!(f, "condition  about {condition:.1e}, of what {} factored", self.method)?;
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;
         }
         if let [criterion] = self.criteria.as_slice() {
-            write!(f, "{:<10} {:.6e}", criterion.rule, criterion.value)?;
+            write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;
             if criterion.minima.len() > 1 {
                 let places: Vec<String> = criterion.minima.iter().map(|(lambda, _)| format!("{lambda:.3e}")).collect();
                 write!(f, ", local minima at λ = {}", places.join(", "))?;

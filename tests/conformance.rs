@@ -253,9 +253,12 @@ fn every_method<T: Scalar>() {
             tally.add(case, &data, &method, "", solve(&data, &data.a, method.clone(), case.lambda));
         }
         // A by its products alone: CGLS, chosen or asked for
-        let free = from_fn(data.a.rows, data.a.columns, |x: &[T], y: &mut [T]| y.copy_from_slice(&data.a.times(x)), |y: &[T], x: &mut [T]| {
-            x.copy_from_slice(&data.a.adjoint_times(y))
-        });
+        let free = from_fn(
+            data.a.rows,
+            data.a.columns,
+            |x: &[T], y: &mut [T]| y.copy_from_slice(&data.a.times(x)),
+            |y: &[T], x: &mut [T]| x.copy_from_slice(&data.a.adjoint_times(y)),
+        );
         let cgls: Method = Cgls::new().into();
         for method in [Method::Auto, cgls.clone()] {
             tally.add(case, &data, &cgls, "matrix-free", solve(&data, &free, method, case.lambda));
@@ -329,7 +332,10 @@ fn every_container<T: Scalar + nalgebra::Scalar>() {
                 ("strided view, DVector", fit!(data.problem(&wide.rows(0, m)).method(method.clone()).solve(&dvector, lambda), nalgebra)),
                 (
                     "Mat, Col",
-                    fit!(data.problem(&mat).method(method.clone()).solve(&col, lambda), |x: &faer::Col<T>| x.iter().copied().collect::<Vec<T>>()),
+                    fit!(data.problem(&mat).method(method.clone()).solve(&col, lambda), |x: &faer::Col<T>| x
+                        .iter()
+                        .copied()
+                        .collect::<Vec<T>>()),
                 ),
                 ("MatRef, Vec", fit!(data.problem(&mat.as_ref()).method(method.clone()).solve(&data.b, lambda), vector)),
             ];
@@ -387,7 +393,10 @@ fn columns_are_solved_as_if_alone() {
             for (j, alone) in alone.iter().enumerate() {
                 // the reversed b has another residual, up to ‖b‖
                 let tolerance = scale.x(&method)
-                    + scale.epsilon * scale.factor * scale.condition() * (norm(alone) + 2.0 * scale.data / scale.smallest * if scale.residual == 0.0 && j == 0 { 0.0 } else { 1.0 });
+                    + scale.epsilon
+                        * scale.factor
+                        * scale.condition()
+                        * (norm(alone) + 2.0 * scale.data / scale.smallest * if scale.residual == 0.0 && j == 0 { 0.0 } else { 1.0 });
                 let columns = [
                     views.x[j].clone(),
                     matrix.x.column(j).iter().copied().collect::<Vec<f64>>(),
@@ -568,7 +577,15 @@ fn grid<T: Scalar, W: Scalar<Real = f64>>(exponent: i32, quantum: i32) {
                             "second" => common::OwnedPenalty::SecondDifference,
                             _ => common::OwnedPenalty::Identity,
                         };
-                        let unscaled = Data { a: a.clone(), b: b.clone(), weights: None, noise_std: None, prior_mean: None, intercept: false, penalty: penalty_rows };
+                        let unscaled = Data {
+                            a: a.clone(),
+                            b: b.clone(),
+                            weights: None,
+                            noise_std: None,
+                            prior_mean: None,
+                            intercept: false,
+                            penalty: penalty_rows,
+                        };
                         let (stacked, data) = stack(&unscaled, damping);
                         for method in [Method::Auto, Method::Qr, Method::Svd, Method::Gsvd, Method::Bidiagonal] {
                             let name = method.name();
@@ -585,7 +602,8 @@ fn grid<T: Scalar, W: Scalar<Real = f64>>(exponent: i32, quantum: i32) {
                                     // a stacked matrix without full column rank: QR needs it, a bidiagonal matrix cannot drop its null space,
                                     // and the standard form needs L and A without a common null space
                                     Err(error) => {
-                                        let deficient = if damping == 0.0 { rank < n } else { penalty != "identity" && rank + stacked.rows - m < n };
+                                        let deficient =
+                                            if damping == 0.0 { rank < n } else { penalty != "identity" && rank + stacked.rows - m < n };
                                         let documented = matches!(
                                             (&method, &error),
                                             (Method::Qr | Method::Bidiagonal, Error::RankDeficient { .. })

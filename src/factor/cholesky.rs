@@ -114,7 +114,7 @@ fn factorize<T: Scalar>(mut normal: Mat<T>, threads: Threads) -> Handed<Factor<T
         }
     }
     let norm = sums.into_iter().fold(0.0, f64::max);
-    T::cholesky(normal.as_mut(), threads).map_err(|_| Refusal::IllConditioned(f64::INFINITY))?;
+    T::cholesky(normal.as_mut(), threads).map_err(|_| Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()))?;
     let mut factor = Factor { lower: normal, condition: 1.0 };
     let solve = |x: &mut [T]| {
         let mut column = crate::linalg::MatMut::from_column_major_slice_mut(x, n, 1);

@@ -14,6 +14,7 @@ use crate::transform::Matrix;
 use crate::transform::constant::Constant;
 use crate::transform::reduced::Frame;
 use crate::transform::standard_form::{PenaltyRows, StandardData, StandardForm};
+use core::ops::Range;
 
 /// Which decomposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
             };
             let core = GsvdCore::new(matrix.view(), l.as_ref(), threads)?;
             let (standard, _) = StandardForm::new(matrix, &PenaltyRows::Identity, threads)?;
-            return Ok(Self { standard, stacked: Some(core.rank()), core: Box::new(core), unknowns, threads });
+            return Ok(Self { standard, stacked: Some(core.stacked_rank()), core: Box::new(core), unknowns, threads });
         }
         let (standard, reduced) = StandardForm::new(matrix, penalty, threads)?;
         let core: Box<dyn Core<T> + 'a> = match kind {
@@ -89,20 +90,11 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         unit: f64,
     ) -> Result<(Vec<f64>, Vec<Chosen>)> {
         let spectra = &prepared.projection.spectra;
-        let rows = if rule.needs_leverages() { Some(self.rows(prepared, frame)?) } else { None };
-        let on = |spectrum: Spectrum, columns: core::ops::Range<usize>, norm: f64| -> Result<Chosen> {
-            match &rows {
-                Some(rows) => rule.choose(&rows.curve(spectrum, columns), norm, unit),
-                None => rule.choose(&spectrum, norm, unit),
-            }
-        };
-        if together && spectra.len() > 1 {
-            let norm = linalg::norm(norms) / (norms.len() as f64).sqrt();
-            let chosen = on(shared(spectra), 0..spectra.len(), norm)?;
-            return Ok((vec![chosen.damping; spectra.len()], vec![chosen]));
+        if !rule.needs_leverages() {
+            return choose_on(rule, spectra, together, norms, unit);
         }
-        let chosen: Vec<Chosen> = (0..spectra.len()).map(|j| on(spectra[j].clone(), j..j + 1, norms[j])).collect::<Result<_>>()?;
-        Ok((chosen.iter().map(|c| c.damping).collect(), chosen))
+        let rows = self.rows(prepared, frame)?;
+        choose_each(spectra, together, norms, &|spectrum, columns, norm| rule.choose(&rows.curve(spectrum, columns), norm, unit))
     }
 
     /// Whether the decomposition is accurate enough for these dampings.
@@ -133,8 +125,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         let (rank, tolerance) = self.core.rank();
         if let Some((stacked, tolerance)) = self.stacked {
             // at λ = 0 the penalty determines nothing: only the directions that A sees count
-            let seen = self.core.basis().map_or(stacked, |u| u.ncols());
-            return (if dampings.contains(&0.0) { seen } else { stacked }, tolerance);
+            return (if dampings.contains(&0.0) { rank } else { stacked }, tolerance);
         }
         let least = dampings.iter().copied().fold(f64::INFINITY, f64::min);
         // below the tolerance of the rank the engines leave the small singular values out
@@ -198,6 +189,27 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     }
 }
 
+/// The dampings that a rule chooses on spectra alone, where one unit of the caller's data is `unit` here.
+pub(crate) fn choose_on(rule: &Rule, spectra: &[Spectrum], together: bool, norms: &[f64], unit: f64) -> Result<(Vec<f64>, Vec<Chosen>)> {
+    choose_each(spectra, together, norms, &|spectrum, _, norm| rule.choose(&spectrum, norm, unit))
+}
+
+/// One choice for each right-hand side, or one for all on the root mean square of their spectra.
+fn choose_each(
+    spectra: &[Spectrum],
+    together: bool,
+    norms: &[f64],
+    choose: &dyn Fn(Spectrum, Range<usize>, f64) -> Result<Chosen>,
+) -> Result<(Vec<f64>, Vec<Chosen>)> {
+    let k = spectra.len();
+    if together && k > 1 {
+        let chosen = choose(shared(spectra), 0..k, linalg::norm(norms) / (k as f64).sqrt())?;
+        return Ok((vec![chosen.damping; k], vec![chosen]));
+    }
+    let chosen: Vec<Chosen> = (0..k).map(|j| choose(spectra[j].clone(), j..j + 1, norms[j])).collect::<Result<_>>()?;
+    Ok((chosen.iter().map(|c| c.damping).collect(), chosen))
+}
+
 /// What leave-one-out needs.
 struct Rows<T> {
     basis: Mat<T>,
@@ -206,7 +218,7 @@ struct Rows<T> {
 }
 
 impl<T: Scalar> Rows<T> {
-    fn curve(&self, spectrum: Spectrum, columns: core::ops::Range<usize>) -> Leverages<'_, T> {
+    fn curve(&self, spectrum: Spectrum, columns: Range<usize>) -> Leverages<'_, T> {
         Leverages { spectrum, basis: self.basis.as_ref(), complement: &self.complement, columns: &self.columns[columns] }
     }
 }

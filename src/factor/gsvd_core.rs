@@ -21,6 +21,11 @@ impl<T: Scalar> GsvdCore<T> {
         let values = penalised.iter().map(|&i| gsvd.c[i] / gsvd.s[i]).collect();
         Ok(Self { gsvd, penalised, values, threads })
     }
+
+    /// Rank of [A; L]: below n, A and L share a null space.
+    pub fn stacked_rank(&self) -> (usize, f64) {
+        (self.gsvd.rank, self.gsvd.tolerance)
+    }
 }
 
 impl<T: Scalar> Core<T> for GsvdCore<T> {
@@ -76,7 +81,7 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
     }
 
     fn rank(&self) -> (usize, f64) {
-        (self.gsvd.rank, self.gsvd.tolerance)
+        (self.gsvd.u.ncols(), self.gsvd.tolerance)
     }
 
     fn condition(&self) -> f64 {

@@ -116,7 +116,9 @@ impl<T: Scalar> Reduction<T> {
                 let mut shifted = None;
                 for (j, &lambda) in lambdas.iter().enumerate() {
                     if shifted.as_ref().is_none_or(|(last, _)| *last != lambda) {
-                        let factor = band.shifted(T::Real::from_f64(lambda)).map_err(|_| Refusal::IllConditioned(f64::INFINITY))?;
+                        let factor = band
+                            .shifted(T::Real::from_f64(lambda))
+                            .map_err(|_| Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()))?;
                         shifted = Some((lambda, factor));
                     }
                     if let Some((_, factor)) = &shifted {

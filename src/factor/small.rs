@@ -105,7 +105,7 @@ impl<'a, T: Scalar> Small<'a, T> {
             row[j] += T::from_real(real_lambda);
         }
         let norm = one_norm(&normal, n);
-        let inverse = inverse(&mut normal, n).ok_or(Refusal::IllConditioned(f64::INFINITY))?;
+        let inverse = inverse(&mut normal, n).ok_or(Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()))?;
         let condition = norm * one_norm(&inverse, n);
         if !(condition * T::Real::EPSILON.to_f64() <= LARGEST_CONDITION) {
             return Err(Refusal::IllConditioned(condition));

@@ -48,7 +48,7 @@ struct Solved<T> {
     chosen: Vec<Chosen>,
 }
 
-/// Solves on the entries of A; `largest` is the largest entry of DA.
+/// Solves on the entries of A; `largest` is the largest entry of DA, `small` why the fast path for few unknowns refused.
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
     b: MatRef<'_, T>,
@@ -56,6 +56,7 @@ pub(super) fn solve<T: Scalar>(
     route: &Route,
     plan: Plan,
     largest: f64,
+    small: Refusal,
 ) -> Result<Outcome<T>> {
     let Entries::Dense(a) = description.operator.entries() else {
         return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Method::Cgls" });
@@ -63,15 +64,14 @@ pub(super) fn solve<T: Scalar>(
     let reduced = Reduced::new(description, a.matrix(), largest)?;
     let data = reduced.data(b);
     let mut warnings = Vec::new();
-    let mut refused = None;
+    let mut refused: Option<(Engine, Refusal)> = None;
     for &engine in route.engines {
         if engine == Engine::Small {
             // tried above, before anything else
-            refused = Some((engine, Refusal::IllConditioned(f64::INFINITY)));
+            refused = Some((engine, small));
             continue;
         }
         if let Some((from, refusal)) = refused.take() {
-            let (from, refusal): (Engine, Refusal) = (from, refusal);
             warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
         }
         match attempt(engine, route, description, &reduced, &data, choice)? {

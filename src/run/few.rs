@@ -2,10 +2,12 @@
 
 use super::{criteria, planned};
 use crate::description::Description;
+use crate::factor::decomposed::choose_on;
 use crate::factor::small;
 use crate::lambda::Lambda;
 use crate::linalg::{self, MatRef};
 use crate::operator::Entries;
+use crate::refusal::{Handed, Refusal};
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
@@ -16,68 +18,58 @@ pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
     description.is_plain() && (1..=small::LARGEST).contains(&n) && m >= n && m * n <= small::ENTRIES
 }
 
-/// The fast path. `None` leaves the problem, and every complaint about it, to the ordinary one.
-pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice) -> Option<Outcome<T>> {
-    if !applies(description) || b.ncols() == 0 {
-        return None;
+/// The fast path. A refusal leaves the problem, and every complaint about it, to the ordinary one.
+pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice) -> Handed<Outcome<T>> {
+    let Entries::Dense(a) = description.operator.entries() else { return Err(Refusal::NotCovered) };
+    let (a, k) = (a.matrix(), b.ncols());
+    if !applies(description) || a.shape() != description.operator.shape() || b.nrows() != a.nrows() || k == 0 {
+        return Err(Refusal::NotCovered);
     }
-    let Entries::Dense(a) = description.operator.entries() else { return None };
-    let a = a.matrix();
-    if a.shape() != description.operator.shape() || b.nrows() != a.nrows() {
-        return None;
-    }
-    let small = small::Small::new(a)?;
-    let (mut answers, mut lambdas, mut chosen) = (Vec::with_capacity(b.ncols()), Vec::with_capacity(b.ncols()), Vec::new());
-    let condition;
-    match choice.kind {
-        Kind::Number(lambda) => {
-            if !(lambda.value() > 0.0 && lambda.is_valid() && lambda.value().is_finite()) {
-                return None;
-            }
-            (answers, condition) = small.solve(lambda.value(), b).ok()?;
-            lambdas.resize(b.ncols(), lambda);
+    let small = small::Small::new(a).ok_or(Refusal::OutOfRange)?;
+    let (answers, dampings, chosen, condition) = match choice.kind {
+        Kind::Number(lambda) if lambda.value() > 0.0 && lambda.is_valid() && lambda.value().is_finite() => {
+            let (answers, condition) = small.solve(lambda.value(), b)?;
+            (answers, Vec::new(), Vec::new(), condition)
         }
-        Kind::Rule(rule) => {
-            if rule.needs_leverages() || rule.check().is_err() || (choice.shared && b.ncols() > 1) {
-                return None;
+        Kind::Rule(rule) if !rule.needs_leverages() && rule.check().is_ok() => {
+            let eigen = small.eigen()?;
+            let mut copy = Vec::new();
+            let mut spectra = Vec::with_capacity(k);
+            let mut norms = Vec::with_capacity(k);
+            for j in 0..k {
+                let column = linalg::column(b, j, &mut copy);
+                norms.push(linalg::norm(column).to_f64());
+                spectra.push(eigen.spectrum(column));
             }
-            let eigen = small.eigen().ok()?;
-            condition = eigen.condition();
-            for j in 0..b.ncols() {
-                let mut copy = Vec::new();
-                let b = linalg::column(b, j, &mut copy);
-                let norm = linalg::norm(b).to_f64();
-                let one = rule.choose(&eigen.spectrum(b), norm, 1.0).ok()?;
-                if !eigen.trusted(one.damping) {
-                    return None;
-                }
-                answers.push(eigen.solve(b, one.damping));
-                lambdas.push(Lambda::from_damping(one.damping));
-                chosen.push(one);
+            // what a rule cannot do here it cannot do elsewhere: the ordinary path words the complaint
+            let (dampings, chosen) = choose_on(&rule, &spectra, choice.shared, &norms, 1.0).map_err(|_| Refusal::NotCovered)?;
+            if !dampings.iter().all(|&damping| eigen.trusted(damping)) {
+                return Err(Refusal::IllConditioned(eigen.condition() * eigen.condition()));
             }
+            let answers = (0..k).map(|j| eigen.solve(linalg::column(b, j, &mut copy), dampings[j])).collect();
+            (answers, dampings, chosen, eigen.condition())
         }
+        _ => return Err(Refusal::NotCovered),
+    };
+    if !answers.iter().all(|answer: &small::Answer<T>| answer.residual_norm.is_finite() && answer.penalty_norm.is_finite()) {
+        return Err(Refusal::OutOfRange);
     }
-    if answers.iter().any(|answer| !(answer.residual_norm.is_finite() && answer.penalty_norm.is_finite())) {
-        return None;
-    }
-    let (_, plan) = planned(description, Some(choice)).ok()?;
+    let (_, plan) = planned(description, Some(choice)).map_err(|_| Refusal::NotCovered)?;
     let mut warnings = Vec::new();
     let criteria = criteria(chosen, choice, Lambda::from_damping, 1.0, &mut warnings);
-    let fits = answers
-        .iter()
-        .zip(lambdas)
-        .map(|(answer, lambda)| Fit {
-            lambda,
+    let fits = (answers.iter().enumerate())
+        .map(|(j, answer)| Fit {
+            lambda: match choice.kind {
+                Kind::Number(lambda) => lambda,
+                Kind::Rule(_) => Lambda::from_damping(dampings[j]),
+            },
             residual_norm: answer.residual_norm,
             penalty_norm: answer.penalty_norm,
             dof: Some(answer.dof),
         })
         .collect();
     let (intercepts, unknowns) = (vec![T::ZERO; b.ncols()], plan.columns);
-    let x = match answers.len() {
-        1 => answers.swap_remove(0).x,
-        _ => answers.into_iter().flat_map(|answer| answer.x).collect(),
-    };
+    let x = answers.into_iter().flat_map(|answer| answer.x).collect();
     let report = Report {
         method: plan.method,
         fits,
@@ -89,5 +81,5 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
         warnings,
         plan,
     };
-    Some(Outcome { x, unknowns, intercepts, report })
+    Ok(Outcome { x, unknowns, intercepts, report })
 }

@@ -34,7 +34,7 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
     let checked = check(description, None)?;
     let (route, plan) = planned(description, None)?;
     let Entries::Dense(a) = description.operator.entries() else {
-        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with Method::Cgls" });
+        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
     };
     let reduced = Reduced::new(description, a.matrix(), checked.largest)?;
     let mut engine = route.engines[0];

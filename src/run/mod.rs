@@ -127,16 +127,17 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
-    if let Some(outcome) = few::solve(description, b, choice) {
-        return Ok(outcome);
-    }
+    let refused = match few::solve(description, b, choice) {
+        Ok(outcome) => return Ok(outcome),
+        Err(refusal) => refusal,
+    };
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (route, plan) = planned(description, Some(choice))?;
     if route.engines == [Engine::Cgls] {
         return products::solve(description, b, choice, plan, observer);
     }
-    dense::solve(description, b, choice, &route, plan, checked.largest)
+    dense::solve(description, b, choice, &route, plan, checked.largest, refused)
 }
 
 /// The last engine's refusal, as the caller's error.
@@ -158,7 +159,7 @@ fn refusal_error(engine: Engine, refusal: Refusal, unknowns: usize) -> Error {
             tolerance: f64::EPSILON,
             instead: "use Method::Qr or Method::Cholesky with λ as a number",
         },
-        Refusal::OutOfRange => Error::Unsupported {
+        Refusal::OutOfRange | Refusal::NotCovered => Error::Unsupported {
             what: engine.name(),
             with: "a λ whose square leaves the range of the scalar type",
             instead: "use Method::Qr, Method::Svd or Method::Auto",

@@ -23,6 +23,13 @@ pub(super) fn solve<T: Scalar>(
     let Kind::Number(lambda) = choice.kind else {
         return Err(Error::Unsupported { what: "a rule", with: "CGLS", instead: "give λ as a number, or the entries of A" });
     };
+    if description.require_full_rank {
+        return Err(Error::Unsupported {
+            what: "require_full_rank()",
+            with: "CGLS",
+            instead: "products alone do not show the rank: give the entries of A, or drop it",
+        });
+    }
     let options = match &description.method {
         Method::Cgls(options) => options.clone(),
         _ => Cgls::new(),
