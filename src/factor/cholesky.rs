@@ -109,6 +109,7 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
     let k = b.ncols();
     let mut kernel = linalg::zeros(m, m);
     T::gram(kernel.as_mut(), Accum::Replace, a, Op::None, threads);
+    let size = (0..m).map(|i| kernel[(i, i)].real().to_f64()).sum::<f64>().sqrt();
     add_penalty(&mut kernel, &PenaltyRows::Identity, lambda, threads);
     let factor = factorize(kernel, threads)?;
     // Ky = b, x = Aᴴy, and the residual of the data is λy
@@ -139,6 +140,9 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
         }
     }
     linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
+    if lambda != T::Real::ZERO && cancels(&x, &y, size) {
+        correct_in_x(a, lambda, b, &factor, &mut x, threads);
+    }
     let residual_norms = if lambda == T::Real::ZERO {
         vec![0.0; k]
     } else {
@@ -148,6 +152,41 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
         m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
     let rank = if lambda == T::Real::ZERO { m } else { n };
     Ok(Direct { x, residual_norms, dof, rank, condition: factor.condition.sqrt() })
+}
+
+/// Whether x = Aᴴy is so much smaller than its terms that the rounding of y is more than that of x. y holds what A does
+/// not explain of b, divided by λ: for a small λ it is large in directions that hardly reach x.
+fn cancels<T: Scalar>(x: &Mat<T>, y: &Mat<T>, size: f64) -> bool {
+    let (x_norms, y_norms) = (linalg::column_norms(x.as_ref()), linalg::column_norms(y.as_ref()));
+    // ‖A‖ is at least the Frobenius norm over √m
+    let size = size / (8.0 * (y.nrows().max(1) as f64).sqrt());
+    x_norms.iter().zip(&y_norms).any(|(x, y)| size * y > *x)
+}
+
+/// One correction of x itself: x ← x + M⁻¹g with g = Aᴴ(b − Ax) − λx and M⁻¹g = (g − AᴴK⁻¹Ag)/λ.
+fn correct_in_x<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, factor: &Factor<T>, x: &mut Mat<T>, threads: Threads) {
+    let ((m, n), k) = (a.shape(), b.ncols());
+    let (mut data, mut gradient, mut back) = (linalg::zeros(m, k), linalg::zeros(n, k), linalg::zeros(n, k));
+    linalg::multiply_block(a, Op::None, x.as_ref(), &mut data, threads);
+    for j in 0..k {
+        for i in 0..m {
+            data[(i, j)] = b[(i, j)] - data[(i, j)];
+        }
+    }
+    linalg::multiply_block(a, Op::Adjoint, data.as_ref(), &mut gradient, threads);
+    for j in 0..k {
+        for i in 0..n {
+            gradient[(i, j)] = gradient[(i, j)] - x[(i, j)].scale(lambda);
+        }
+    }
+    linalg::multiply_block(a, Op::None, gradient.as_ref(), &mut data, threads);
+    factor.solve(&mut data, threads);
+    linalg::multiply_block(a, Op::Adjoint, data.as_ref(), &mut back, threads);
+    for j in 0..k {
+        for i in 0..n {
+            x[(i, j)] += (gradient[(i, j)] - back[(i, j)]) / T::from_real(lambda);
+        }
+    }
 }
 
 /// M = RRᴴ (R lower) with its condition.
