@@ -88,6 +88,13 @@ pub(crate) fn solve<T: Scalar>(
         return Ok(Outcome { x: vec![T::ZERO; n], stop: Stop::Zero, steps: 0, residual_norm, normal_residual: 0.0, start });
     }
     let mut iteration = Cgls::init(a, l, d, b, guess).map_err(|fault| fault.at(0))?;
+    if iteration.reference > T::Real::ZERO && iteration.reference < T::Real::MIN_POSITIVE {
+        return Err(Error::Unsupported {
+            what: "CGLS",
+            with: "an A so small that its products are denormal numbers",
+            instead: "multiply A and the damping by a power of two, and the answer by the same",
+        });
+    }
     let until = match options.exact_steps() {
         Some(steps) => Until::Steps(steps),
         None => Until::Converged {

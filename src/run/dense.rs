@@ -136,6 +136,7 @@ fn decompose_and_solve<T: Scalar>(
         Kind::Rule(rule) => {
             let (dampings, chosen) = decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
             or_refuse!(decomposed.trusted(&dampings));
+            reduced.representable(rule.name(), &dampings)?;
             (dampings, chosen)
         }
     };

@@ -75,6 +75,7 @@ impl<T: Scalar> Kept<T> {
             Kind::Rule(rule) => {
                 let (dampings, chosen) = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
                 self.decomposed.trusted(&dampings).map_err(refused)?;
+                self.reduced.representable(rule.name(), &dampings)?;
                 (dampings, chosen)
             }
         };
