@@ -18,7 +18,7 @@ pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
 
 /// The fast path. `None` leaves the problem, and every complaint about it, to the ordinary one.
 pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice) -> Option<Outcome<T>> {
-    if !applies(description) || b.ncols() == 0 {
+    if !applies(description) || b.ncols() == 0 || description.threads == Some(0) {
         return None;
     }
     let Entries::Dense(a) = description.operator.entries() else { return None };
