@@ -1,7 +1,7 @@
 //! An A that only multiplies: conjugate gradients, one right-hand side after another.
 
 use crate::description::Description;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Size};
 use crate::krylov::cgls;
 use crate::lambda::times_power_of_two;
 use crate::linalg::{self, MatRef};
@@ -53,9 +53,12 @@ pub(super) fn solve<T: Scalar>(
             }
             None => ControlFlow::Continue(()),
         };
-        let mut outcome = cgls::solve(&problem, problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, Some(&mut watch))?;
+        let mut outcome = cgls::solve_projected(&problem, problem.hidden_norm(), problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, Some(&mut watch))?;
         let penalty_norm = in_units(problem.penalty_norm(&outcome.x));
         scale(&mut outcome.x, exponent);
+        if penalty_norm.is_nan() {
+            return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(outcome.steps) });
+        }
         steps += outcome.steps;
         if !outcome.stop.converged() && options.accepts_partial() {
             warnings
