@@ -228,11 +228,8 @@ fn prostate_as_mass_prints_it() {
     let table = Table::of("prostate_");
     let text = text("prostate.tsv");
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split('\t').map(str::trim).collect()).collect();
-    let train: Vec<Vec<f64>> = rows
-        .iter()
-        .filter(|row| row[10] == "1")
-        .map(|row| row[1..10].iter().map(|field| field.parse().unwrap()).collect())
-        .collect();
+    let train: Vec<Vec<f64>> =
+        rows.iter().filter(|row| row[10] == "1").map(|row| row[1..10].iter().map(|field| field.parse().unwrap()).collect()).collect();
     assert_eq!((rows.len(), train.len()), (97, 67));
     let data = Standardised::new(Dense::from_fn(67, 8, |i, j| train[i][j]), train.iter().map(|row| row[8]).collect());
     for (hkb, lw) in [data.hkb_and_lw_from_spectrum(), data.hkb_and_lw_from_fit()] {

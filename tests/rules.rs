@@ -218,31 +218,50 @@ fn discrepancy() {
 
 /// Residual norm, penalty norm, degrees of freedom and GCV at eight λ.
 ///
-/// Perturbing A by ε‖A‖ moves the filters by ε·σ₁/√λ, hence 64 times that, relative to ‖b‖ for the residual norm, to n for dof.
+/// Perturbing A by ε‖A‖ moves the filters by ε·σ₁/√λ, hence 64 times that, relative to ‖b‖ for the residual norm, to n for dof. The
+/// tridiagonalization has σᵢ² from the Gram matrix, right to ε·σ₁²: ε·σ₁²/λ for the filters, ε·σ₁²/σ_min² for the
+/// coefficients, whatever λ is; where that is beyond 1e-2 it has to refuse.
 #[test]
 fn curves() {
     fn check<T: Scalar>(case: &RuleCase, wrong: &mut Vec<String>) {
         let data = case.given.data::<T>();
+        let ratio = smallest_ratio(case);
         for method in [Method::Auto, Method::Svd, Method::Gsvd, Method::Bidiagonal, Method::Tridiagonal] {
             let name = method.name();
             let factor: Factorization<T> = data.problem(&data.a).method(method.clone()).factorize().unwrap();
-            let curve = factor.curve(&data.b, case.curve_lambda.iter().copied()).unwrap();
+            let curve = match factor.curve(&data.b, case.curve_lambda.iter().copied()) {
+                Ok(curve) => curve,
+                Err(Error::IllConditioned { .. }) if method == Method::Tridiagonal && ratio <= 1e4 * f64::EPSILON => continue,
+                Err(error) => {
+                    wrong.push(format!("{} {name}: {error}", case.given.name));
+                    continue;
+                }
+            };
             for (k, point) in curve.iter().enumerate() {
                 let error = f64::EPSILON * 64.0 * (case.sigma1_squared / point.lambda).sqrt().max(1.0);
                 // the eigenvalues of the Gram matrix: ε·σ₁²/λ
-                let error = if method == Method::Tridiagonal { error * (case.sigma1_squared / point.lambda).sqrt().max(1.0) } else { error };
-                if error > 1e-6 {
+                let gram = 64.0 * f64::EPSILON * (case.sigma1_squared / point.lambda).max(1.0 / ratio);
+                let error = if method == Method::Tridiagonal { gram } else { error };
+                if error > if method == Method::Tridiagonal { 0.1 } else { 1e-6 } {
                     continue;
                 }
                 let largest = *case.curve_residual_norm.last().unwrap();
                 let mut compare = |what: &str, found: f64, expected: f64, tolerance: f64| {
                     if (found - expected).abs() > tolerance {
-                        wrong.push(format!("{} {name} λ = {:e}: {what} {found:e}, not {expected:e} ± {tolerance:.1e}", case.given.name, point.lambda));
+                        wrong.push(format!(
+                            "{} {name} λ = {:e}: {what} {found:e}, not {expected:e} ± {tolerance:.1e}",
+                            case.given.name, point.lambda
+                        ));
                     }
                 };
                 let n = case.given.columns as f64;
                 compare("residual norm", point.residual_norm, case.curve_residual_norm[k], error * largest);
-                compare("penalty norm", point.penalty_norm, case.curve_penalty_norm[k], error * (case.curve_penalty_norm[k] + largest / point.lambda.sqrt()));
+                compare(
+                    "penalty norm",
+                    point.penalty_norm,
+                    case.curve_penalty_norm[k],
+                    error * (case.curve_penalty_norm[k] + largest / point.lambda.sqrt()),
+                );
                 compare("dof", point.dof, case.curve_dof[k], error * n);
                 // m ρ/T²: relative errors of ρ and T twice
                 let spare = case.given.rows as f64 - case.curve_dof[k];
@@ -301,7 +320,8 @@ fn warnings_are_typed() {
     let hilbert = rule_cases().into_iter().find(|case| case.given.name == "hilbert_10x8").unwrap();
     for rule in [Rule::from(Gcv), Gcv.robust(hilbert.robust_gamma).into(), Loo.into()] {
         let found = choose::<f64>(&hilbert, &Method::Auto, rule).unwrap();
-        let edges: Vec<&Warning> = found.report.warnings.iter().filter(|w| matches!(w, Warning::EdgeOfInterval { upper: true, .. })).collect();
+        let edges: Vec<&Warning> =
+            found.report.warnings.iter().filter(|w| matches!(w, Warning::EdgeOfInterval { upper: true, .. })).collect();
         assert_eq!(edges.len(), 1, "{}", found.report);
         assert!(found.lambda > hilbert.sigma1_squared);
     }
@@ -319,7 +339,17 @@ fn warnings_are_typed() {
     let a = DenseView::column_major(&diagonal, m, 6).unwrap();
     for k in 0..200 {
         let strength = 0.2 * 1.02f64.powi(k);
-        let b: Vec<f64> = (0..m).map(|i| if i < 3 { 2.0 } else if i < 6 { strength } else { 1.0 }).collect();
+        let b: Vec<f64> = (0..m)
+            .map(|i| {
+                if i < 3 {
+                    2.0
+                } else if i < 6 {
+                    strength
+                } else {
+                    1.0
+                }
+            })
+            .collect();
         let fit = Problem::new(&a).solve(&b, Gcv).unwrap();
         let [(low, at_low), (high, at_high)] = fit.report.criteria[0].minima[..] else { continue };
         let ratio = at_low.max(at_high) / at_low.min(at_high);
