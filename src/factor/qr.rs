@@ -109,7 +109,7 @@ pub(crate) fn solve<T: Scalar>(
     };
     let dof = if p == 0 {
         n as f64
-    } else if m < p || order.is_some() {
+    } else if m < p || original(0) >= m {
         rows(true)
     } else {
         n as f64 - rows(false)
