@@ -53,7 +53,16 @@ pub(super) fn solve<T: Scalar>(
             }
             None => ControlFlow::Continue(()),
         };
-        let mut outcome = cgls::solve_projected(&problem, problem.hidden_norm(), problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, Some(&mut watch))?;
+        let mut outcome = cgls::solve_projected(
+            &problem,
+            problem.hidden_norm(),
+            problem.penalty(),
+            lambda.damping(),
+            &data,
+            guess.as_deref(),
+            &options,
+            Some(&mut watch),
+        )?;
         let penalty_norm = in_units(problem.penalty_norm(&outcome.x));
         scale(&mut outcome.x, exponent);
         if penalty_norm.is_nan() {
