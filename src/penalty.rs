@@ -158,7 +158,11 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                         hint: "rows times columns must be the number of unknowns",
                     });
                 }
-                Resolved::Operator(Box::new(Differences::<T>::on_grid(order.degree(), *rows, *columns, *boundary)))
+                // a grid without points may be given any length on its other side
+                Resolved::Operator(Box::new(match n {
+                    0 => Differences::<T>::on_grid(order.degree(), 0, 0, *boundary),
+                    _ => Differences::<T>::on_grid(order.degree(), *rows, *columns, *boundary),
+                }))
             }
             Kind::Matrix(l) => {
                 if l.shape().1 != n {

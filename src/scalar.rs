@@ -89,7 +89,9 @@ pub trait Real: Scalar<Real = Self> + PartialOrd {
     fn from_f64(value: f64) -> Self;
     /// The larger of two numbers; NaN wins.
     fn larger(self, other: Self) -> Self {
-        if !(self <= other) { self } else { other }
+        // a comparison with NaN is false: `other` is kept where it is NaN, `self` where only it is
+        let other_is_nan = !(other >= other);
+        if !(self <= other) && !other_is_nan { self } else { other }
     }
 }
 

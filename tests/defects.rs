@@ -221,12 +221,31 @@ fn defect_12_no_cutoff_is_absolute() -> Result<()> {
             assert_eq!(fit.rank, Some(3), "{method} at {scale:e}");
             assert!((fit.residual_norm / reference.residual_norm - 1.0).abs() < 1e-13, "{method} at {scale:e}");
         }
-        for method in methods() {
-            let damped = Problem::new(&view).method(method.clone()).solve(&b, Lambda::from_damping(0.5 * scale))?;
-            let x: Vec<f64> = damped.x.iter().map(|x| x * scale).collect();
-            let unscaled = ridge(&DenseView::column_major(&a, 12, 4)?, &b, 0.25)?.x;
-            assert_close(&x, &unscaled, 1e-12, &format!("{method} at {scale:e}"));
-        }
+        let direct = methods().into_iter().filter(|method| !matches!(method, Method::Cgls(_)));
+        damped_at_scale(&a, &b, scale, direct)?;
+    }
+    Ok(())
+}
+
+/// The same by products alone.
+#[test]
+fn defect_12_no_cutoff_is_absolute_by_products() -> Result<()> {
+    let (a, b) = general();
+    for scale in [1e-16, 1e16, 1e150, 1e-150, 1e-300] {
+        damped_at_scale(&a, &b, scale, [Method::Cgls(Cgls::new())])?;
+    }
+    Ok(())
+}
+
+/// x(sA, s√λ)·s = x(A, √λ) for every s.
+fn damped_at_scale(a: &[f64], b: &[f64], scale: f64, methods: impl IntoIterator<Item = Method>) -> Result<()> {
+    let scaled: Vec<f64> = a.iter().map(|v| v * scale).collect();
+    let unscaled = ridge(&DenseView::column_major(a, 12, 4)?, b, 0.25)?.x;
+    let view = DenseView::column_major(&scaled, 12, 4)?;
+    for method in methods {
+        let damped = Problem::new(&view).method(method.clone()).solve(b, Lambda::from_damping(0.5 * scale))?;
+        let x: Vec<f64> = damped.x.iter().map(|x| x * scale).collect();
+        assert_close(&x, &unscaled, 1e-12, &format!("{method} at {scale:e}"));
     }
     Ok(())
 }

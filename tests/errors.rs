@@ -566,7 +566,7 @@ fn a_discrepancy_that_no_lambda_has() {
         refused(ridge(&a(), &B, Discrepancy::noise_norm(1e-9)), &["never below", "1.000e-9", "raise the noise norm"]),
         Error::NoLambda { .. }
     );
-    variant!(refused(ridge(&a(), &B, Discrepancy::relative_noise(1.0)), &["lower it"]), Error::NoLambda { .. });
+    variant!(refused(ridge(&a(), &B, Discrepancy::relative_noise(1.1)), &["lower it"]), Error::NoLambda { .. });
     variant!(
         refused(Problem::new(&a()).noise_std(&[1e-9]).solve(&B, Discrepancy::whitened()), &["raise the noise norm"]),
         Error::NoLambda { .. }
@@ -857,7 +857,9 @@ fn anything<T: Scalar>(bytes: &[u8]) -> core::result::Result<(), String> {
     let choice = bytes.choice();
     let end = bytes.pick(&[usize::MAX, 0, 1, 2]);
     for (storage, problem) in ["dense", "matrix-free"].iter().zip(&problems) {
-        let with = |why: String| format!("{storage} {problem:?}, {choice}: {why}");
+        let with = |why: String| {
+            format!("{storage} {problem:?}, {choice}: {why}\nA = {entries:?}\nL ({l_rows}×{l_columns}) = {l_entries:?}\nb = {b:?}")
+        };
         if let Ok(plan) = problem.plan(choice) {
             let _ = plan.to_string();
         }
@@ -890,10 +892,11 @@ fn anything<T: Scalar>(bytes: &[u8]) -> core::result::Result<(), String> {
         }
     }
     if let Ok(fit) = ridge(&a, &b, choice) {
-        judge(fit, |x| x.clone(), m, n).map_err(|why| format!("ridge of {m}×{n}, {choice}: {why}"))?;
+        judge(fit, |x| x.clone(), m, n).map_err(|why| format!("ridge of {m}×{n}, {choice}: {why}\nA = {entries:?}\nb = {b:?}"))?;
     }
     if let Ok(fit) = tikhonov(&a, &b, &l) {
-        judge(fit, |x| x.clone(), m, n).map_err(|why| format!("tikhonov of {m}×{n}: {why}"))?;
+        judge(fit, |x| x.clone(), m, n)
+            .map_err(|why| format!("tikhonov of {m}×{n}: {why}\nA = {entries:?}\nL ({l_rows}×{l_columns}) = {l_entries:?}\nb = {b:?}"))?;
     }
     let _ = dot_test(&a);
     let _ = dot_test(&free);

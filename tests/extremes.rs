@@ -170,8 +170,11 @@ fn a_alone() {
         let a = DenseView::row_major(&entries, 3, 2).unwrap();
         for method in DIRECT {
             let what = format!("{method}, f32 A·2^{exponent}");
-            let fit = Problem::new(&a).method(method).solve(&data::<f32>(0), 1.0).unwrap_or_else(|error| panic!("{what}: {error}"));
-            close(&fit.x, &expected.map(|v| shift(v, -60)), 32.0, &what);
+            match Problem::new(&a).method(method.clone()).solve(&data::<f32>(0), 1.0) {
+                Ok(fit) => close(&fit.x, &expected.map(|v| shift(v, -60)), 32.0, &what),
+                // λ/A² = 2⁻¹²⁰ is at the end of the range of f32: what squares A says so
+                Err(error) => assert!(method == Method::Cholesky && documented(&error), "{what}: {error}"),
+            }
         }
     }
 }
@@ -519,7 +522,7 @@ fn rules_at_all_scales() {
                     0 => Gcv.into(),
                     1 => Loo.into(),
                     2 => Gcv.robust(0.3).into(),
-                    _ => Discrepancy::noise_norm(shift(0.2, b_exponent)).into(),
+                    _ => Discrepancy::noise_norm(shift(0.085, b_exponent)).into(),
                 }
             };
             let solve = |a_exponent: i32, b_exponent: i32| {

@@ -140,7 +140,7 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             if before.ends_with("mod") || before.ends_with("crate::") || before.ends_with("super::") {
                 continue;
             }
-            if !files.contains(&file) {
+            if !files.contains(&file) && !files.contains(&module) {
                 report(offset, format!("only {} may name {name}", files.join(", ")));
             }
         }
@@ -381,7 +381,7 @@ fn a_broken_rule_is_seen() {
         ("interop/faer.rs", "use crate::rule::Rule;", "interop imports rule"),
         ("factor/qr.rs", "use faer::Mat;", "may name faer"),
         ("data.rs", "fn f(_: nalgebra::DVector<f64>) {}", "may name nalgebra"),
-        ("linalg.rs", "fn f() { unsafe { g() } }", "no unsafe"),
+        ("linalg/kernels.rs", "fn f() { unsafe { g() } }", "no unsafe"),
         ("error.rs", "use super::run::Engines;", "with crate::"),
         ("error.rs", "fn f() { super::run::g() }", "with crate::"),
         ("factor/qr.rs", "use super::super::krylov::cgls;", "with crate::"),

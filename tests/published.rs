@@ -10,7 +10,7 @@ mod common;
 use common::{Dense, Published, norm, published, text};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use wellposed::{Gcv, Lambda, Loo, Method, Problem, Solution, Spectrum, Warning, log_grid};
+use wellposed::{Gcv, Lambda, Loo, Method, Problem, Solution, Warning, log_grid};
 
 /// The entries of the file, each to be used once.
 struct Table {

@@ -218,21 +218,31 @@ fn discrepancy() {
 
 /// Residual norm, penalty norm, degrees of freedom and GCV at eight λ.
 ///
-/// Perturbing A by ε‖A‖ moves the filters by ε·σ₁/√λ, hence 64 times that, relative to ‖b‖ for the residual norm, to n for dof.
+/// Perturbing A by ε‖A‖ moves the filters by ε·σ₁/√λ, hence 64 times that, relative to ‖b‖ for the residual norm, to n for dof. The
+/// tridiagonalization has σᵢ² from the Gram matrix, right to ε·σ₁²: ε·σ₁²/λ for the filters, ε·σ₁²/σ_min² for the
+/// coefficients, whatever λ is; where that is beyond 1e-2 it has to refuse.
 #[test]
 fn curves() {
     fn check<T: Scalar>(case: &RuleCase, wrong: &mut Vec<String>) {
         let data = case.given.data::<T>();
+        let ratio = smallest_ratio(case);
         for method in [Method::Auto, Method::Svd, Method::Gsvd, Method::Bidiagonal, Method::Tridiagonal] {
             let name = method.name();
             let factor: Factorization<T> = data.problem(&data.a).method(method.clone()).factorize().unwrap();
-            let curve = factor.curve(&data.b, case.curve_lambda.iter().copied()).unwrap();
+            let curve = match factor.curve(&data.b, case.curve_lambda.iter().copied()) {
+                Ok(curve) => curve,
+                Err(Error::IllConditioned { .. }) if method == Method::Tridiagonal && ratio <= 1e4 * f64::EPSILON => continue,
+                Err(error) => {
+                    wrong.push(format!("{} {name}: {error}", case.given.name));
+                    continue;
+                }
+            };
             for (k, point) in curve.iter().enumerate() {
                 let error = f64::EPSILON * 64.0 * (case.sigma1_squared / point.lambda).sqrt().max(1.0);
                 // the eigenvalues of the Gram matrix: ε·σ₁²/λ
-                let error =
-                    if method == Method::Tridiagonal { error * (case.sigma1_squared / point.lambda).sqrt().max(1.0) } else { error };
-                if error > 1e-6 {
+                let gram = 64.0 * f64::EPSILON * (case.sigma1_squared / point.lambda).max(1.0 / ratio);
+                let error = if method == Method::Tridiagonal { gram } else { error };
+                if error > if method == Method::Tridiagonal { 0.1 } else { 1e-6 } {
                     continue;
                 }
                 let largest = *case.curve_residual_norm.last().unwrap();

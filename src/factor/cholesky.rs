@@ -79,6 +79,7 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
     let (m, n) = a.shape();
     let mut kernel = linalg::zeros(m, m);
     T::gram(kernel.as_mut(), Accum::Replace, a, Op::None, threads);
+    let size = (0..m).map(|i| kernel[(i, i)].real().to_f64()).sum::<f64>().sqrt();
     add_penalty(&mut kernel, &PenaltyRows::Identity, lambda, threads);
     let factor = factorize(kernel, threads)?;
     let solve = |c: &mut Mat<T>| {
@@ -87,7 +88,7 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
     };
     let mut y = linalg::copy(b);
     solve(&mut y)?;
-    let Refined { x, residual_norms } = refine::dual(a, b, y, &vec![lambda.to_f64(); b.ncols()], &solve, threads)?;
+    let Refined { x, residual_norms } = refine::dual(a, size, b, y, &vec![lambda.to_f64(); b.ncols()], &solve, threads)?;
     let dof =
         m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
     let rank = if lambda == T::Real::ZERO { m } else { n };

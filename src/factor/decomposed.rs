@@ -106,6 +106,11 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         Err(Refusal::IllConditioned(condition * condition))
     }
 
+    /// Whether the values are told apart from rounding at all: without that no curve can be trusted at any damping.
+    pub fn resolved(&self) -> Handed<()> {
+        self.trusted(&[f64::MAX])
+    }
+
     /// Effective degrees of freedom.
     pub fn dof(&self, prepared: &Prepared<T>, column: usize, damping: f64) -> f64 {
         prepared.projection.spectra[column].dof(damping)

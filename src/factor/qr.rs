@@ -9,6 +9,10 @@
 //! ```
 //! It brings x to full accuracy while κ·ε < 1, whatever the size of the residual. A rank-deficient matrix is handed back.
 //!
+//! Where the rows differ much in size (√λ far above A, large weights), the large ones are put first: reflections then err
+//! relative to each row and not to the largest (Cox, Higham 1998, doi:10.1016/S0024-3795(97)10034-2). Otherwise a small A
+//! under a large √λL would drown in the rounding of the penalty's rows.
+//!
 //! Prefer [`cholesky`](super::cholesky) when κ² leaves enough digits, [`svd`](super::svd) when the rank is in question.
 //! Cost: 2(m + p)n² flops and (m + p)n numbers, about 70mn flops for each refinement step and right-hand side.
 
@@ -20,6 +24,8 @@ use crate::linalg::{self, Mat, MatMut, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
 use crate::transform::standard_form::PenaltyRows;
 
+/// Rows are put in order of size where the largest is this many times the smallest.
+const SORT_ROWS_FROM: f64 = 1e3;
 /// Refinement steps at most; three are usual at κ = 1e10.
 const REFINEMENTS: usize = 8;
 
@@ -60,6 +66,12 @@ pub(crate) fn solve<T: Scalar>(
     if m + p < n {
         return Err(Refusal::RankDeficient { rank: m + p, tolerance: rank_tolerance::<T>(m + p, n) });
     }
+    let order = by_size(&stacked);
+    if let Some(order) = &order {
+        stacked = Mat::from_fn(m + p, n, |i, j| stacked[(order[i], j)]);
+    }
+    // which row of [A; √λL] is at each place
+    let original = |place: usize| order.as_ref().map_or(place, |order| order[place]);
     let reflectors = T::qr(stacked.clone(), threads);
     let triangle = reflectors.basis.as_ref().submatrix(0, 0, n, n);
     let condition = linalg::condition_upper(triangle);
@@ -75,30 +87,52 @@ pub(crate) fn solve<T: Scalar>(
     let mut residual_norms = Vec::with_capacity(k);
     let mut data = vec![T::ZERO; m + p];
     for j in 0..k {
-        for (i, entry) in data[..m].iter_mut().enumerate() {
-            *entry = b[(i, j)];
+        for (place, entry) in data.iter_mut().enumerate() {
+            let i = original(place);
+            *entry = if i < m { b[(i, j)] } else { T::ZERO };
         }
         let (solution, residual) = refined(&stacked, &reflectors, &data, threads);
         for (i, &value) in solution.iter().enumerate() {
             let part = |r: T::Real| times_power_of_two(r, exponents[i]);
             x[(i, j)] = T::from_parts(part(value.real()), part(value.imaginary()));
         }
-        residual_norms.push(linalg::norm(&residual[..m]).to_f64());
+        let of_data: Vec<T> = (0..m + p).filter(|&place| original(place) < m).map(|place| residual[place]).collect();
+        residual_norms.push(linalg::norm(&of_data).to_f64());
     }
     // dof = ‖A·C·R⁻¹‖²_F = n − ‖√λ·L·C·R⁻¹‖²_F: the smaller of the two sums keeps its digits
-    let rows = |start: usize, count: usize| -> f64 {
-        let mut columns = linalg::adjoint(stacked.as_ref().subrows(start, count));
+    let rows = |of_data: bool| -> f64 {
+        let places: Vec<usize> = (0..m + p).filter(|&place| (original(place) < m) == of_data).collect();
+        let count = places.len();
+        let mut columns = Mat::from_fn(n, count, |j, i| stacked[(places[i], j)].conj());
         T::solve_upper(triangle, Op::Adjoint, columns.as_mut(), threads);
         (0..count).map(|j| (0..n).map(|i| columns[(i, j)].modulus_squared().to_f64()).sum::<f64>()).sum()
     };
     let dof = if p == 0 {
         n as f64
-    } else if m < p {
-        rows(0, m)
+    } else if m < p || original(0) >= m {
+        rows(true)
     } else {
-        n as f64 - rows(m, p)
+        n as f64 - rows(false)
     };
     Ok(Direct { x, residual_norms, dof, rank: n, condition })
+}
+
+/// The rows by falling size, where they differ much.
+fn by_size<T: Scalar>(stacked: &Mat<T>) -> Option<Vec<usize>> {
+    let mut sizes = vec![0.0f64; stacked.nrows()];
+    for j in 0..stacked.ncols() {
+        for (size, value) in sizes.iter_mut().zip(stacked.col_as_slice(j)) {
+            *size = size.max(value.real().modulus().to_f64()).max(value.imaginary().modulus().to_f64());
+        }
+    }
+    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    let smallest = sizes.iter().copied().filter(|&s| s > 0.0).fold(f64::INFINITY, f64::min);
+    if !(largest > SORT_ROWS_FROM * smallest) {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by(|&i, &j| sizes[j].total_cmp(&sizes[i]));
+    Some(order)
 }
 
 /// Scales each column by a power of two to about 1; x is that power times the solution of the scaled problem.
@@ -154,10 +188,11 @@ fn refined<T: Scalar>(stacked: &Mat<T>, reflectors: &Reflectors<T>, b: &[T], thr
         if !(size <= 0.5 * last) {
             break;
         }
-        last = size;
+        // nothing found in the first step may be all that was lost: the residual of x = 0 decides
+        last = if size == 0.0 && last.is_infinite() { last } else { size };
         linalg::add_scaled(&mut x, T::ONE, &dx);
         linalg::add_scaled(&mut r, T::ONE, &f);
-        if size <= 0.25 * T::Real::EPSILON.to_f64() * linalg::norm(&x).to_f64() {
+        if size > 0.0 && size <= 0.25 * T::Real::EPSILON.to_f64() * linalg::norm(&x).to_f64() {
             break;
         }
         f = extended::residual(stacked.as_ref(), &x, &r, b);

@@ -74,9 +74,11 @@ pub(super) fn primal<T: Scalar>(
     Ok(Refined { x, residual_norms: norms.into_iter().flatten().collect() })
 }
 
-/// Refines y of (AAᴴ + λI)y = b, one λ for each column, and returns x = Aᴴy, whose residual is λy.
+/// Refines y of (AAᴴ + λI)y = b, one λ for each column, and returns x = Aᴴy, whose residual is λy. `size` is ‖A‖ in the
+/// Frobenius norm.
 pub(super) fn dual<T: Scalar>(
     a: MatRef<'_, T>,
+    size: f64,
     b: MatRef<'_, T>,
     mut y: Mat<T>,
     lambdas: &[f64],
@@ -106,8 +108,47 @@ pub(super) fn dual<T: Scalar>(
         last = relative;
     }
     linalg::multiply_block(a, Op::Adjoint, y.as_ref(), &mut x, threads);
+    if cancels(&x, &y, size) && lambdas.iter().all(|&lambda| lambda > 0.0) {
+        correct_in_x(a, b, &mut x, lambdas, solve, threads)?;
+    }
     let residual_norms = linalg::column_norms(y.as_ref()).iter().zip(lambdas).map(|(norm, lambda)| norm * lambda).collect();
     Ok(Refined { x, residual_norms })
+}
+
+/// Whether x = Aᴴy is so much smaller than its terms that the rounding of y is more than that of x. y holds what A does
+/// not explain of b, divided by λ: for a small λ it is large in directions that hardly reach x.
+fn cancels<T: Scalar>(x: &Mat<T>, y: &Mat<T>, size: f64) -> bool {
+    // ‖A‖ is at least the Frobenius norm over √m
+    let least = size / (8.0 * (y.nrows().max(1) as f64).sqrt());
+    linalg::column_norms(x.as_ref()).iter().zip(&linalg::column_norms(y.as_ref())).any(|(x, y)| least * y > *x)
+}
+
+/// One correction of x itself: x ← x + M⁻¹g with g = Aᴴ(b − Ax) − λx and M⁻¹g = (g − AᴴK⁻¹Ag)/λ.
+fn correct_in_x<T: Scalar>(
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    x: &mut Mat<T>,
+    lambdas: &[f64],
+    solve: &dyn Fn(&mut Mat<T>) -> Handed<()>,
+    threads: Threads,
+) -> Handed<()> {
+    let ((m, n), k) = (a.shape(), b.ncols());
+    let (mut residual, mut gradient, mut image, mut back) =
+        (linalg::zeros(m, k), linalg::zeros(n, k), linalg::zeros(m, k), linalg::zeros(n, k));
+    T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
+    let real = |lambda: f64| T::from_real(T::Real::from_f64(lambda));
+    for (j, &lambda) in lambdas.iter().enumerate() {
+        linalg::add_scaled(gradient.col_as_slice_mut(j), -real(lambda), x.col_as_slice(j));
+    }
+    linalg::multiply_block(a, Op::None, gradient.as_ref(), &mut image, threads);
+    solve(&mut image)?;
+    linalg::multiply_block(a, Op::Adjoint, image.as_ref(), &mut back, threads);
+    for (j, &lambda) in lambdas.iter().enumerate() {
+        for i in 0..n {
+            x[(i, j)] += (gradient[(i, j)] - back[(i, j)]) / real(lambda);
+        }
+    }
+    Ok(())
 }
 
 /// ‖r − A·dx‖² = ‖r‖² − 2Re⟨Aᴴr, dx⟩ + ‖A·dx‖², with ‖A·dx‖² ≤ Re⟨g, dx⟩ of second order: no further pass over A.

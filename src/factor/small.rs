@@ -106,7 +106,7 @@ impl<'a, T: Scalar> Small<'a, T> {
         }
         let norm = one_norm(&normal, n);
         let inverse = inverse(&mut normal, n).ok_or(Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()))?;
-        let condition = norm * one_norm(&inverse, n);
+        let condition = (norm * one_norm(&inverse, n)).max(1.0);
         if !(condition * T::Real::EPSILON.to_f64() <= LARGEST_CONDITION) {
             return Err(Refusal::IllConditioned(condition));
         }

@@ -152,7 +152,11 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
     fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();
         let (largest, smallest) = (self.values().first().copied().unwrap_or(0.0), self.values().last().copied().unwrap_or(0.0));
-        let condition = |lambda: f64| (largest * largest + lambda) / (smallest * smallest + lambda);
+        let condition = |lambda: f64| match smallest * smallest + lambda {
+            // 0/0 is no condition number, and a fold over maxima would not see it
+            0.0 => f64::INFINITY,
+            least => (largest * largest + lambda) / least,
+        };
         let worst = lambdas.iter().map(|&l| condition(l)).fold(1.0, f64::max);
         if !(worst * T::Real::EPSILON.to_f64() <= super::cholesky::LARGEST_CONDITION) {
             return Err(Refusal::IllConditioned(worst));
@@ -162,7 +166,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
         solve(&mut start)?;
         let b = projection.data.as_ref();
         let refined = if self.dual {
-            refine::dual(self.matrix.view(), b, start, &lambdas, &solve, self.threads)?
+            refine::dual(self.matrix.view(), self.trace.sqrt(), b, start, &lambdas, &solve, self.threads)?
         } else {
             let subtract = |x: &Mat<T>, gradient: &mut Mat<T>| {
                 for (j, &lambda) in lambdas.iter().enumerate() {

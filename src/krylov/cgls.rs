@@ -64,8 +64,25 @@ pub(crate) enum Start {
 
 /// Solves min ‖Ax − b‖² + damping²‖Lx‖² with L = I for `None`. The guess is an argument (and not read from the options)
 /// because the caller may have changed variables.
+#[cfg(test)]
 pub(crate) fn solve<T: Scalar>(
     a: &dyn Operator<Scalar = T>,
+    l: Option<&dyn Operator<Scalar = T>>,
+    damping: f64,
+    b: &[T],
+    start: Option<&[T]>,
+    options: &Options,
+    observer: Option<&mut Observer<'_>>,
+) -> Result<Outcome<T>> {
+    solve_projected(a, T::Real::ZERO, l, damping, b, start, options, observer)
+}
+
+/// The same, for products with A inside which something of the norm `hidden` cancels: they round by ε of that, however small
+/// what is left of them, and an iteration that did not know would go on in the noise.
+#[allow(clippy::too_many_arguments)] // the problem, its start, the options and who watches
+pub(crate) fn solve_projected<T: Scalar>(
+    a: &dyn Operator<Scalar = T>,
+    hidden: T::Real,
     l: Option<&dyn Operator<Scalar = T>>,
     damping: f64,
     b: &[T],
@@ -87,7 +104,14 @@ pub(crate) fn solve<T: Scalar>(
         let residual_norm = if m == 0 { 0.0 } else { a.range_norm(b).to_f64() };
         return Ok(Outcome { x: vec![T::ZERO; n], stop: Stop::Zero, steps: 0, residual_norm, normal_residual: 0.0, start });
     }
-    let mut iteration = Cgls::init(a, l, d, b, guess).map_err(|fault| fault.at(0))?;
+    let mut iteration = Cgls::init(a, l, d, b, guess, hidden).map_err(|fault| fault.at(0))?;
+    if iteration.reference > T::Real::ZERO && iteration.reference < T::Real::MIN_POSITIVE {
+        return Err(Error::Unsupported {
+            what: "CGLS",
+            with: "an A so small that its products are denormal numbers",
+            instead: "multiply A and the damping by a power of two, and the answer by the same",
+        });
+    }
     let until = match options.exact_steps() {
         Some(steps) => Until::Steps(steps),
         None => Until::Converged {
@@ -180,6 +204,7 @@ impl<'a, T: Scalar> Cgls<'a, T> {
         d: T::Real,
         b: &'a [T],
         guess: Option<&[T]>,
+        hidden: T::Real,
     ) -> core::result::Result<Self, Fault> {
         let ((m, n), zero) = (a.shape(), T::Real::ZERO);
         // with d = 0 the penalty is not there at all
@@ -204,7 +229,7 @@ impl<'a, T: Scalar> Cgls<'a, T> {
             residual_norm: zero,
             penalty_norm: zero,
             solution_norm: zero,
-            operator_norm: zero,
+            operator_norm: hidden,
             reference: zero,
             guessed: guess.is_some(),
         };

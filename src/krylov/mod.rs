@@ -89,7 +89,7 @@ pub(crate) struct State {
     pub reference: f64,
     /// ‖x‖.
     pub solution_norm: f64,
-    /// A lower bound of ‖Â‖, 0 while nothing is known.
+    /// A lower bound of ‖Â‖, or the norm of what cancels in its products where that is more; 0 while nothing is known.
     pub operator_norm: f64,
     /// Whether x started from a guess.
     pub guessed: bool,

@@ -12,6 +12,7 @@ use super::{Entries, Operator};
 use crate::error::{Error, Result, Size};
 use crate::linalg;
 use crate::scalar::Scalar;
+use std::sync::Mutex;
 
 /// Norms and dot products of the range are those of the part that owns it.
 macro_rules! range_of {
@@ -254,14 +255,27 @@ pub fn stack<O: Operator>(blocks: Vec<O>) -> Result<Stack<O>> {
             hint: "every block must have as many columns as the first",
         });
     }
-    Ok(Stack { blocks })
+    Ok(Stack { blocks, scratch: Mutex::new(Vec::new()) })
 }
 
 /// What [`stack`] returns.
-#[derive(Debug, Clone)]
-pub struct Stack<O> {
+pub struct Stack<O: Operator> {
     /// At least one.
     blocks: Vec<O>,
+    /// A term of the adjoint product: kept, so that products allocate nothing after the first.
+    scratch: Mutex<Vec<O::Scalar>>,
+}
+
+impl<O: Operator + Clone> Clone for Stack<O> {
+    fn clone(&self) -> Self {
+        Self { blocks: self.blocks.clone(), scratch: Mutex::new(Vec::new()) }
+    }
+}
+
+impl<O: Operator + core::fmt::Debug> core::fmt::Debug for Stack<O> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Stack").field("blocks", &self.blocks).finish()
+    }
 }
 
 impl<O: Operator> Stack<O> {
@@ -288,10 +302,16 @@ impl<O: Operator> Operator for Stack<O> {
     fn apply_adjoint(&self, y: &[O::Scalar], x: &mut [O::Scalar]) {
         let (first, rest) = (&self.blocks[0], self.parts().skip(1));
         first.apply_adjoint(&y[..first.shape().0], x);
-        let mut term = if self.blocks.len() > 1 { vec![O::Scalar::ZERO; x.len()] } else { Vec::new() };
+        if self.blocks.len() == 1 {
+            return;
+        }
+        // another product at the same time has a vector of its own
+        let (mut kept, mut own) = (self.scratch.try_lock(), Vec::new());
+        let term = kept.as_deref_mut().unwrap_or(&mut own);
+        term.resize(x.len(), O::Scalar::ZERO);
         for (start, block) in rest {
-            block.apply_adjoint(&y[start..start + block.shape().0], &mut term);
-            add(x, &term);
+            block.apply_adjoint(&y[start..start + block.shape().0], term);
+            add(x, term);
         }
     }
     fn apply_block(&self, k: usize, x: &[O::Scalar], y: &mut [O::Scalar]) {
@@ -326,8 +346,8 @@ impl<O: Operator> Operator for Stack<O> {
         self.blocks.iter().map(Operator::global_rows).sum()
     }
     fn range_norm(&self, y: &[O::Scalar]) -> <O::Scalar as Scalar>::Real {
-        let norms: Vec<_> = self.parts().map(|(start, block)| block.range_norm(&y[start..start + block.shape().0])).collect();
-        linalg::norm(&norms)
+        let zero = <O::Scalar as Scalar>::Real::ZERO;
+        self.parts().fold(zero, |norm, (start, block)| linalg::norm(&[norm, block.range_norm(&y[start..start + block.shape().0])]))
     }
     fn range_dot(&self, u: &[O::Scalar], v: &[O::Scalar]) -> O::Scalar {
         self.parts().fold(O::Scalar::ZERO, |sum, (start, block)| {

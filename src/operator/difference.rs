@@ -150,7 +150,8 @@ impl<T: Scalar> Differences<T> {
 impl<T: Scalar> Operator for Differences<T> {
     type Scalar = T;
     fn shape(&self) -> (usize, usize) {
-        (self.first.outputs() + self.second.map_or(0, |axis| axis.outputs()), self.first.outer * self.first.n * self.first.inner)
+        let Axis { outer, n, inner, .. } = self.first;
+        (self.first.outputs().saturating_add(self.second.map_or(0, |axis| axis.outputs())), outer.saturating_mul(n).saturating_mul(inner))
     }
     fn apply(&self, x: &[T], y: &mut [T]) {
         let (along, across) = y.split_at_mut(self.first.outputs());
@@ -192,13 +193,13 @@ impl Axis {
     fn rows(&self) -> usize {
         match (self.boundary, self.degree) {
             (Boundary::Free, degree) => self.n.saturating_sub(degree),
-            (Boundary::Zero, 1) => self.n + 1,
+            (Boundary::Zero, 1) => self.n.saturating_add(1),
             (Boundary::Zero | Boundary::Periodic, _) => self.n,
         }
     }
 
     fn outputs(&self) -> usize {
-        self.outer * self.rows() * self.inner
+        self.outer.saturating_mul(self.rows()).saturating_mul(self.inner)
     }
 
     /// How far the first value that row 0 sees lies before the line.

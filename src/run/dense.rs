@@ -134,8 +134,14 @@ fn decompose_and_solve<T: Scalar>(
     let (dampings, chosen) = match choice.kind {
         Kind::Number(lambda) => (vec![reduced.damping(lambda); k], Vec::new()),
         Kind::Rule(rule) => {
-            let (dampings, chosen) = decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
+            let answer = decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
+            if matches!(answer, Err(Error::NoLambda { .. })) {
+                // that there is no λ may only be said from a spectrum that is right
+                or_refuse!(decomposed.resolved());
+            }
+            let (dampings, chosen) = answer?;
             or_refuse!(decomposed.trusted(&dampings));
+            reduced.representable(rule.name(), &dampings)?;
             (dampings, chosen)
         }
     };

@@ -73,8 +73,13 @@ impl<T: Scalar> Kept<T> {
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
-                let (dampings, chosen) = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
+                let answer = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
+                if matches!(answer, Err(Error::NoLambda { .. })) {
+                    self.decomposed.resolved().map_err(refused)?;
+                }
+                let (dampings, chosen) = answer?;
                 self.decomposed.trusted(&dampings).map_err(refused)?;
+                self.reduced.representable(rule.name(), &dampings)?;
                 (dampings, chosen)
             }
         };
@@ -118,6 +123,8 @@ impl<T: Scalar> Kept<T> {
             .decomposed
             .prepare(data.b.clone(), &self.reduced.frame())
             .map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
+        // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
+        self.decomposed.resolved().map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
         let mut spectra = Decomposed::spectra(prepared);
         for spectrum in &mut spectra {
             spectrum.values.iter_mut().for_each(|v| *v = self.reduced.singular_value(*v));

@@ -1,17 +1,20 @@
 //! An A that only multiplies: conjugate gradients, one right-hand side after another.
 
 use crate::description::Description;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Size};
 use crate::krylov::cgls;
-use crate::linalg::MatRef;
+use crate::lambda::times_power_of_two;
+use crate::linalg::{self, MatRef};
 use crate::method::{Cgls, Method};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
-use crate::step::Observer;
+use crate::step::{Observer, Step};
 use crate::transform::by_products::ByProducts;
+use crate::transform::reduced::finite;
 use crate::warning::Warning;
+use core::ops::ControlFlow;
 
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
@@ -42,20 +45,60 @@ pub(super) fn solve<T: Scalar>(
     let mut warnings = Vec::new();
     for j in 0..k {
         let column: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
-        let data = problem.data(&column);
-        let outcome =
-            cgls::solve(&problem, problem.penalty(), lambda.damping(), &data, guess.as_deref(), &options, observer.as_deref_mut())?;
+        // b is taken to about 1 and x back, exactly: the products of a small A with a small b would vanish
+        let mut data = problem.data(&column);
+        let exponent = exponent_of(&data);
+        scale(&mut data, -exponent);
+        let mut guess = guess.clone();
+        if let Some(guess) = &mut guess {
+            scale(guess, -exponent);
+        }
+        let in_units = |norm: f64| times_power_of_two(norm, exponent);
+        let mut watch = |step: &Step| match observer.as_deref_mut() {
+            Some(observe) => {
+                observe(&Step { residual_norm: in_units(step.residual_norm), solution_norm: in_units(step.solution_norm), ..*step })
+            }
+            None => ControlFlow::Continue(()),
+        };
+        let mut outcome = cgls::solve_projected(
+            &problem,
+            problem.hidden_norm(),
+            problem.penalty(),
+            lambda.damping(),
+            &data,
+            guess.as_deref(),
+            &options,
+            Some(&mut watch),
+        )?;
+        let penalty_norm = in_units(problem.penalty_norm(&outcome.x));
+        scale(&mut outcome.x, exponent);
+        if penalty_norm.is_nan() {
+            return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(outcome.steps) });
+        }
         steps += outcome.steps;
         if !outcome.stop.converged() && options.accepts_partial() {
             warnings
                 .push(Warning::Partial { reached: outcome.normal_residual, tolerance: options.tolerance_for(T::Real::EPSILON.to_f64()) });
         }
         stop = Some(outcome.stop);
-        fits.push(Fit { lambda, residual_norm: outcome.residual_norm, penalty_norm: problem.penalty_norm(&outcome.x), dof: None });
+        fits.push(Fit { lambda, residual_norm: in_units(outcome.residual_norm), penalty_norm, dof: None });
         intercepts.push(problem.constant(&column, &outcome.x));
         x.extend(problem.answer(&outcome.x));
     }
+    finite(&x, &intercepts, n)?;
     let report =
         Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
     Ok(Outcome { x, unknowns: n, intercepts, report })
+}
+
+/// The power of two of the largest entry.
+fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
+    let largest = linalg::largest_modulus(values).to_f64();
+    if largest > 0.0 && largest.is_finite() { largest.log2().floor() as i32 } else { 0 }
+}
+
+fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
+    for value in values {
+        *value = T::from_parts(times_power_of_two(value.real(), exponent), times_power_of_two(value.imaginary(), exponent));
+    }
 }

@@ -84,6 +84,16 @@ impl<'a, T: Scalar> ByProducts<'a, T> {
         sum.scale(T::Real::ONE / *norm)
     }
 
+    /// ‖(DA)ᴴq‖: what the projection takes out of DA, and what the products round by even so.
+    pub fn hidden_norm(&self) -> T::Real {
+        let Some((q, _)) = &self.constant else { return T::Real::ZERO };
+        let mut along: Vec<T> = q.iter().map(|&q| T::from_real(q)).collect();
+        self.scale(&mut along);
+        let mut image = vec![T::ZERO; self.operator.shape().1];
+        self.operator.apply_adjoint(&along, &mut image);
+        linalg::norm(&image)
+    }
+
     /// ‖Lz‖.
     pub fn penalty_norm(&self, z: &[T]) -> f64 {
         let Some(l) = &self.penalty else { return linalg::norm(z).to_f64() };

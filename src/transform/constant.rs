@@ -34,12 +34,19 @@ impl<T: Scalar> Constant<T> {
         let mut constant = Self { reflector, denominator, norm, first_row: Vec::with_capacity(n) };
         let mut rest = Mat::from_fn(m - 1, n, |_, _| T::ZERO);
         let mut column = vec![T::ZERO; m];
+        // what the reflection leaves of a constant column: the rounding of a sum of m terms
+        let rounding = T::Real::from_f64(4.0 * (m as f64).sqrt()) * T::Real::EPSILON;
         for j in 0..n {
             for (i, entry) in column.iter_mut().enumerate() {
                 *entry = a[(i, j)];
             }
+            let size = linalg::norm(&column);
             constant.reflect(&mut column);
             constant.first_row.push(column[0]);
+            // a column must not count by its rounding errors, which a scaling of the columns would make as large as data
+            if linalg::norm(&column[1..]) <= rounding * size {
+                continue;
+            }
             for (i, &entry) in column[1..].iter().enumerate() {
                 rest[(i, j)] = entry;
             }

@@ -85,6 +85,15 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         Lambda::from_damping(damping).scaled(self.penalty_exponent - self.whitening.exponent)
     }
 
+    /// An error where a damping that a rule chose is beyond the range of numbers in the caller's units.
+    pub fn representable(&self, rule: &'static str, dampings: &[f64]) -> Result<()> {
+        if dampings.iter().all(|&damping| self.lambda(damping).damping().is_finite()) {
+            return Ok(());
+        }
+        let why = "the λ that it chooses overflows in the units of A; multiply A by a small power of two, and x by the same".into();
+        Err(Error::NoLambda { rule, low: 0.0, high: f64::INFINITY, why })
+    }
+
     /// A singular value of the reduced problem in the caller's units.
     pub fn singular_value(&self, value: f64) -> f64 {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
@@ -150,11 +159,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
                 x.push(self.prior.as_ref().map_or(departure, |(mean, _)| mean[i] + departure));
             }
         }
-        if let Some(index) = x.iter().chain(&intercepts).position(|v| !v.finite()) {
-            let index =
-                if index < x.len() { Size::Position(index % self.unknowns, index / self.unknowns) } else { Size::Entry(index - x.len()) };
-            return Err(Error::NonFinite { what: "the answer, which overflows the scalar type: rescale A or b; x", index });
-        }
+        finite(&x, &intercepts, self.unknowns)?;
         Ok((x, intercepts))
     }
 }
@@ -168,6 +173,17 @@ impl<T> ReducedData<T> {
     /// How many units of b̄ one unit of the caller's whitened data is.
     pub fn unit(&self) -> f64 {
         times_power_of_two(1.0, self.exponent)
+    }
+}
+
+/// The answers are numbers of the scalar type.
+pub(crate) fn finite<T: Scalar>(x: &[T], intercepts: &[T], unknowns: usize) -> Result<()> {
+    match x.iter().chain(intercepts).position(|v| !v.finite()) {
+        None => Ok(()),
+        Some(index) => {
+            let index = if index < x.len() { Size::Position(index % unknowns, index / unknowns) } else { Size::Entry(index - x.len()) };
+            Err(Error::NonFinite { what: "the answer, which overflows the scalar type: rescale A or b; x", index })
+        }
     }
 }
 
@@ -188,7 +204,16 @@ fn resolve<T: Scalar>(description: &Description<'_, T>, unknowns: usize) -> Resu
             (PenaltyRows::Diagonal(weights.into_iter().map(|w| times_power_of_two(w, exponent)).collect()), exponent)
         }
         Resolved::Operator(l) => {
+            let shape = l.shape();
             let l = materialize(&*l);
+            if l.shape() != shape {
+                return Err(Error::Shape {
+                    what: "the view that entries() of the penalty operator returns",
+                    found: Size::Shape(l.nrows(), l.ncols()),
+                    expected: Size::Shape(shape.0, shape.1),
+                    hint: "entries() and shape() of the operator must agree",
+                });
+            }
             let mut largest = T::Real::ZERO;
             for j in 0..l.ncols() {
                 let column = l.col_as_slice(j);
