@@ -272,9 +272,3 @@ fn never_half_a_digit_below(name: &str, reach: impl Fn(&Set, f64, &[Decimal]) ->
 fn ridge_never_half_a_digit_below_plain_stacked_qr() {
     never_half_a_digit_below("plain QR", |set, lambda, reference| digits(&plain_stacked_qr(&set.unit, &set.y, lambda), reference));
 }
-
-/// Against [`Method::Qr`], which refines with residuals in twice the precision.
-#[test]
-fn ridge_never_half_a_digit_below_method_qr() {
-    never_half_a_digit_below("Method::Qr", |set, lambda, reference| ridge_digits(set, Method::Qr, lambda, reference).unwrap());
-}

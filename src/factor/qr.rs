@@ -43,25 +43,8 @@ pub(crate) fn solve<T: Scalar>(
     if !d.finite() || (damping > 0.0 && d == T::Real::ZERO) {
         return Err(Refusal::OutOfRange);
     }
-    let p = if damping == 0.0 {
-        0
-    } else {
-        match penalty {
-            PenaltyRows::Dense(l) => l.nrows(),
-            _ => n,
-        }
-    };
-    let mut stacked = Mat::from_fn(m + p, n, |i, j| {
-        if i < m {
-            return a[(i, j)];
-        }
-        match penalty {
-            PenaltyRows::Dense(l) => l[(i - m, j)].scale(d),
-            _ if i - m != j => T::ZERO,
-            PenaltyRows::Diagonal(w) => T::from_real(w[j] * d),
-            PenaltyRows::Identity => T::from_real(d),
-        }
-    });
+    let mut stacked = stacked(a, penalty, d);
+    let p = stacked.nrows() - m;
     let exponents = equilibrate(&mut stacked);
     if m + p < n {
         return Err(Refusal::RankDeficient { rank: m + p, tolerance: rank_tolerance::<T>(m + p, n) });
@@ -115,6 +98,23 @@ pub(crate) fn solve<T: Scalar>(
         n as f64 - rows(false)
     };
     Ok(Direct { x, residual_norms, dof, rank: n, condition })
+}
+
+/// [A; √λL]; A alone for a damping of 0.
+pub(super) fn stacked<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, damping: T::Real) -> Mat<T> {
+    let (m, n) = a.shape();
+    let p = match penalty {
+        _ if damping == T::Real::ZERO => 0,
+        PenaltyRows::Dense(l) => l.nrows(),
+        _ => n,
+    };
+    Mat::from_fn(m + p, n, |i, j| match penalty {
+        _ if i < m => a[(i, j)],
+        PenaltyRows::Dense(l) => l[(i - m, j)].scale(damping),
+        _ if i - m != j => T::ZERO,
+        PenaltyRows::Diagonal(w) => T::from_real(w[j] * damping),
+        PenaltyRows::Identity => T::from_real(damping),
+    })
 }
 
 /// The rows by falling size, where they differ much.

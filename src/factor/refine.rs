@@ -4,6 +4,7 @@
 //! residual of the least-squares problem, r = b − Ax, g = Aᴴr − λLᴴLx, the correction dx = (AᴴA + λLᴴL)⁻¹g contracts the
 //! error by κ(AᴴA + λLᴴL)·ε. Used by [`cholesky`](super::cholesky) and [`tridiagonal`](super::tridiagonal).
 
+use crate::extended;
 use crate::linalg::{self, Mat, MatRef, Op, Threads};
 use crate::refusal::{Handed, Refusal};
 use crate::scalar::{Real, Scalar};
@@ -72,6 +73,50 @@ pub(super) fn primal<T: Scalar>(
         norms = linalg::column_norms(residual.as_ref()).into_iter().map(Some).collect();
     }
     Ok(Refined { x, residual_norms: norms.into_iter().flatten().collect() })
+}
+
+/// Refines x with residuals in twice the working precision: r = b̂ − Sx for the stacked S = [A; √λL], b̂ = [b; 0], kept as an
+/// unevaluated sum of two vectors, g = Sᴴr. x then reaches full accuracy while κ(SᴴS)·ε < 1.
+pub(super) fn stacked<T: Scalar>(
+    stacked: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    mut x: Mat<T>,
+    solve: &dyn Fn(&mut Mat<T>) -> Handed<()>,
+) -> Handed<Refined<T>> {
+    let (m, k) = b.shape();
+    let zeros = vec![T::ZERO; stacked.nrows()];
+    let mut data = zeros.clone();
+    let mut residual_norms = Vec::with_capacity(k);
+    for j in 0..k {
+        for (i, value) in data[..m].iter_mut().enumerate() {
+            *value = b[(i, j)];
+        }
+        let mut column = Mat::from_fn(x.nrows(), 1, |i, _| x[(i, j)]);
+        let mut last = f64::INFINITY;
+        loop {
+            let high = extended::residual(stacked, column.col_as_slice(0), &zeros, &data);
+            let low = extended::residual(stacked, column.col_as_slice(0), &high, &data);
+            let (coarse, fine) = (extended::negative_adjoint_product(stacked, &high), extended::negative_adjoint_product(stacked, &low));
+            let mut correction = Mat::from_fn(x.nrows(), 1, |i, _| -coarse[i] - fine[i]);
+            solve(&mut correction)?;
+            let relative = linalg::relative_size(&correction, &column);
+            if last == f64::INFINITY {
+                check_progress::<T>(relative, last)?;
+            }
+            if !(relative <= 0.5 * last) {
+                residual_norms.push(linalg::norm(&high[..m]).to_f64());
+                break;
+            }
+            add(&mut column, &correction);
+            last = relative;
+            if relative <= 0.25 * T::Real::EPSILON.to_f64() {
+                residual_norms.push(linalg::norm(&high[..m]).to_f64());
+                break;
+            }
+        }
+        x.col_as_slice_mut(j).copy_from_slice(column.col_as_slice(0));
+    }
+    Ok(Refined { x, residual_norms })
 }
 
 /// Refines y of (AAᴴ + λI)y = b, one λ for each column, and returns x = Aᴴy, whose residual is λy. `size` is ‖A‖ in the

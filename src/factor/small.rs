@@ -6,7 +6,7 @@
 //! [`tridiagonal`](super::tridiagonal). Whatever is not plain, or too ill-conditioned for a Gram matrix, is left to the
 //! others. Cost: mn² + n³ flops. Source: Golub, Van Loan 2013 §8.5 (Jacobi).
 
-use super::cholesky::LARGEST_CONDITION;
+use super::cholesky::{EXTEND_FROM, LARGEST_CONDITION};
 use super::tridiagonal::is_trusted;
 use super::{Handed, Refusal};
 use crate::curve::{Spectrum, filter};
@@ -22,6 +22,11 @@ const SWEEPS: usize = 30;
 
 type Square<T> = [[T; LARGEST]; LARGEST];
 type Column<T> = [T; LARGEST];
+
+/// κ(M) up to which one step of refinement in working precision keeps the digits of QR.
+fn largest_condition<T: Scalar>() -> f64 {
+    EXTEND_FROM.min(LARGEST_CONDITION / T::Real::EPSILON.to_f64())
+}
 
 /// One right-hand side's answer.
 pub(crate) struct Answer<T> {
@@ -107,7 +112,7 @@ impl<'a, T: Scalar> Small<'a, T> {
         let norm = one_norm(&normal, n);
         let inverse = inverse(&mut normal, n).ok_or(Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()))?;
         let condition = (norm * one_norm(&inverse, n)).max(1.0);
-        if !(condition * T::Real::EPSILON.to_f64() <= LARGEST_CONDITION) {
+        if !(condition <= largest_condition::<T>()) {
             return Err(Refusal::IllConditioned(condition));
         }
         let trace: f64 = (0..n).map(|j| inverse[j][j].real().to_f64()).sum();
@@ -160,7 +165,9 @@ pub(crate) struct SmallEigen<'s, 'a, T> {
 impl<T: Scalar> SmallEigen<'_, '_, T> {
     /// Whether the values are good enough for this damping.
     pub fn trusted(&self, damping: f64) -> bool {
-        is_trusted::<T>(&self.values, damping)
+        let (largest, smallest) = (self.values[0], self.values[self.values.len() - 1]);
+        let condition = (largest * largest + damping * damping) / (smallest * smallest + damping * damping);
+        is_trusted::<T>(&self.values, damping) && condition <= largest_condition::<T>()
     }
 
     /// σ₁/σₙ.

@@ -23,8 +23,8 @@ use std::sync::OnceLock;
 /// Singular values are told apart from rounding while σ_min² is this many ε·σ₁²: filter factors are then right to 1e-3,
 /// enough to exclude a further minimum at smaller λ. Measured: benches/many_lambda.rs.
 const RESOLVED: f64 = 1e3;
-/// λ is trusted from this many ε·σ₁² on: filter factors there are right to 1e-7. Measured: benches/many_lambda.rs.
-const TRUSTED: f64 = 1e7;
+/// λ is trusted from this many ε·σ₁² on: filter factors there are right to 1e-9. Measured: tests/rules.rs.
+const TRUSTED: f64 = 1e9;
 
 pub(crate) struct TridiagonalCore<'a, T: Scalar> {
     matrix: Matrix<'a, T>,
