@@ -24,6 +24,14 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         &[m, 1],
         "one standard deviation for each row of A, or a single one for all",
     )?;
+    let scale = crate::transform::whiten::row_scale(m, description.weights.as_deref(), description.noise_std.as_deref());
+    if let Some(bad) = scale.iter().flatten().find(|d| !(**d > T::Real::ZERO && d.finite())) {
+        return Err(Error::Parameter {
+            name: "√weight/noise_std of a row",
+            value: bad.to_f64(),
+            must_be: "positive and finite in the scalar type; rescale the weights or the noise levels",
+        });
+    }
     if let Some(mean) = &description.prior_mean {
         if mean.len() != n {
             return Err(Error::Shape {
@@ -64,7 +72,15 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     }
     let largest =
         T::largest_entry(a, description.threads()).ok_or_else(|| Error::NonFinite { what: "A", index: first_nonfinite(a) })?.to_f64();
-    Ok(Checked { largest: whitened_largest(description, a, largest) })
+    let largest = whitened_largest(scale.as_deref(), a, largest);
+    if largest > T::Real::MAX.to_f64() {
+        return Err(Error::Parameter {
+            name: "the largest entry of A times √weight/noise_std",
+            value: largest,
+            must_be: "in the range of the scalar type; rescale the weights, the noise levels or A",
+        });
+    }
+    Ok(Checked { largest })
 }
 
 /// Checks λ or the rule.
@@ -133,11 +149,10 @@ fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
 }
 
 /// The largest entry of DA; an upper bound within a factor of the spread of D serves as well as the exact one.
-fn whitened_largest<T: Scalar>(description: &Description<'_, T>, a: MatRef<'_, T>, largest: f64) -> f64 {
-    let scale = crate::transform::whiten::row_scale(a.nrows(), description.weights.as_deref(), description.noise_std.as_deref());
+fn whitened_largest<T: Scalar>(scale: Option<&[T::Real]>, a: MatRef<'_, T>, largest: f64) -> f64 {
     let Some(scale) = scale else { return largest };
     let row = |i: usize| {
         (0..a.ncols()).map(|j| a[(i, j)].real().modulus().to_f64().max(a[(i, j)].imaginary().modulus().to_f64())).fold(0.0, f64::max)
     };
-    (0..a.nrows()).map(|i| scale[i].to_f64() * row(i)).fold(0.0, f64::max).min(f64::MAX)
+    (0..a.nrows()).map(|i| scale[i].to_f64() * row(i)).fold(0.0, f64::max)
 }

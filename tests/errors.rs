@@ -827,23 +827,32 @@ fn anything<T: Scalar>(bytes: &[u8]) -> core::result::Result<(), String> {
     let by_products = Problem::new(&free);
     let mut problems = [dense, by_products];
     let state = bytes.bytes;
+    let mut options = String::new();
     for problem in &mut problems {
         // the same options for both
         bytes.bytes = state;
+        options.clear();
         let mut p = problem.clone().method(bytes.method(n)).penalty(bytes.penalty(n, &l, 0));
         if bytes.rarely() {
             let length = bytes.length(m);
-            p = p.weights(&DenseView::column(&bytes.reals::<T>(length, wild)));
+            let weights = bytes.reals::<T>(length, wild);
+            options += &format!(" weights {weights:?}");
+            p = p.weights(&DenseView::column(&weights));
         }
         if bytes.rarely() {
             let length = if bytes.rarely() { 1 } else { bytes.length(m) };
-            p = p.noise_std(&DenseView::column(&bytes.reals::<T>(length, wild)));
+            let noise_std = bytes.reals::<T>(length, wild);
+            options += &format!(" noise_std {noise_std:?}");
+            p = p.noise_std(&DenseView::column(&noise_std));
         }
         if bytes.rarely() {
             let length = bytes.length(n);
-            p = p.prior_mean(&bytes.scalars::<T>(length, wild));
+            let mean = bytes.scalars::<T>(length, wild);
+            options += &format!(" prior_mean {mean:?}");
+            p = p.prior_mean(&mean);
         }
         if bytes.rarely() {
+            options += " intercept";
             p = p.intercept();
         }
         if bytes.rarely() {
@@ -858,7 +867,7 @@ fn anything<T: Scalar>(bytes: &[u8]) -> core::result::Result<(), String> {
     let end = bytes.pick(&[usize::MAX, 0, 1, 2]);
     for (storage, problem) in ["dense", "matrix-free"].iter().zip(&problems) {
         let with = |why: String| {
-            format!("{storage} {problem:?}, {choice}: {why}\nA = {entries:?}\nL ({l_rows}×{l_columns}) = {l_entries:?}\nb = {b:?}")
+            format!("{storage} {problem:?}{options}, {choice}: {why}\nA = {entries:?}\nL ({l_rows}×{l_columns}) = {l_entries:?}\nb = {b:?}")
         };
         if let Ok(plan) = problem.plan(choice) {
             let _ = plan.to_string();

@@ -185,8 +185,11 @@ fn every_local_minimum_is_found_and_the_least_is_chosen() {
     assert!(solved > 5 * refused / 2, "{solved} solved, {refused} refused");
 }
 
-fn discrepancy_tolerance(case: &RuleCase, lambda: f64) -> f64 {
-    DISCREPANCY.max(8.0 * f64::EPSILON * (case.sigma1_squared / lambda).sqrt())
+/// A Gram spectrum is trusted where its filter factors are right to 1e-9; the slope of the residual norm, which is flat where
+/// little more can be fitted, magnifies that in λ.
+fn discrepancy_tolerance(case: &RuleCase, method: &Method, lambda: f64) -> f64 {
+    let least = if matches!(method, Method::Tridiagonal | Method::Cholesky) { 1e-6 } else { DISCREPANCY };
+    least.max(8.0 * f64::EPSILON * (case.sigma1_squared / lambda).sqrt())
 }
 
 #[test]
@@ -197,7 +200,7 @@ fn discrepancy() {
         for method in &METHODS {
             let who = format!("{} {}", case.given.name, method);
             match (choose_any(&case, method, rule), case.discrepancy_lambda) {
-                (Ok(found), Some(lambda)) if near(found.lambda, lambda, discrepancy_tolerance(&case, lambda)) => {
+                (Ok(found), Some(lambda)) if near(found.lambda, lambda, discrepancy_tolerance(&case, method, lambda)) => {
                     let norm = found.report.fits[0].residual_norm;
                     if !near(norm, case.safety * case.noise_norm, 1e-8) {
                         wrong.push(format!("{who}: residual norm {norm:e}"));

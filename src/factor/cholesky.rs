@@ -20,11 +20,14 @@ use crate::transform::standard_form::PenaltyRows;
 /// Measured: tests/nist.rs, where 1e-4 costs no digit against stacked QR on any set and any λ.
 pub(super) const LARGEST_CONDITION: f64 = 1e-4;
 
-/// From this κ(M) on, residuals are accumulated in twice the precision: below it nothing is lost against QR.
-/// Measured: tests/nist.rs.
+/// From this κ(M) on, residuals are accumulated in twice the precision where the problem is small: below it nothing is
+/// lost against QR. Measured: tests/nist.rs.
 pub(super) const EXTEND_FROM: f64 = 1e2;
-/// Entries of [A; √λL] up to which that is done: 70 flops an entry and step, one thread.
-const EXTEND_ENTRIES: usize = 2_000_000;
+/// Entries of [A; √λL] up to which that is done (75 flops an entry and step, one thread): this many, or κ(M) times
+/// [`EXTEND_PER_CONDITION`] where that is less. Beyond, working precision keeps all but about half a digit.
+const EXTEND_ENTRIES: f64 = 2e5;
+/// See [`EXTEND_ENTRIES`].
+const EXTEND_PER_CONDITION: f64 = 40.0;
 
 /// The solution of one λ by a direct factorization.
 pub(crate) struct Direct<T> {
@@ -74,7 +77,7 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
         factor.solve(c, threads);
         Ok(())
     };
-    let extend = factor.condition > EXTEND_FROM && (m + n) * n <= EXTEND_ENTRIES;
+    let extend = factor.condition > EXTEND_FROM && ((m + n) * n) as f64 <= EXTEND_ENTRIES.min(EXTEND_PER_CONDITION * factor.condition);
     let Refined { x, residual_norms } = match extend {
         true => refine::stacked(stacked(a, penalty, lambda.sqrt()).as_ref(), b, x, &solve)?,
         false => refine::primal(a, b, x, &subtract, &solve, threads)?,

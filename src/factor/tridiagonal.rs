@@ -153,6 +153,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();
         let (largest, smallest) = (self.values().first().copied().unwrap_or(0.0), self.values().last().copied().unwrap_or(0.0));
         let condition = |lambda: f64| match smallest * smallest + lambda {
+            _ if self.values().is_empty() => 1.0,
             // 0/0 is no condition number, and a fold over maxima would not see it
             0.0 => f64::INFINITY,
             least => (largest * largest + lambda) / least,

@@ -62,7 +62,7 @@ pub(super) fn solve<T: Scalar>(
         return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Method::Cgls" });
     };
     let reduced = Reduced::new(description, a.matrix(), largest)?;
-    let data = reduced.data(b);
+    let data = reduced.data(b)?;
     let mut warnings = Vec::new();
     let mut refused: Option<(Engine, Refusal)> = None;
     for &engine in route.engines {

@@ -66,7 +66,7 @@ impl<T: Scalar> Kept<T> {
     pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
         self.check(b, choice)?;
         let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
-        let data = self.reduced.data(b);
+        let data = self.reduced.data(b)?;
         let frame = self.reduced.frame();
         let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
         let k = b.ncols();
@@ -118,7 +118,7 @@ impl<T: Scalar> Kept<T> {
     /// Singular values and coefficients in the caller's units.
     pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
         self.check(b, Choice::from(0.0))?;
-        let data = self.reduced.data(b);
+        let data = self.reduced.data(b)?;
         let prepared = self
             .decomposed
             .prepare(data.b.clone(), &self.reduced.frame())

@@ -48,11 +48,17 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         let scale = row_scale(rows, description.weights.as_deref(), description.noise_std.as_deref());
         let exponent = balancing_exponent(T::Real::from_f64(largest));
         let (whitening, mut matrix) = Whitening::matrix(scale, a, exponent);
-        let prior = description.prior_mean.as_ref().map(|mean| {
-            let mut image = vec![T::ZERO; rows];
-            T::multiply(a, mean, &mut image, threads);
-            (mean.clone(), image)
-        });
+        let prior = match &description.prior_mean {
+            None => None,
+            Some(mean) => {
+                let mut image = vec![T::ZERO; rows];
+                T::multiply(a, mean, &mut image, threads);
+                if let Some(index) = image.iter().position(|v| !v.finite()) {
+                    return Err(Error::NonFinite { what: "the product of A with the prior mean", index: Size::Entry(index) });
+                }
+                Some((mean.clone(), image))
+            }
+        };
         let mut constant = None;
         if description.intercept {
             let (removed, rest) = Constant::remove(matrix.view(), whitening.row_scale.as_deref());
@@ -99,15 +105,20 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
     }
 
-    pub fn data(&self, b: MatRef<'_, T>) -> ReducedData<T> {
+    pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
         let (m, k) = b.shape();
         let image = |i: usize| self.prior.as_ref().map_or(T::ZERO, |(_, image)| image[i]);
         let scaled = |value: T, i: usize, exponent: i32| self.whitening.entry(value, i, exponent);
         let largest = T::largest_entry(Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i, 0)).as_ref(), self.threads);
         let largest_image = T::largest_entry(Mat::from_fn(m, 1, |i, _| scaled(image(i), i, 0)).as_ref(), self.threads);
-        // `None`: a product with D overflows, which the largest number stands for
-        let largest = largest.unwrap_or(T::Real::MAX).larger(largest_image.unwrap_or(T::Real::MAX));
-        let exponent = balancing_exponent(largest);
+        let (Some(largest), Some(largest_image)) = (largest, largest_image) else {
+            return Err(Error::Parameter {
+                name: "the largest entry of b (or Ax₀) times √weight/noise_std",
+                value: f64::INFINITY,
+                must_be: "in the range of the scalar type; rescale the weights, the noise levels or the data",
+            });
+        };
+        let exponent = balancing_exponent(largest.larger(largest_image));
         let whitened = Mat::from_fn(m, k, |i, j| scaled(b[(i, j)], i, exponent));
         let norms = linalg::column_norms(whitened.as_ref());
         let whitened = match &self.prior {
@@ -118,7 +129,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
             Some(constant) => constant.data(whitened.as_ref()),
             None => (whitened, Vec::new()),
         };
-        ReducedData { b, exponent, norms, first }
+        Ok(ReducedData { b, exponent, norms, first })
     }
 
     /// ‖L̄z‖ for each column, in the units of the reduced problem.
