@@ -67,6 +67,9 @@ impl<T: Scalar> Factorization<T> {
 
     /// Solves for one or many right-hand sides.
     ///
+    /// At λ = 0 with L ≠ I and an A of deficient rank the answer is the limit λ → 0, the least-squares solution of least
+    /// ‖L(x − x₀)‖; [`Problem::solve`](crate::Problem::solve) gives the one of least ‖x − x₀‖.
+    ///
     /// # Errors
     /// A wrong length, NaN, an invalid λ, or a rule that finds none.
     pub fn solve<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<Solution<T, B>> {

@@ -6,6 +6,7 @@ use crate::krylov::cgls;
 use crate::lambda::times_power_of_two;
 use crate::linalg::{self, MatRef};
 use crate::method::{Cgls, Method};
+use crate::operator::{Operator, algebra};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
@@ -13,6 +14,7 @@ use crate::solution::{Fit, Outcome, Report};
 use crate::step::{Observer, Step};
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
+use crate::transform::whiten::balancing_exponent;
 use crate::warning::Warning;
 use core::ops::ControlFlow;
 
@@ -60,16 +62,23 @@ pub(super) fn solve<T: Scalar>(
             }
             None => ControlFlow::Continue(()),
         };
+        // the same for A, where its products are far from 1: their squares would leave the range
+        let balance = balance(&problem, &data);
+        let balanced = algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &problem);
+        if let Some(guess) = &mut guess {
+            scale(guess, -balance);
+        }
         let mut outcome = cgls::solve_projected(
-            &problem,
-            problem.hidden_norm(),
+            if balance == 0 { &problem } else { &balanced },
+            times_power_of_two(problem.hidden_norm(), balance),
             problem.penalty(),
-            lambda.damping(),
+            lambda.scaled(balance).damping(),
             &data,
             guess.as_deref(),
             &options,
             Some(&mut watch),
         )?;
+        scale(&mut outcome.x, balance);
         let penalty_norm = in_units(problem.penalty_norm(&outcome.x));
         scale(&mut outcome.x, exponent);
         if penalty_norm.is_nan() {
@@ -89,6 +98,14 @@ pub(super) fn solve<T: Scalar>(
     let report =
         Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
     Ok(Outcome { x, unknowns: n, intercepts, report })
+}
+
+/// The power of two that takes A to about 1 where its size, seen in Aᴴb, is far from that; 0 otherwise.
+fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
+    let mut image = vec![T::ZERO; problem.shape().1];
+    problem.apply_adjoint(b, &mut image);
+    let largest = linalg::largest_modulus(&image);
+    if largest.finite() { balancing_exponent(largest) } else { 0 }
 }
 
 /// The power of two of the largest entry.
