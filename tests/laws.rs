@@ -897,10 +897,10 @@ fn a_factorization_at_zero_is_the_limit() {
         let problem = case.problem();
         let (one, bound) = fit(&case, &problem, 0.0)?;
         let kept = problem.factorize()?.solve(&case.b, 0.0)?;
-        let own = certify(&problem, &case.b, &kept);
-        own.holds().map_err(|why| TestCaseError::fail(format!("{why}\n{own}")))?;
         let unique = kept.rank == Some(case.a.columns());
         if unique || matches!(case.penalty, OwnedPenalty::Identity) {
+            let own = certify(&problem, &case.b, &kept);
+            own.holds().map_err(|why| TestCaseError::fail(format!("{why}\n{own}")))?;
             return same_x((&one, &bound), (&kept, &own), "factorization");
         }
         for (limit, shortest) in kept.report.fits.iter().zip(&one.report.fits) {

@@ -372,7 +372,10 @@ fn the_report_of_one_right_hand_side() -> Result<()> {
     let fit = Problem::new(&a).penalty(Penalty::second_difference()).intercept().solve(&b, Gcv)?;
     let text = fit.report.to_string();
     has_lines(&text, &["A          10×6 f64 dense", "penalty    second difference (free)", "lambda     chosen by GCV", "method     "]);
-    has_lines(&text, &["λ          ", "‖Ax − b‖   ", "‖L(x−x₀)‖  ", "dof        ", "rank       6 of 6, condition about ", "GCV        "]);
+    has_lines(
+        &text,
+        &["λ          ", "‖Ax − b‖   ", "‖L(x−x₀)‖  ", "dof        ", "rank       6 of 6", "condition  about ", "criterion  GCV "],
+    );
     // λ as a multiplier and as a damping
     assert!(text.contains(&format!("λ          {:.4e} (damping {:.4e})", fit.lambda, fit.lambda.sqrt())), "{text}");
     assert!(text.contains(&format!("‖Ax − b‖   {:.6e}", fit.residual_norm)), "{text}");

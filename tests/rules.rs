@@ -202,7 +202,7 @@ fn discrepancy() {
             match (choose_any(&case, method, rule), case.discrepancy_lambda) {
                 (Ok(found), Some(lambda)) if near(found.lambda, lambda, discrepancy_tolerance(&case, method, lambda)) => {
                     let norm = found.report.fits[0].residual_norm;
-                    if !near(norm, case.safety * case.noise_norm, 1e-8) {
+                    if !near(norm, case.safety * case.noise_norm, discrepancy_tolerance(&case, method, lambda)) {
                         wrong.push(format!("{who}: residual norm {norm:e}"));
                     }
                 }
