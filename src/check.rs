@@ -32,6 +32,13 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             must_be: "positive and finite in the scalar type; rescale the weights or the noise levels",
         });
     }
+    if description.intercept && scale.as_deref().is_some_and(|scale| !crate::linalg::norm(scale).finite()) {
+        return Err(Error::Parameter {
+            name: "the norm of all √weight/noise_std",
+            value: f64::INFINITY,
+            must_be: "in the range of the scalar type, with an intercept; rescale the weights or the noise levels",
+        });
+    }
     if let Some(mean) = &description.prior_mean {
         if mean.len() != n {
             return Err(Error::Shape {

@@ -92,7 +92,7 @@ impl<T: Scalar> Factorization<T> {
     pub fn spectrum<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<Spectrum>> {
         let convert = |s: Values| Spectrum {
             floor: s.tolerance,
-            outside: s.outside.sqrt(),
+            outside: s.outside,
             unpenalised: s.unpenalised,
             values: s.values,
             coefficients: s.coefficients,
@@ -118,27 +118,20 @@ impl<T: Scalar> Factorization<T> {
         for &lambda in &lambdas {
             crate::check::check_choice(Some(lambda.into()))?;
         }
-        let spectra = T::spectra(&self.kept, b.view())?;
-        Ok(B::each(spectra.iter().map(|spectrum| lambdas.iter().map(|&lambda| CurvePoint::at(spectrum, lambda)).collect()).collect()))
+        let point = |(&lambda, [residual_norm, penalty_norm, dof, gcv]): (&f64, [f64; 4])| CurvePoint {
+            lambda,
+            residual_norm,
+            penalty_norm,
+            dof,
+            gcv,
+        };
+        let curves = T::curves(&self.kept, b.view(), &lambdas)?;
+        Ok(B::each(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect()))
     }
 
     /// What was decomposed, and how.
     pub fn plan(&self) -> &Plan {
         &self.kept.plan
-    }
-}
-
-impl CurvePoint {
-    fn at(spectrum: &Values, lambda: f64) -> Self {
-        use crate::curve::Curve;
-        let point = spectrum.at(lambda.sqrt());
-        Self {
-            lambda,
-            residual_norm: point.residual.value.sqrt(),
-            penalty_norm: point.penalty.value.sqrt(),
-            dof: spectrum.dof(lambda.sqrt()),
-            gcv: spectrum.rows as f64 * point.residual.value / (point.trace.value * point.trace.value),
-        }
     }
 }
 

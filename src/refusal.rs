@@ -9,6 +9,8 @@ pub(crate) enum Refusal {
     RankDeficient { rank: usize, tolerance: f64 },
     /// A and L vanish together on some direction.
     SharedNullSpace,
+    /// Divided by the weights of the penalty, A leaves the range of the scalar type.
+    PenaltyOutOfRange,
     /// A kernel's iteration did not converge.
     NoConvergence,
     /// Something that this engine does not cover.
@@ -27,6 +29,7 @@ impl Refusal {
             Refusal::IllConditioned(_) => "the factored matrix is too ill-conditioned to keep the digits promised",
             Refusal::RankDeficient { .. } => "the matrix is numerically rank-deficient",
             Refusal::SharedNullSpace => "A and the penalty share a null space",
+            Refusal::PenaltyOutOfRange => "A divided by the weights of the penalty leaves the range of the scalar type",
             Refusal::NoConvergence => "its iteration did not converge",
             Refusal::NotCovered => "the problem is outside what it covers",
             Refusal::OutOfRange => "λ leaves the range of numbers that it can square",

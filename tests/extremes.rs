@@ -557,17 +557,24 @@ fn spectrum_and_curve_at_all_scales() -> Result<()> {
     let (a, b) = noisy(m, n);
     let reference = Problem::new(&DenseView::column_major(&a, m, n)?).factorize()?;
     let (plain, points) = (reference.spectrum(&b)?, reference.curve(&b, log_grid(1e-4..=1.0, 5))?);
-    for exponent in [400, -400, 250, -250] {
+    for (exponent, b_exponent) in [(400, 0), (-400, 0), (250, 0), (0, 900), (0, -900), (500, 500), (-500, -500), (-250, 250)] {
         let scaled: Vec<f64> = a.iter().map(|&v| shift(v, exponent)).collect();
+        let b: Vec<f64> = b.iter().map(|&v| shift(v, b_exponent)).collect();
+        let in_b = |values: &[f64]| values.iter().map(|&v| shift(v, b_exponent)).collect::<Vec<f64>>();
         let factor = Problem::new(&DenseView::column_major(&scaled, m, n)?).factorize()?;
         let spectrum = factor.spectrum(&b)?;
         let values: Vec<f64> = plain.values.iter().map(|&v| shift(v, exponent)).collect();
         close(&spectrum.values, &values, 64.0, "values");
-        close(&spectrum.coefficients, &plain.coefficients, 1e4, "coefficients");
+        close(&spectrum.coefficients, &in_b(&plain.coefficients), 1e4, "coefficients");
+        close(&[spectrum.outside], &in_b(&[plain.outside]), 1e4, "outside");
         let curve = factor.curve(&b, log_grid(1e-4..=1.0, 5).map(|lambda| shift(lambda, 2 * exponent)))?;
         for (point, plain) in curve.iter().zip(&points) {
-            close(&[point.residual_norm, point.dof, point.gcv], &[plain.residual_norm, plain.dof, plain.gcv], 1e4, "curve");
-            close(&[point.penalty_norm], &[shift(plain.penalty_norm, -exponent)], 1e4, "curve");
+            close(&[point.residual_norm], &in_b(&[plain.residual_norm]), 1e4, "residual norm");
+            close(&[point.penalty_norm], &[shift(plain.penalty_norm, b_exponent - exponent)], 1e4, "penalty norm");
+            close(&[point.dof], &[plain.dof], 1e4, "dof");
+            if b_exponent.abs() <= 500 {
+                close(&[point.gcv], &[shift(plain.gcv, 2 * b_exponent)], 1e5, "gcv");
+            }
         }
     }
     Ok(())

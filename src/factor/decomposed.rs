@@ -55,6 +55,10 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
             return Ok(Self { standard, stacked: Some(core.stacked_rank()), core: Box::new(core), unknowns, threads });
         }
         let (standard, reduced) = StandardForm::new(matrix, penalty, threads)?;
+        // the iterations behind the decompositions may not end on NaN
+        if T::largest_entry(reduced.view(), threads).is_none() {
+            return Err(Refusal::PenaltyOutOfRange);
+        }
         let core: Box<dyn Core<T> + 'a> = match kind {
             Kind::Svd | Kind::Gsvd => Box::new(SvdCore::new(reduced.view(), threads)?),
             Kind::Bidiagonal => Box::new(BidiagonalCore::new(reduced.view(), threads)?),

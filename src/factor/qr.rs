@@ -45,6 +45,9 @@ pub(crate) fn solve<T: Scalar>(
     }
     let mut stacked = stacked(a, penalty, d);
     let p = stacked.nrows() - m;
+    if T::largest_entry(stacked.as_ref(), threads).is_none() {
+        return Err(Refusal::OutOfRange);
+    }
     let exponents = equilibrate(&mut stacked);
     if m + p < n {
         return Err(Refusal::RankDeficient { rank: m + p, tolerance: rank_tolerance::<T>(m + p, n) });

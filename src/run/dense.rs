@@ -106,7 +106,7 @@ fn attempt<T: Scalar>(
         _ => {
             let kind = engine.decomposition().unwrap_or(decomposed::Kind::Svd);
             match decompose_and_solve(engine, kind, reduced, data, choice, true)? {
-                Err(Refusal::SharedNullSpace) if description.method == Method::Auto => {
+                Err(Refusal::SharedNullSpace | Refusal::PenaltyOutOfRange) if description.method == Method::Auto => {
                     decompose_and_solve(Engine::Gsvd, decomposed::Kind::Gsvd, reduced, data, choice, true)
                 }
                 other => Ok(other),

@@ -4,10 +4,11 @@ use super::dense::given_or;
 use super::{criteria, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
-use crate::curve::Spectrum;
+use crate::curve::{Curve, Spectrum};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
+use crate::lambda::Lambda;
 use crate::linalg::MatRef;
 use crate::method::Method;
 use crate::operator::Entries;
@@ -16,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::rule::{Choice, Kind};
 use crate::scalar::Scalar;
 use crate::solution::{Fit, Outcome, Report};
-use crate::transform::reduced::Reduced;
+use crate::transform::reduced::{Reduced, ReducedData};
 use crate::warning::Warning;
 
 /// A decomposition that outlives the caller's A.
@@ -43,7 +44,7 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
     let decompose =
         |engine: Engine| Decomposed::new(kind(engine), reduced.matrix.reborrow().into_owned(), &reduced.penalty, reduced.threads);
     let decomposed = match decompose(engine) {
-        Err(refusal @ Refusal::SharedNullSpace) if description.method == Method::Auto => {
+        Err(refusal @ (Refusal::SharedNullSpace | Refusal::PenaltyOutOfRange)) if description.method == Method::Auto => {
             warnings.push(Warning::MethodChanged { from: engine.name(), to: Engine::Gsvd.name(), why: refusal.why() });
             engine = Engine::Gsvd;
             decompose(engine)
@@ -115,24 +116,41 @@ impl<T: Scalar> Kept<T> {
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
     }
 
-    /// Singular values and coefficients in the caller's units.
+    /// Singular values and coefficients in the caller's units, with `outside` as a norm, whose square could overflow there.
     pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
-        self.check(b, Choice::from(0.0))?;
-        let data = self.reduced.data(b)?;
-        let prepared = self
-            .decomposed
-            .prepare(data.b.clone(), &self.reduced.frame())
-            .map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
-        // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
-        self.decomposed.resolved().map_err(|refusal| refusal_error(self.engine, refusal, self.plan.columns))?;
-        let mut spectra = Decomposed::spectra(prepared);
+        let (data, mut spectra) = self.reduced_spectra(b)?;
         for spectrum in &mut spectra {
             spectrum.values.iter_mut().for_each(|v| *v = self.reduced.singular_value(*v));
             spectrum.coefficients.iter_mut().for_each(|v| *v = data.in_units(*v));
-            spectrum.outside = data.in_units(data.in_units(spectrum.outside));
+            spectrum.outside = data.in_units(spectrum.outside.sqrt());
             spectrum.tolerance = self.reduced.singular_value(spectrum.tolerance);
         }
         Ok(spectra)
+    }
+
+    /// Residual norm, penalty norm, degrees of freedom and GCV function at each λ: computed in the units of the reduced
+    /// problem, where no square overflows.
+    pub(super) fn curves(&self, b: MatRef<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
+        let (data, spectra) = self.reduced_spectra(b)?;
+        let point = |spectrum: &Spectrum, lambda: f64| {
+            let damping = self.reduced.damping(Lambda::new(lambda));
+            let point = spectrum.at(damping);
+            let residual_norm = data.in_units(point.residual.value.sqrt());
+            let penalty_norm = self.reduced.penalty_norm(point.penalty.value.sqrt(), &data);
+            let root = residual_norm / point.trace.value;
+            [residual_norm, penalty_norm, spectrum.dof(damping), spectrum.rows as f64 * root * root]
+        };
+        Ok(spectra.iter().map(|spectrum| lambdas.iter().map(|&lambda| point(spectrum, lambda)).collect()).collect())
+    }
+
+    fn reduced_spectra(&self, b: MatRef<'_, T>) -> Result<(ReducedData<T>, Vec<Spectrum>)> {
+        self.check(b, Choice::from(0.0))?;
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let prepared = self.decomposed.prepare(data.b.clone(), &self.reduced.frame()).map_err(refused)?;
+        // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
+        self.decomposed.resolved().map_err(refused)?;
+        Ok((data, Decomposed::spectra(prepared)))
     }
 
     fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {

@@ -48,6 +48,10 @@ pub trait Engines: Sized {
     fn spectra(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Spectrum>>
     where
         Self: Scalar;
+    /// Residual norm, penalty norm, degrees of freedom and GCV function at each λ, for each right-hand side.
+    fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -67,6 +71,9 @@ macro_rules! engines {
             }
             fn spectra(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Spectrum>> {
                 kept.spectra(b.matrix())
+            }
+            fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
+                kept.curves(b.matrix(), lambdas)
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
@@ -151,6 +158,11 @@ fn refusal_error(engine: Engine, refusal: Refusal, unknowns: usize) -> Error {
             what: engine.name(),
             with: "a penalty that shares a null space with A",
             instead: "use Method::Gsvd or Method::Auto, which find the minimum-norm answer",
+        },
+        Refusal::PenaltyOutOfRange => Error::Unsupported {
+            what: engine.name(),
+            with: "weights of the penalty by which A cannot be divided in the scalar type",
+            instead: "use Method::Gsvd, Method::Qr or Method::Auto, or rescale the columns of A",
         },
         Refusal::NoConvergence => Error::NotConverged {
             method: engine.name(),
