@@ -24,8 +24,8 @@ struct Row {
     plan: &'static [&'static str],
 }
 
-const ONE_LAMBDA: &str = "method     Cholesky: one λ: the Gram matrix is the cheapest, refinement gives its digits back";
-const MANY_LAMBDAS: &str = "method     tridiagonalization: many λ: no singular vectors are needed";
+const ONE_LAMBDA: &str = "method     Cholesky: one λ; the Gram matrix is the cheapest, refinement gives its digits back";
+const MANY_LAMBDAS: &str = "method     tridiagonalization: many λ; no singular vectors are needed";
 const GIVEN: &str = "lambda     1.0000e-2 (damping 1.0000e-1)";
 const ZERO: &str = "lambda     0.0000e0 (damping 0.0000e0)";
 
@@ -61,7 +61,7 @@ fn the_table_of_choices() {
                 "A          500×30 f64 dense",
                 "penalty    identity",
                 ZERO,
-                "method     QR: λ = 0: every digit of A counts",
+                "method     QR: λ = 0, every digit of A counts",
                 "if refused SVD",
             ],
         },
@@ -73,7 +73,7 @@ fn the_table_of_choices() {
                 "A          30×500 f64 dense",
                 "penalty    identity",
                 ZERO,
-                "method     SVD: more unknowns than data and λ = 0: the minimum-norm solution",
+                "method     SVD: more unknowns than data and λ = 0, the minimum-norm solution",
             ],
         },
         // Auto, a rule
