@@ -62,8 +62,9 @@ impl<R: Real> Whitening<R> {
             if exponent == 0 {
                 return x * scale;
             }
-            // the larger factor first would overflow where the product does not
-            times_power_of_two(x, exponent) * scale
+            // either factor first could leave the range where the product does not: the powers of two are added before
+            let power = scale.to_f64().log2().floor() as i32;
+            times_power_of_two(x, exponent + power) * times_power_of_two(scale, -power)
         };
         T::from_parts(part(value.real()), part(value.imaginary()))
     }
