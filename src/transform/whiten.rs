@@ -27,7 +27,7 @@ fn safe_exponent<R: Real>() -> i32 {
 /// The power of two that takes numbers as large as `largest` to about 1, or 0 when they are in a safe range already.
 pub(crate) fn balancing_exponent<R: Real>(largest: R) -> i32 {
     let largest = largest.to_f64();
-    if largest == 0.0 {
+    if largest == 0.0 || !largest.is_finite() {
         return 0;
     }
     let exponent = largest.log2().floor() as i32;
