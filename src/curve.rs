@@ -135,14 +135,15 @@ impl Curve for Spectrum {
     }
 
     fn interval(&self) -> (f64, f64) {
-        let largest = self.values.iter().copied().fold(0.0, f64::max);
+        // an infinite (generalized) value is a direction that the penalty does not see: no λ moves it
+        let largest = self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
         if largest == 0.0 {
             return (0.0, 0.0);
         }
         let smallest = self.values.iter().copied().filter(|&v| v > 0.0).fold(f64::INFINITY, f64::min);
         // below √ε·σ_min every filter factor is 1 to rounding; below 16 ε·σ_max the values themselves are rounding
         let low = (16.0 * f64::EPSILON * largest).max(f64::EPSILON.sqrt() * smallest / 4.0).max(self.tolerance);
-        (low.max(f64::MIN_POSITIVE), (100.0 * largest).max(low))
+        (low.max(f64::MIN_POSITIVE), (100.0 * largest).max(low).min(f64::MAX))
     }
 
     fn rows(&self) -> usize {

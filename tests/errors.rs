@@ -633,6 +633,59 @@ fn nothing_of_the_callers_changes() {
     assert_eq!((&entries, &b, &weights, &mean, &l), (&before.0, &before.1, &before.2, &before.3, &before.4));
 }
 
+/// What the search below has found, kept so that it is tried every time.
+#[test]
+fn found_by_arbitrary_input() {
+    let judged = |result: Result<Solution<f64, [f64; 6]>>| {
+        if let Ok(fit) = result {
+            judge(fit, |x| x.clone(), 6, 3).unwrap();
+        }
+    };
+    let a = a();
+    // generalized singular values without an end: the search for λ must have one
+    for weights in [[1e-320, 1.0, 1.0], [1e-320, 1e-310, 0.0], [1e-300, 1e300, 1.0]] {
+        for method in [Method::Auto, Method::Svd, Method::Gsvd, Method::Bidiagonal, Method::Tridiagonal, Method::Qr, Method::Cholesky] {
+            let problem = Problem::new(&a).penalty(Penalty::diagonal(&weights)).method(method);
+            for choice in [Choice::from(0.1), Gcv.into(), Loo.into(), Discrepancy::noise_norm(1.0).into()] {
+                judged(problem.solve(&B, choice));
+                judged(problem.factorize().and_then(|factor| factor.solve(&B, choice)));
+            }
+        }
+    }
+    // grids without points, of any length on the other side
+    let nothing = DenseView::<f64>::column_major(&[], 6, 0).unwrap();
+    for (rows, columns) in [(0, usize::MAX), (usize::MAX, 0), (0, 0)] {
+        for boundary in [Boundary::Free, Boundary::Zero, Boundary::Periodic] {
+            for penalty in [Penalty::first_difference_2d(rows, columns, boundary), Penalty::second_difference_2d(rows, columns, boundary)] {
+                assert!(Problem::new(&nothing).penalty(penalty.clone()).solve(&B, 1.0).is_ok());
+                assert!(Problem::new(&nothing).penalty(penalty).method(Cgls::new()).solve(&B, 1.0).is_ok());
+            }
+            let _ = operator::second_difference_2d::<f64>(usize::MAX, 2, boundary).shape();
+            let _ = operator::first_difference::<f64>(usize::MAX, boundary).shape();
+        }
+    }
+    // products of the options with the data that leave the scalar type
+    let mut large = A;
+    large[4] = f64::MAX;
+    let large = DenseView::column_major(&large, 6, 3).unwrap();
+    let out_of_range = ["range of the scalar type", "rescale"];
+    variant!(refused(Problem::new(&large).noise_std(&[1e-10]).solve(&B, 1.0), &out_of_range), Error::Parameter { .. });
+    variant!(refused(Problem::new(&a).noise_std(&[1e-10]).solve(&[f64::MAX; 6], 1.0), &out_of_range), Error::Parameter { .. });
+    variant!(refused(Problem::new(&large).prior_mean(&[10.0; 3]).solve(&B, 1.0), &["A with the prior mean"]), Error::NonFinite { .. });
+    let single: Vec<f32> = A.iter().map(|&v| v as f32).collect();
+    let single = DenseView::column_major(&single, 6, 3).unwrap();
+    let result = Problem::new(&single).noise_std(&[1e-45f32]).solve(&[1.0f32; 6], 1.0);
+    variant!(refused(result, &["√weight/noise_std", "rescale"]), Error::Parameter { .. });
+    // an L that is not looked at on the way to x = 0
+    let empty = DenseView::<f64>::column_major(&[], 0, 3).unwrap();
+    let l = [1.0, f64::NAN, 0.0];
+    let l = DenseView::row_major(&l, 1, 3).unwrap();
+    variant!(
+        refused(Problem::new(&empty).penalty(Penalty::matrix(&l)).method(Cgls::new()).solve(&[0.0; 0], 1.0), &["L"]),
+        Error::NonFinite { .. }
+    );
+}
+
 // ---- anything at all --------------------------------------------------------------------------------------------------
 
 /// A stream of choices: proptest shrinks the bytes, and an exhausted stream chooses the first of everything.

@@ -303,7 +303,9 @@ impl<'a, T: Scalar> Cgls<'a, T> {
                 scale += self.d * part.l.range_norm(&part.u) * self.penalty_norm;
             }
             None => {
-                product -= dot(v, &self.x).scale(self.d).scale(self.d);
+                // d into both factors: x itself may be of a size whose square overflows
+                let d = self.d;
+                product -= v.iter().zip(&self.x).fold(T::ZERO, |sum, (&v, &x)| sum + v.conj().scale(d) * x.scale(d));
                 scale += self.d * norm_v * self.penalty_norm;
             }
         }

@@ -52,7 +52,7 @@ impl Sample {
 /// All local minima of the criterion on the curve's interval; `None` when the interval has no extent.
 pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
     let (low, high) = curve.interval();
-    if !(high > low && low > 0.0) {
+    if !(high > low && low > 0.0 && high.is_finite()) {
         return None;
     }
     // t = 2 log d

@@ -214,13 +214,13 @@ fn finish<T: Scalar>(
         let penalised = !description.penalty.is_identity() && solved.dampings.iter().all(|&d| d > 0.0);
         warnings.push(singular(description.require_full_rank, penalised, solved.rank, plan.columns, solved.tolerance)?);
     }
-    let penalty_norms = reduced.penalty_norms(solved.z.as_ref());
     let (x, intercepts) = reduced.answers(solved.z.as_ref(), data)?;
+    let penalty_norms = reduced.penalty_norms(solved.z.as_ref(), data);
     let fits = (0..k)
         .map(|j| Fit {
             lambda: given_or(choice, reduced, solved.dampings[j]),
             residual_norm: data.in_units(residual_norms[j]),
-            penalty_norm: reduced.penalty_norm(penalty_norms[j], data),
+            penalty_norm: penalty_norms[j],
             dof: Some(solved.dofs[j]),
         })
         .collect();

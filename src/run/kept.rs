@@ -92,12 +92,12 @@ impl<T: Scalar> Kept<T> {
             warnings.push(singular(self.require_full_rank, penalised, rank, self.plan.columns, tolerance)?);
         }
         let (x, intercepts) = self.reduced.answers(z.as_ref(), &data)?;
-        let penalty_norms = self.reduced.penalty_norms(z.as_ref());
+        let penalty_norms = self.reduced.penalty_norms(z.as_ref(), &data);
         let fits = (0..k)
             .map(|j| Fit {
                 lambda: given_or(choice, &self.reduced, dampings[j]),
                 residual_norm: data.in_units(self.decomposed.residual_norm(&prepared, j, dampings[j])),
-                penalty_norm: self.reduced.penalty_norm(penalty_norms[j], &data),
+                penalty_norm: penalty_norms[j],
                 dof: Some(self.decomposed.dof(&prepared, j, dampings[j])),
             })
             .collect();

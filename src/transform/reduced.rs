@@ -132,9 +132,18 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         Ok(ReducedData { b, exponent, norms, first })
     }
 
-    /// ‖L̄z‖ for each column, in the units of the reduced problem.
-    pub fn penalty_norms(&self, z: MatRef<'_, T>) -> Vec<f64> {
-        match &self.penalty {
+    /// ‖L(x − x₀)‖ of each column of z, in the caller's units.
+    pub fn penalty_norms(&self, z: MatRef<'_, T>, data: &ReducedData<T>) -> Vec<f64> {
+        // a z at the end of the range is x in the middle of it: its norm must not overflow on the way
+        let exponents: Vec<i32> = (0..z.ncols()).map(|j| balancing_exponent(linalg::largest_modulus(&column(z, j)))).collect();
+        let balanced: Mat<T>;
+        let z = if exponents.iter().all(|&e| e == 0) {
+            z
+        } else {
+            balanced = Mat::from_fn(z.nrows(), z.ncols(), |i, j| scaled(z[(i, j)], exponents[j]));
+            balanced.as_ref()
+        };
+        let norms = match &self.penalty {
             PenaltyRows::Identity => linalg::column_norms(z),
             PenaltyRows::Diagonal(w) => linalg::column_norms(Mat::from_fn(z.nrows(), z.ncols(), |i, j| z[(i, j)].scale(w[i])).as_ref()),
             PenaltyRows::Dense(l) => {
@@ -142,7 +151,9 @@ impl<'a, T: Scalar> Reduced<'a, T> {
                 linalg::multiply_block(l.as_ref(), linalg::Op::None, z, &mut image, self.threads);
                 linalg::column_norms(image.as_ref())
             }
-        }
+        };
+        let unit = self.whitening.exponent - data.exponent - self.penalty_exponent;
+        norms.into_iter().zip(exponents).map(|(norm, e)| times_power_of_two(norm, unit - e)).collect()
     }
 
     /// A penalty norm of the reduced problem in the caller's units.
@@ -153,20 +164,16 @@ impl<'a, T: Scalar> Reduced<'a, T> {
     /// x (column-major) and the constants from the solutions z of the reduced problem.
     pub fn answers(&self, z: MatRef<'_, T>, data: &ReducedData<T>) -> Result<(Vec<T>, Vec<T>)> {
         let k = z.ncols();
-        let scale = |value: T, exponent: i32| {
-            let part = |r: T::Real| times_power_of_two(r, exponent);
-            T::from_parts(part(value.real()), part(value.imaginary()))
-        };
         let mut x = Vec::with_capacity(self.unknowns * k);
         let mut intercepts = Vec::with_capacity(k);
         for j in 0..k {
-            let column: Vec<T> = (0..self.unknowns).map(|i| z[(i, j)]).collect();
+            let column = column(z, j);
             intercepts.push(match &self.constant {
-                Some(constant) => scale(constant.value(&column, data.first[j]), -data.exponent),
+                Some(constant) => scaled(constant.value(&column, data.first[j]), -data.exponent),
                 None => T::ZERO,
             });
             for (i, &value) in column.iter().enumerate() {
-                let departure = scale(value, self.whitening.exponent - data.exponent);
+                let departure = scaled(value, self.whitening.exponent - data.exponent);
                 x.push(self.prior.as_ref().map_or(departure, |(mean, _)| mean[i] + departure));
             }
         }
@@ -185,6 +192,15 @@ impl<T> ReducedData<T> {
     pub fn unit(&self) -> f64 {
         times_power_of_two(1.0, self.exponent)
     }
+}
+
+fn column<T: Scalar>(z: MatRef<'_, T>, j: usize) -> Vec<T> {
+    (0..z.nrows()).map(|i| z[(i, j)]).collect()
+}
+
+/// 2^exponent·value.
+fn scaled<T: Scalar>(value: T, exponent: i32) -> T {
+    T::from_parts(times_power_of_two(value.real(), exponent), times_power_of_two(value.imaginary(), exponent))
 }
 
 /// The answers are numbers of the scalar type.

@@ -27,7 +27,7 @@ fn safe_exponent<R: Real>() -> i32 {
 /// The power of two that takes numbers as large as `largest` to about 1, or 0 when they are in a safe range already.
 pub(crate) fn balancing_exponent<R: Real>(largest: R) -> i32 {
     let largest = largest.to_f64();
-    if largest == 0.0 {
+    if largest == 0.0 || !largest.is_finite() {
         return 0;
     }
     let exponent = largest.log2().floor() as i32;
@@ -62,8 +62,9 @@ impl<R: Real> Whitening<R> {
             if exponent == 0 {
                 return x * scale;
             }
-            // the larger factor first would overflow where the product does not
-            times_power_of_two(x, exponent) * scale
+            // either factor first could leave the range where the product does not: the powers of two are added before
+            let power = scale.to_f64().log2().floor() as i32;
+            times_power_of_two(x, exponent + power) * times_power_of_two(scale, -power)
         };
         T::from_parts(part(value.real()), part(value.imaginary()))
     }
