@@ -89,9 +89,12 @@ pub trait Real: Scalar<Real = Self> + PartialOrd {
     fn from_f64(value: f64) -> Self;
     /// The larger of two numbers; NaN wins.
     fn larger(self, other: Self) -> Self {
-        // a comparison with NaN is false: `other` is kept where it is NaN, `self` where only it is
-        let other_is_nan = !(other >= other);
-        if !(self <= other) && !other_is_nan { self } else { other }
+        match self.partial_cmp(&other) {
+            Some(core::cmp::Ordering::Greater) => self,
+            Some(_) => other,
+            // one of them is NaN, and so is their sum
+            None => self + other,
+        }
     }
 }
 

@@ -102,11 +102,10 @@ fn check_minima(who: &str, method: &Method, found: &Found, places: &[f64], value
     }
     let best = places.iter().zip(values).min_by(|a, b| a.1.total_cmp(b.1));
     match (best, edge) {
-        (best, None) if found.lambda < lowest => {
-            if best.is_some_and(|(_, &value)| criterion.value >= value) {
-                wrong.push(format!("{who}: λ = {:e} chosen over a lower minimum", found.lambda));
-            }
+        (Some((_, &value)), None) if found.lambda < lowest && criterion.value >= value => {
+            wrong.push(format!("{who}: λ = {:e} chosen over a lower minimum", found.lambda));
         }
+        (_, None) if found.lambda < lowest => {}
         (None, None) => wrong.push(format!("{who}: no minimum exists, but no edge is reported")),
         (Some((&place, _)), None) if !near(found.lambda, place, PLACE) => {
             wrong.push(format!("{who}: λ = {:e} chosen, the least minimum is at {place:e}", found.lambda))

@@ -111,17 +111,24 @@ pub(super) fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Op
 
 /// A matrix this many times taller than wide is swept in row blocks, split over the threads.
 const TALL: usize = 4;
-/// Entries of a row block: 128 KiB of f64 stay in the second-level cache while the block is used twice.
+/// Beyond this many columns AᴴA itself no longer stays in the cache, and a thread's rows are one block.
 /// Measured: benches/dense_fixed_lambda.rs.
-const BLOCK_ENTRIES: usize = 16_384;
+const NARROW: usize = 256;
+/// Entries of a row block: 512 KiB of f64 stay in the second-level cache while the block is used twice.
+/// Measured: benches/dense_fixed_lambda.rs.
+const BLOCK_ENTRIES: usize = 65_536;
 /// Below this many entries a sweep runs on one thread. Measured: benches/dense_fixed_lambda.rs.
 const SWEEP_THREADS_FROM: usize = 100_000;
 
 /// How a tall m×n matrix is cut: rows of a block, and rows of each thread's part (at least a block each).
 pub(super) fn cut(m: usize, n: usize, threads: Threads) -> (usize, usize) {
-    let block = (BLOCK_ENTRIES / n.max(1)).clamp(32, 4096);
     let parts = if m * n < SWEEP_THREADS_FROM { 1 } else { threads.0.max(1) };
-    (block, m.div_ceil(parts).max(block))
+    let rows = m.div_ceil(parts).max(1);
+    if n > NARROW {
+        return (rows, rows);
+    }
+    let block = (BLOCK_ENTRIES / n.max(1)).clamp(32, 4096);
+    (block, rows.max(block))
 }
 
 /// Runs the jobs, on threads where there are several.
