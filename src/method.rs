@@ -24,9 +24,9 @@ pub enum Method {
     /// The cheapest method that keeps the promised digits, chosen from shape, storage, penalty and what is wanted of λ.
     #[default]
     Auto,
-    /// Cholesky factorization of AᴴA + λLᴴL (of AAᴴ + λI when A is wide and L = I). The fastest for one λ: about
-    /// mn² + n³/3. The error grows with κ²: half the digits of [`Qr`](Method::Qr). Refuses singular and
-    /// ill-conditioned problems rather than return what is left of them.
+    /// Cholesky factorization of AᴴA + λLᴴL (of AAᴴ + λI when A is wide and L = I), corrected by refinement with the
+    /// residual of the least-squares problem. The fastest for one λ: about mn² + n³/3, with the digits of
+    /// [`Qr`](Method::Qr) or an error: singular and ill-conditioned problems (κ beyond about 1e6) are refused.
     Cholesky,
     /// Householder QR factorization of [A; √λL]. For one λ with all the digits that κ leaves; about 2mn², once for each
     /// λ. Needs full column rank of [A; √λL].
@@ -38,11 +38,12 @@ pub enum Method {
     /// inverting L. For an L that is rank-deficient or ill-conditioned. Several times the cost of an SVD.
     Gsvd,
     /// Householder bidiagonalization A = UBVᴴ, L = I or brought to it. Many λ at O(n) each after about 4mn², less than
-    /// half the cost of an SVD, with the digits of [`Qr`](Method::Qr). Cannot show singular values.
+    /// half the cost of an SVD, with all the digits that κ leaves. Forms no singular vectors: no leave-one-out, and a
+    /// rank-deficient problem at λ = 0 is refused.
     Bidiagonal,
-    /// Tridiagonalization of AᴴA (or AAᴴ when A is wide), L = I or brought to it. Many λ at O(n) each after about
-    /// mn² + 4n³/3: the cheapest path for very tall or very wide A. The error grows with κ², as with
-    /// [`Cholesky`](Method::Cholesky).
+    /// Reduction of AᴴA (or AAᴴ when A is wide) to tridiagonal form, L = I or brought to it. Many λ at O(n) each after about
+    /// mn² + 4n³/3: the cheapest path, for moderately conditioned A. Solutions are refined as with
+    /// [`Cholesky`](Method::Cholesky); where the squared singular values cannot be told from rounding it refuses.
     Tridiagonal,
     /// Conjugate gradients on the normal equations without forming them: only products with A, Aᴴ, L and Lᴴ. For sparse,
     /// structured and matrix-free operators. Two products with A a step; the steps grow with κ. All the digits that κ

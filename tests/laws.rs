@@ -27,7 +27,7 @@ fn for_all<S: Strategy>(cases: u32, strategy: S, law: impl Fn(S::Value) -> TestC
         config.cases = cases;
     }
     if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(1_963_1970);
+        config.rng_seed = RngSeed::Fixed(19_631_970);
     }
     if let Err(failure) = TestRunner::new(config).run(&strategy, law) {
         panic!("{failure}");

@@ -177,7 +177,7 @@ fn decimals_and_hexadecimals_are_read_exactly() {
     let tenth = Decimal::parse("0.1");
     assert!(tenth.high == 0.1 && (tenth.low + 5.551115123125783e-18).abs() < 1e-32, "{:e}", tenth.low);
     let minus = Decimal::parse("-1467.489614229795882287849");
-    assert!((minus.low - (-1467.489614229795882287849f64 - minus.high)).abs() < 2e-13 && minus.low != 0.0);
+    assert!((minus.low - (-1_467.489_614_229_796_f64 - minus.high)).abs() < 2e-13 && minus.low != 0.0);
     assert_eq!(Decimal::parse("1").low, 0.0);
     assert_eq!(Decimal::parse("1.000000000000000000000000").low, 0.0);
     assert!((Decimal::parse("1.000000000000000000001").low - 1e-21).abs() < 1e-30);

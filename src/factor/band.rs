@@ -587,6 +587,7 @@ impl<T: Scalar> Group<T> {
     }
 
     /// The columns that the next `ticks` ticks may touch.
+    #[cfg(feature = "rayon")]
     fn window(&self, ticks: usize, shape: Shape) -> Range<usize> {
         let Shape { n, b, .. } = shape;
         let low = if self.tick < GROUP { self.first } else { self.first + GROUP + (self.tick - GROUP + 1) * b };

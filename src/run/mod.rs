@@ -225,3 +225,51 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::Method;
+    use crate::operator::DenseView;
+    use crate::penalty::Penalty;
+    use crate::random::Random;
+    use crate::rule::{Gcv, Loo};
+
+    /// Every route of `Auto` with each of its engines forbidden in turn: what remains answers the same.
+    #[test]
+    fn each_engine_forbidden() {
+        let mut forbidden = 0;
+        for (m, n) in [(12, 5), (60, 20), (20, 60), (70, 60), (60, 70), (9, 9)] {
+            let mut random = Random::new((m * 100 + n) as u64);
+            let entries: Vec<f64> = random.scalars(m * n);
+            let b: Vec<f64> = random.scalars(m);
+            let a = DenseView::column_major(&entries, m, n).unwrap();
+            let b = DenseView::column(&b);
+            for penalty in [Penalty::identity(), Penalty::second_difference()] {
+                for choice in [Choice::from(0.0), 0.3.into(), Gcv.into(), Loo.into()] {
+                    let description = Description { penalty: penalty.clone(), ..Description::new(&a) };
+                    let reference = Description { method: Method::Svd, ..description.clone() };
+                    let expected = solve(&reference, b.matrix(), choice, None).unwrap();
+                    let (route, plan) = planned(&description, Some(choice)).unwrap();
+                    let largest = check(&description, Some(choice)).unwrap().largest;
+                    for &without in route.engines {
+                        let engines: Vec<Engine> = route.engines.iter().copied().filter(|&engine| engine != without).collect();
+                        if engines.iter().all(|&engine| engine == Engine::Small) {
+                            continue;
+                        }
+                        let route = Route { engines: engines.leak(), ..route };
+                        let found =
+                            dense::solve(&description, b.matrix(), choice, &route, plan.clone(), largest, Refusal::NotCovered).unwrap();
+                        assert_ne!(found.report.method, without.name());
+                        let scale = crate::linalg::norm(&expected.x);
+                        for (x, y) in found.x.iter().zip(&expected.x) {
+                            assert!((x - y).abs() <= 1e-7 * scale, "{m}×{n}, {choice}, without {}: {x} is not {y}", without.name());
+                        }
+                        forbidden += 1;
+                    }
+                }
+            }
+        }
+        assert!(forbidden > 40, "{forbidden}");
+    }
+}

@@ -529,7 +529,8 @@ mod tests {
         let problem = Problem::new(&a).intercept();
         let fit = problem.solve(&b, 0.1).unwrap();
         assert_eq!(certify(&problem, &b, &fit).holds(), Ok(()));
-        let breaks = |law: &str, change: &dyn Fn(&mut Solution<f64, Vec<f64>>)| {
+        type Change<'c> = &'c dyn Fn(&mut Solution<f64, Vec<f64>>);
+        let breaks = |law: &str, change: Change<'_>| {
             let mut wrong = fit.clone();
             change(&mut wrong);
             let text = certify(&problem, &b, &wrong).holds().unwrap_err();
