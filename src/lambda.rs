@@ -1,6 +1,6 @@
 //! λ, and what other packages call it.
 
-use crate::scalar::Real;
+use crate::scalar::times_power_of_two;
 use core::fmt;
 
 /// The amount of regularization. λ multiplies R exactly as written: ‖Ax − b‖² + λ‖Lx‖².
@@ -100,14 +100,6 @@ impl Lambda {
         let damping = times_power_of_two(self.damping, exponent);
         Self { damping, value: damping * damping }
     }
-}
-
-/// value·2^exponent, exact unless the result itself overflows or is denormal.
-pub(crate) fn times_power_of_two<R: Real>(value: R, exponent: i32) -> R {
-    // three steps reach every exponent without an intermediate overflow
-    let step = exponent / 3;
-    let power = |e: i32| R::from_f64(2f64.powi(e));
-    value * power(step) * power(step) * power(exponent - 2 * step)
 }
 
 /// The loss whose gradient an optimizer decays, for [`Lambda::weight_decay`].

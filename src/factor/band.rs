@@ -16,9 +16,8 @@
 //! recursion to serial and parallel QR factorization leads to better performance", IBM J. Res. Dev. 44 (2000) 605–624,
 //! doi:10.1147/rd.444.0605.
 
-use crate::linalg::{Accum, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, largest_modulus, norm, vectorized};
+use crate::linalg::{Accum, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, largest_modulus, norm, vectorized, zeros};
 use crate::scalar::{Real, Scalar};
-use core::ops::Range;
 
 /// A real symmetric tridiagonal matrix and the vectors that were rotated along with it.
 #[derive(Debug, Clone)]
@@ -323,10 +322,6 @@ fn largest_in<T: Scalar>(x: &[T]) -> T::Real {
     rest.iter().fold(start, |a, &b| of(b).larger(a))
 }
 
-fn zeros<T: Scalar>(rows: usize, columns: usize) -> Mat<T> {
-    Mat::from_fn(rows, columns, |_, _| T::ZERO)
-}
-
 fn copy<T: Scalar>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     for j in 0..from.ncols() {
         column_mut(to.rb_mut(), j).copy_from_slice(column(from, j));
@@ -588,7 +583,7 @@ impl<T: Scalar> Group<T> {
 
     /// The columns that the next `ticks` ticks may touch.
     #[cfg(feature = "rayon")]
-    fn window(&self, ticks: usize, shape: Shape) -> Range<usize> {
+    fn window(&self, ticks: usize, shape: Shape) -> core::ops::Range<usize> {
         let Shape { n, b, .. } = shape;
         let low = if self.tick < GROUP { self.first } else { self.first + GROUP + (self.tick - GROUP + 1) * b };
         low.min(n)..(self.first + 1 + (self.tick + ticks) * b).min(n)

@@ -52,9 +52,9 @@
 //! doi:10.1007/BF01396447; Van Loan 1985, doi:10.1007/BF01389653; Bai, Demmel 1993, doi:10.1137/0914085 (LAPACK's route).
 
 use crate::error::Result;
-use crate::factor::robust_svd::{completed, exponent, exponent_of, identity, product, robust_svd, scaled, shifted, zeros};
-use crate::linalg::{Mat, MatRef, Op, Threads, largest_modulus, norm};
-use crate::scalar::{Real, Scalar};
+use crate::factor::robust_svd::{completed, exponent, exponent_of, identity, product, robust_svd, scaled};
+use crate::linalg::{Mat, MatRef, Op, Threads, largest_modulus, norm, zeros};
+use crate::scalar::{Real, Scalar, times_power_of_two};
 
 /// c or s (of the balanced pair) below this many ε·√(m+p+n)·max(1, ‖x̂ᵢ‖) is 0 (and its partner 1), x̂ᵢ being xᵢ in the
 /// equilibrated unknowns: a change of A or L in the last digits moves c and s by ε‖x̂ᵢ‖. Never above √ε.
@@ -110,7 +110,7 @@ impl<T: Scalar> Gsvd<T> {
 
         // x̂ᵢ: column i in the unknowns of the equilibrated stack, whose columns have norms near 1
         let zero_below = |i: usize| {
-            let equilibrated: Vec<T> = (0..n).map(|j| shifted(x[(j, i)], shift[j] + stacked.scale[j])).collect();
+            let equilibrated: Vec<T> = (0..n).map(|j| times_power_of_two(x[(j, i)], shift[j] + stacked.scale[j])).collect();
             (zero_below * norm(&equilibrated).to_f64().larger(1.0)).min(epsilon.sqrt())
         };
         for i in 0..k {
@@ -128,7 +128,7 @@ impl<T: Scalar> Gsvd<T> {
         // back to A and L as given: (2^e_a·c, 2^e_l·s) = 2^e·h·(c', s'), and xᵢ takes the factor 1/(2^e·h)
         let e = e_a.max(e_l);
         for i in 0..k {
-            let (c_i, s_i) = (shifted(c[i], e_a - e), shifted(s[i], e_l - e));
+            let (c_i, s_i) = (times_power_of_two(c[i], e_a - e), times_power_of_two(s[i], e_l - e));
             let h = c_i.hypot(s_i);
             (c[i], s[i]) = (c_i / h, s_i / h);
             for value in x.col_as_slice_mut(i) {
@@ -139,7 +139,7 @@ impl<T: Scalar> Gsvd<T> {
         let used = c.iter().filter(|c| **c > 0.0).count();
         Ok(Self {
             u: Mat::from_fn(m, used, |i, j| u[(i, order[j])]),
-            x: Mat::from_fn(n, k, |i, j| shifted(x[(i, order[j])], shift[i])),
+            x: Mat::from_fn(n, k, |i, j| times_power_of_two(x[(i, order[j])], shift[i])),
             c: order.iter().map(|&i| c[i]).collect(),
             s: order.iter().map(|&i| s[i]).collect(),
             rank: k,
@@ -169,7 +169,7 @@ impl<T: Scalar> Stacked<T> {
         let scale: Vec<i32> = (0..n).map(|j| exponent_of(norm(z.col_as_slice(j)).to_f64()).unwrap_or(0)).collect();
         for (j, &scale) in scale.iter().enumerate() {
             for value in z.col_as_slice_mut(j) {
-                *value = shifted(*value, -scale);
+                *value = times_power_of_two(*value, -scale);
             }
         }
         let (first, square) = if m + p > n {
@@ -221,7 +221,7 @@ impl<T: Scalar> Stacked<T> {
         let top = (0..n).map(|j| self.scale[j]).max().unwrap_or(0);
         let row = |i: usize| -> Vec<T> {
             let j = self.permutation[i];
-            (0..k).map(|t| shifted(r(t, i).conj(), self.scale[j] - top)).collect()
+            (0..k).map(|t| times_power_of_two(r(t, i).conj(), self.scale[j] - top)).collect()
         };
         let mut h: Vec<(usize, Vec<T>)> = (0..n).map(|i| (self.permutation[i], row(i))).collect();
         h.sort_by(|a, b| largest_modulus(&b.1).partial_cmp(&largest_modulus(&a.1)).unwrap_or(core::cmp::Ordering::Equal));
@@ -297,8 +297,8 @@ impl<T: Scalar> Cs<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::factor::robust_svd::conjugate_transpose;
     use crate::linalg::Kernels;
+    use crate::linalg::adjoint;
     use crate::random::Random;
     use crate::scalar::{c32, c64};
 
@@ -622,8 +622,8 @@ mod tests {
             }
         });
         let gsvd = check("Hilbert", &a, &l, n, Some(0));
-        let mut standard = conjugate_transpose(a.as_ref());
-        let lower = conjugate_transpose(l.as_ref());
+        let mut standard = adjoint(a.as_ref());
+        let lower = adjoint(l.as_ref());
         f64::solve_lower(lower.as_ref(), Op::None, standard.as_mut(), Threads::ONE);
         let svd = robust_svd(standard.as_ref(), Threads::ONE).unwrap();
         for (i, s) in svd.s.iter().enumerate() {

@@ -19,8 +19,8 @@
 //! doi:10.1137/050639193; Hestenes 1958, doi:10.1137/0106005.
 
 use crate::error::{Error, Result};
-use crate::factor::robust_svd::{Svd, completed, conjugate_transpose, exponent, identity, zeros};
-use crate::linalg::{Mat, MatRef, Op, Threads, dot, norm};
+use crate::factor::robust_svd::{Svd, completed, exponent, identity};
+use crate::linalg::{Mat, MatRef, Op, Threads, adjoint, dot, norm, zeros};
 use crate::scalar::{Real, Scalar};
 
 /// Sweeps before giving up. Convergence is quadratic at the end, so that this is far beyond what any test matrix needs.
@@ -33,7 +33,7 @@ const SWEEPS: usize = 60;
 pub(crate) fn jacobi_svd<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Result<Svd<T>> {
     let (m, n) = a.shape();
     if m < n {
-        let Svd { u, s, v } = jacobi_svd(conjugate_transpose(a).as_ref(), threads)?;
+        let Svd { u, s, v } = jacobi_svd(adjoint(a).as_ref(), threads)?;
         return Ok(Svd { u: v, s, v: u });
     }
     if exponent(a).is_none() {

@@ -19,8 +19,8 @@
 use super::cholesky::Direct;
 use super::{Handed, Refusal, rank_tolerance};
 use crate::extended;
-use crate::lambda::times_power_of_two;
 use crate::linalg::{self, Mat, MatMut, MatRef, Op, Reflectors, Threads};
+use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 use crate::transform::standard_form::PenaltyRows;
 
@@ -79,8 +79,7 @@ pub(crate) fn solve<T: Scalar>(
         }
         let (solution, residual) = refined(&stacked, &reflectors, &data, threads);
         for (i, &value) in solution.iter().enumerate() {
-            let part = |r: T::Real| times_power_of_two(r, exponents[i]);
-            x[(i, j)] = T::from_parts(part(value.real()), part(value.imaginary()));
+            x[(i, j)] = times_power_of_two(value, exponents[i]);
         }
         let of_data: Vec<T> = (0..m + p).filter(|&place| original(place) < m).map(|place| residual[place]).collect();
         residual_norms.push(linalg::norm(&of_data).to_f64());
@@ -148,8 +147,7 @@ fn equilibrate<T: Scalar>(stacked: &mut Mat<T>) -> Vec<i32> {
             }
             let exponent = -(largest.log2().floor() as i32);
             for value in stacked.col_as_slice_mut(j) {
-                let part = |r: T::Real| times_power_of_two(r, exponent);
-                *value = T::from_parts(part(value.real()), part(value.imaginary()));
+                *value = times_power_of_two(*value, exponent);
             }
             exponent
         })

@@ -21,9 +21,9 @@
 
 use crate::error::Result;
 use crate::factor::jacobi::jacobi_svd;
-use crate::linalg::{Accum, Mat, MatRef, NoConvergence, Op, Threads, largest_modulus, norm};
+use crate::linalg::{Accum, Mat, MatRef, NoConvergence, Op, Threads, largest_modulus, norm, zeros};
 use crate::random::Random;
-use crate::scalar::{Real, Scalar};
+use crate::scalar::{Real, Scalar, times_power_of_two};
 
 /// A = U·diag(s)·Vᴴ.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ pub(crate) fn robust_svd<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Resul
         .find_map(|&route| by_route(a.as_ref(), route, threads).ok().filter(|svd| plausible(a.as_ref(), svd)))
         .map_or_else(|| jacobi_svd(a.as_ref(), threads), Ok)?;
     for s in &mut svd.s {
-        *s = shifted(*s, exponent);
+        *s = times_power_of_two(*s, exponent);
     }
     Ok(svd)
 }
@@ -83,7 +83,7 @@ fn by_route<T: Scalar>(a: MatRef<'_, T>, route: Route, threads: Threads) -> core
         Route::Kernel { adjoint, by_rotations } => (adjoint, by_rotations),
     };
     if adjoint {
-        let swapped = conjugate_transpose(a);
+        let swapped = crate::linalg::adjoint(a);
         let Svd { u, s, v } = by_route(swapped.as_ref(), Route::Kernel { adjoint: false, by_rotations }, threads)?;
         return Ok(Svd { u: v, s, v: u });
     }
@@ -142,17 +142,9 @@ pub(crate) fn completed<T: Scalar>(v: &Mat<T>, threads: Threads) -> Mat<T> {
     Mat::from_fn(n, n, |i, j| if j < k { v[(i, j)] } else { rest[(i, j - k)] })
 }
 
-pub(crate) fn zeros<T: Scalar>(rows: usize, columns: usize) -> Mat<T> {
-    Mat::from_fn(rows, columns, |_, _| T::ZERO)
-}
-
 /// The first columns of the identity.
 pub(crate) fn identity<T: Scalar>(rows: usize, columns: usize) -> Mat<T> {
     Mat::from_fn(rows, columns, |i, j| if i == j { T::ONE } else { T::ZERO })
-}
-
-pub(crate) fn conjugate_transpose<T: Scalar>(a: MatRef<'_, T>) -> Mat<T> {
-    Mat::from_fn(a.ncols(), a.nrows(), |i, j| a[(j, i)].conj())
 }
 
 fn column<T: Scalar>(x: &[T]) -> Mat<T> {
@@ -175,21 +167,9 @@ pub(crate) fn exponent_of(value: f64) -> Option<i32> {
     (value > 0.0).then(|| value.log2().floor() as i32)
 }
 
-/// value·2^exponent, in two steps, because 2^exponent alone may leave the range although the product does not.
-pub(crate) fn shifted<T: Scalar>(value: T, exponent: i32) -> T {
-    let (first, second) = halves::<T>(exponent);
-    value.scale(first).scale(second)
-}
-
 /// A·2^exponent.
 pub(crate) fn scaled<T: Scalar>(a: MatRef<'_, T>, exponent: i32) -> Mat<T> {
-    let (first, second) = halves::<T>(exponent);
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].scale(first).scale(second))
-}
-
-fn halves<T: Scalar>(exponent: i32) -> (T::Real, T::Real) {
-    let half = exponent / 2;
-    (T::Real::from_f64(2.0_f64.powi(half)), T::Real::from_f64(2.0_f64.powi(exponent - half)))
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| times_power_of_two(a[(i, j)], exponent))
 }
 
 #[cfg(test)]

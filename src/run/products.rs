@@ -3,12 +3,12 @@
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::krylov::cgls;
-use crate::lambda::times_power_of_two;
 use crate::linalg::{self, MatRef};
 use crate::method::{Cgls, Method};
 use crate::operator::{Operator, algebra};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind};
+use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
 use crate::step::{Observer, Step};
@@ -116,6 +116,6 @@ fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
 
 fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
     for value in values {
-        *value = T::from_parts(times_power_of_two(value.real(), exponent), times_power_of_two(value.imaginary(), exponent));
+        *value = times_power_of_two(*value, exponent);
     }
 }

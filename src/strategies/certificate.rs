@@ -244,7 +244,7 @@ fn exponent<'a>(values: impl IntoIterator<Item = &'a c64>) -> i32 {
 }
 
 fn scaled(value: f64, exponent: i32) -> f64 {
-    crate::lambda::times_power_of_two(value, exponent)
+    crate::scalar::times_power_of_two(value, exponent)
 }
 
 fn all_scaled(values: &[c64], exponent: i32) -> Vec<c64> {

@@ -6,10 +6,11 @@ use super::standard_form::PenaltyRows;
 use super::whiten::{Whitening, balancing_exponent, row_scale};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
-use crate::lambda::{Lambda, times_power_of_two};
+use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef, Threads};
 use crate::operator::dense::materialize;
 use crate::penalty::Resolved;
+use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 
 /// min ‖Āz − b̄‖² + d̄²‖L̄z‖² with Ā = (H·2ᵉDA) without its first row when there is an intercept, L̄ = 2ˡL, d̄ = 2ᵉ⁻ˡd.
@@ -140,7 +141,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         let z = if exponents.iter().all(|&e| e == 0) {
             z
         } else {
-            balanced = Mat::from_fn(z.nrows(), z.ncols(), |i, j| scaled(z[(i, j)], exponents[j]));
+            balanced = Mat::from_fn(z.nrows(), z.ncols(), |i, j| times_power_of_two(z[(i, j)], exponents[j]));
             balanced.as_ref()
         };
         let norms = match &self.penalty {
@@ -169,11 +170,11 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         for j in 0..k {
             let column = column(z, j);
             intercepts.push(match &self.constant {
-                Some(constant) => scaled(constant.value(&column, data.first[j]), -data.exponent),
+                Some(constant) => times_power_of_two(constant.value(&column, data.first[j]), -data.exponent),
                 None => T::ZERO,
             });
             for (i, &value) in column.iter().enumerate() {
-                let departure = scaled(value, self.whitening.exponent - data.exponent);
+                let departure = times_power_of_two(value, self.whitening.exponent - data.exponent);
                 x.push(self.prior.as_ref().map_or(departure, |(mean, _)| mean[i] + departure));
             }
         }
@@ -196,11 +197,6 @@ impl<T> ReducedData<T> {
 
 fn column<T: Scalar>(z: MatRef<'_, T>, j: usize) -> Vec<T> {
     (0..z.nrows()).map(|i| z[(i, j)]).collect()
-}
-
-/// 2^exponent·value.
-fn scaled<T: Scalar>(value: T, exponent: i32) -> T {
-    T::from_parts(times_power_of_two(value.real(), exponent), times_power_of_two(value.imaginary(), exponent))
 }
 
 /// The answers are numbers of the scalar type.
@@ -250,12 +246,7 @@ fn resolve<T: Scalar>(description: &Description<'_, T>, unknowns: usize) -> Resu
                 largest = largest.larger(linalg::largest_modulus(column));
             }
             let exponent = balancing_exponent(largest);
-            let part = |r: T::Real| times_power_of_two(r, exponent);
-            let l = if exponent == 0 {
-                l
-            } else {
-                Mat::from_fn(l.nrows(), l.ncols(), |i, j| T::from_parts(part(l[(i, j)].real()), part(l[(i, j)].imaginary())))
-            };
+            let l = if exponent == 0 { l } else { Mat::from_fn(l.nrows(), l.ncols(), |i, j| times_power_of_two(l[(i, j)], exponent)) };
             (PenaltyRows::Dense(l), exponent)
         }
     })

@@ -5,8 +5,8 @@
 //! x = x₀ + 2ᵉ⁻ᶠz.
 
 use super::Matrix;
-use crate::lambda::times_power_of_two;
 use crate::linalg::{Mat, MatRef};
+use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 
 /// How the rows were scaled and what the exponents are.
