@@ -1,6 +1,7 @@
 //! Operators made of operators, and differences: their matrices, their adjoints, their refusals.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use wellposed::operator::{Boundary, Differences, Entries, Operator};
 use wellposed::operator::{adjoint, diagonal, dot_test, from_fn, product, scaled, stack, sum, transpose};
 use wellposed::operator::{first_difference, first_difference_2d, second_difference, second_difference_2d};
@@ -249,7 +250,7 @@ fn algebra_is_that_of_matrices<T: Scalar>(a: &Small<T>, b: &Small<T>, c: &Small<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, rng_seed: RngSeed::Fixed(19_631_970), ..ProptestConfig::default() })]
 
     #[test]
     fn real_algebra_is_that_of_matrices((a, b, c, factor) in parts::<f64>()) {

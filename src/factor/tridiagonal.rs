@@ -150,10 +150,15 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
     }
 
     fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
+        let (Some(&largest), Some(&smallest)) = (self.values().first(), self.values().last()) else {
+            // no rows or no columns
+            return Ok(linalg::zeros(self.matrix.view().ncols(), dampings.len()).into());
+        };
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();
-        let (largest, smallest) = (self.values().first().copied().unwrap_or(0.0), self.values().last().copied().unwrap_or(0.0));
+        if !lambdas.iter().all(|&lambda| T::Real::from_f64(lambda).finite()) {
+            return Err(Refusal::OutOfRange);
+        }
         let condition = |lambda: f64| match smallest * smallest + lambda {
-            _ if self.values().is_empty() => 1.0,
             // 0/0 is no condition number, and a fold over maxima would not see it
             0.0 => f64::INFINITY,
             least => (largest * largest + lambda) / least,
