@@ -85,6 +85,8 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
     }
 
     fn condition(&self) -> f64 {
-        rank_of(&self.values, 0.0).1
+        // γ = c/s is infinite where s underflows
+        let finite: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        rank_of(&finite, 0.0).1
     }
 }

@@ -81,7 +81,8 @@ pub(crate) trait Core<T: Scalar>: Send + Sync {
 pub(crate) fn rank_of(values: &[f64], tolerance: f64) -> (usize, f64) {
     let largest = values.first().copied().unwrap_or(0.0);
     let rank = values.iter().take_while(|&&v| v > tolerance * largest).count();
-    let condition = if rank == 0 { 1.0 } else { largest / values[rank - 1] };
+    // the ratio itself may leave the range
+    let condition = if rank == 0 { 1.0 } else { (largest / values[rank - 1]).min(f64::MAX) };
     (rank, condition)
 }
 
