@@ -1,6 +1,6 @@
 //! The engines on the entries of A: each is tried in the order of the route, and may hand the problem back.
 
-use super::{criteria, refusal_error, singular};
+use super::{criteria, finite_norms, refusal_error, singular};
 use crate::choose::{Engine, Route};
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -216,7 +216,7 @@ fn finish<T: Scalar>(
     }
     let (x, intercepts) = reduced.answers(solved.z.as_ref(), data)?;
     let penalty_norms = reduced.penalty_norms(solved.z.as_ref(), data);
-    let fits = (0..k)
+    let fits: Vec<Fit> = (0..k)
         .map(|j| Fit {
             lambda: given_or(choice, reduced, solved.dampings[j]),
             residual_norm: data.in_units(residual_norms[j]),
@@ -224,6 +224,7 @@ fn finish<T: Scalar>(
             dof: Some(solved.dofs[j]),
         })
         .collect();
+    finite_norms(&fits)?;
     let criteria = criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), &mut warnings);
     let report = Report {
         method: solved.engine.name(),

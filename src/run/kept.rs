@@ -1,7 +1,7 @@
 //! A factorization that outlives the caller's A, and answers any right-hand side, λ and rule.
 
 use super::dense::given_or;
-use super::{criteria, planned, refusal_error, singular};
+use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::curve::{Curve, Spectrum};
@@ -93,7 +93,7 @@ impl<T: Scalar> Kept<T> {
         }
         let (x, intercepts) = self.reduced.answers(z.as_ref(), &data)?;
         let penalty_norms = self.reduced.penalty_norms(z.as_ref(), &data);
-        let fits = (0..k)
+        let fits: Vec<Fit> = (0..k)
             .map(|j| Fit {
                 lambda: given_or(choice, &self.reduced, dampings[j]),
                 residual_norm: data.in_units(self.decomposed.residual_norm(&prepared, j, dampings[j])),
@@ -101,6 +101,7 @@ impl<T: Scalar> Kept<T> {
                 dof: Some(self.decomposed.dof(&prepared, j, dampings[j])),
             })
             .collect();
+        finite_norms(&fits)?;
         let criteria = criteria(chosen, choice, |damping| self.reduced.lambda(damping), data.unit(), &mut warnings);
         let report = Report {
             plan: Plan { choice: Some(choice), ..self.plan.clone() },

@@ -15,7 +15,7 @@ use crate::check::{check, check_data};
 use crate::choose::{Engine, Facts, Need, Route, choose};
 use crate::curve::Spectrum;
 use crate::description::Description;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
@@ -24,7 +24,7 @@ use crate::plan::{Plan, Storage};
 use crate::refusal::Refusal;
 use crate::rule::{Choice, Chosen, Kind};
 use crate::scalar::{Scalar, c32, c64};
-use crate::solution::{Criterion, Outcome};
+use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
 use crate::warning::Warning;
 
@@ -176,6 +176,17 @@ fn refusal_error(engine: Engine, refusal: Refusal, unknowns: usize) -> Error {
             with: "a λ whose square leaves the range of the scalar type",
             instead: "use Method::Qr, Method::Svd or Method::Auto",
         },
+    }
+}
+
+/// Norms that are numbers: they can leave the range where the answer itself does not.
+fn finite_norms(fits: &[Fit]) -> Result<()> {
+    match fits.iter().position(|fit| !(fit.residual_norm.is_finite() && fit.penalty_norm.is_finite())) {
+        None => Ok(()),
+        Some(column) => Err(Error::NonFinite {
+            what: "a norm of the answer, which overflows: rescale A, L or b; right-hand side",
+            index: Size::Entry(column),
+        }),
     }
 }
 
