@@ -7,12 +7,15 @@ use faer::linalg::matmul::triangular::BlockStructure;
 use faer::traits::ComplexField;
 use faer::{Conj, Par};
 
-/// Below this many flops a product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
-const PRODUCT_THREADS_FROM: f64 = 2e6;
-/// Below this order a Cholesky factorization runs on one thread. Measured: benches/dense_fixed_lambda.rs.
-const CHOLESKY_THREADS_FROM: usize = 512;
-/// Below this order a QR factorization runs on one thread. Measured: benches/dense_fixed_lambda.rs.
-const QR_THREADS_FROM: usize = 1000;
+/// Below this many flops a product runs on one thread: at 128³ two threads are as fast, at 256³ 1.6 times as fast.
+/// Measured: the ignored test below, November 2026, two cores with AVX-512.
+const PRODUCT_THREADS_FROM: f64 = 4e6;
+/// Below this order a Cholesky factorization runs on one thread: 0.9 of the speed with two at 512, 1.1 at 1000, 1.4 at 2000.
+/// Measured: as above.
+const CHOLESKY_THREADS_FROM: usize = 1000;
+/// Below this order a QR factorization runs on one thread: with two it has 0.2 of the speed at 256, 0.97 at 1000, 0.84 at 2000.
+/// Measured: as above, up to 2000.
+const QR_THREADS_FROM: usize = 3000;
 
 fn conj(op: Op) -> Conj {
     match op {
@@ -69,9 +72,13 @@ pub(super) fn gram<T: ComplexField>(c: MatMut<'_, T>, accumulate: Accum, a: MatR
 }
 
 pub(super) fn cholesky<T: ComplexField>(c: MatMut<'_, T>, threads: Threads) -> Result<(), usize> {
+    let par = if c.nrows() < CHOLESKY_THREADS_FROM { Par::Seq } else { threads.par() };
+    cholesky_with(c, par)
+}
+
+fn cholesky_with<T: ComplexField>(c: MatMut<'_, T>, par: Par) -> Result<(), usize> {
     use faer::linalg::cholesky::llt::factor;
     let n = c.nrows();
-    let par = if n < CHOLESKY_THREADS_FROM { Par::Seq } else { threads.par() };
     let mut memory = MemBuffer::new(factor::cholesky_in_place_scratch::<T>(n, par, Default::default()));
     match factor::cholesky_in_place(c, Default::default(), par, MemStack::new(&mut memory), Default::default()) {
         Ok(_) => Ok(()),
@@ -103,11 +110,15 @@ pub(super) fn invert_lower<T: ComplexField>(l: MatRef<'_, T>, out: MatMut<'_, T>
     faer::linalg::triangular_inverse::invert_lower_triangular(out, l, par);
 }
 
-pub(super) fn qr<T: ComplexField>(mut a: Mat<T>, threads: Threads) -> Reflectors<T> {
+pub(super) fn qr<T: ComplexField>(a: Mat<T>, threads: Threads) -> Reflectors<T> {
+    let par = if a.nrows().min(a.ncols()) < QR_THREADS_FROM { Par::Seq } else { threads.par() };
+    qr_with(a, par)
+}
+
+fn qr_with<T: ComplexField>(mut a: Mat<T>, par: Par) -> Reflectors<T> {
     use faer::linalg::qr::no_pivoting::factor;
     let (m, n) = a.shape();
     let size = m.min(n);
-    let par = if size < QR_THREADS_FROM { Par::Seq } else { threads.par() };
     let block = factor::recommended_block_size::<T>(m, n).max(1);
     let mut coefficients = Mat::zeros(block, size);
     if size > 0 {
@@ -236,7 +247,7 @@ pub(super) fn tridiagonalize<T: ComplexField>(a: MatMut<'_, T>, threads: Threads
     coefficients
 }
 
-/// Below this order the two-sided updates of a self-adjoint matrix run on one thread. Measured: the ignored test of src/factor/band.rs.
+/// Below this order the two-sided updates of a self-adjoint matrix run on one thread. Not measured alone: part of the ignored test of src/factor/band.rs.
 const SELF_ADJOINT_THREADS_FROM: usize = 384;
 
 pub(super) fn self_adjoint_product<T: Scalar + ComplexField>(c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, threads: Threads) {
@@ -349,6 +360,38 @@ pub(super) fn subtract_lower<T: Scalar + ComplexField>(c: MatMut<'_, T>, l: MatR
 #[cfg(test)]
 mod tests {
     use super::super::*;
+    use super::{cholesky_with, product, qr_with};
+    use crate::random::Random;
+    use std::time::Instant;
+
+    /// What the thread limits above are set by: `cargo test --release --lib kernels -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement; run it in release mode"]
+    fn timing() {
+        let best = |call: &dyn Fn()| {
+            let time = || {
+                let start = Instant::now();
+                call();
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            (0..7).map(|_| time()).fold(f64::INFINITY, f64::min)
+        };
+        println!("{:>6} {:>22} {:>22} {:>22}   ms with one and two threads", "n", "Cholesky", "QR", "product n×n×n");
+        for n in [128, 256, 512, 1000, 1500, 2000] {
+            let mut random = Random::new(n as u64);
+            let entries: Vec<f64> = random.scalars(n * n);
+            let a = MatRef::from_column_major_slice(&entries, n, n).to_owned();
+            let spd = Mat::from_fn(n, n, |i, j| a[(i, j)] + a[(j, i)] + if i == j { 20.0 * n as f64 } else { 0.0 });
+            let pair = |call: &dyn Fn(Threads)| format!("{:10.2} {:10.2}", best(&|| call(Threads(1))), best(&|| call(Threads(2))));
+            let cholesky = pair(&|threads| cholesky_with(spd.clone().as_mut(), threads.par()).unwrap());
+            let qr = pair(&|threads| drop(qr_with(a.clone(), threads.par())));
+            let product = pair(&|threads| {
+                let mut c = Mat::<f64>::zeros(n, n);
+                product(c.as_mut(), Accum::Replace, 1.0, a.as_ref(), Op::None, a.as_ref(), Op::None, threads);
+            });
+            println!("{n:>6} {cholesky:>22} {qr:>22} {product:>22}");
+        }
+    }
 
     /// Q·R·Pᵀ = A with finite factors, for exactly deficient matrices too.
     #[test]
