@@ -52,8 +52,13 @@ pub(crate) fn filter(value: f64, damping: f64) -> (f64, f64) {
         return (0.0, 1.0);
     }
     let ratio = damping / value;
-    let inverse = value / damping;
-    (1.0 / (1.0 + ratio * ratio), 1.0 / (1.0 + inverse * inverse))
+    let square = ratio * ratio;
+    if square == f64::INFINITY {
+        let inverse = value / damping;
+        return (inverse * inverse, 1.0);
+    }
+    let phi = 1.0 / (1.0 + square);
+    (phi, square * phi)
 }
 
 /// φβ/σ = βσ/(σ² + d²), without intermediate overflow: the coefficient of the solution on its singular vector.
@@ -117,7 +122,7 @@ impl Curve for Spectrum {
             residual.value += left;
             residual.slope += 2.0 * left * phi;
             residual.bend += 2.0 * left * phi * (2.0 - 3.0 * f);
-            let kept = damped_coefficient(value, damping) * coefficient;
+            let kept = if value == 0.0 { 0.0 } else { phi / value * coefficient };
             let kept = kept * kept;
             penalty.value += kept;
             penalty.slope -= 2.0 * kept * f;
