@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::method::Method;
 
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
-/// Measured: benches/many_lambda.rs, November 2026, two Zen 3 cores.
+/// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
 const SVD_UP_TO: usize = 48;
 
 /// What the choice depends on.

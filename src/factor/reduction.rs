@@ -9,7 +9,7 @@ use super::{Handed, Refusal};
 use crate::linalg::{Mat, Op, Threads};
 use crate::scalar::{Real, Scalar};
 
-/// From this order two stages are faster than one. Measured: the ignored test of `band.rs`, November 2026, two Zen 3 cores:
+/// From this order two stages are faster than one. Measured: the ignored test of `band.rs`, November 2026, two cores beside other work:
 /// 0.95–1.2 times as fast at 750, 1.0–1.8 at 1000, 1.4–2.5 at 2000.
 const TWO_STAGES_FROM: usize = 900;
 

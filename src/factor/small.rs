@@ -15,7 +15,7 @@ use crate::scalar::{Real, Scalar};
 
 /// Unknowns at most.
 pub(crate) const LARGEST: usize = 16;
-/// Entries of A at most: beyond, threads and cache blocking win. Measured: benches/small.rs.
+/// Entries of A at most: beyond, threads and cache blocking should win. A guess; benches/small.rs times sizes on this side of it.
 pub(crate) const ENTRIES: usize = 16_384;
 /// Jacobi sweeps at most; six to eight are usual.
 const SWEEPS: usize = 30;

@@ -8,7 +8,7 @@ use super::{Accum, Mat, MatMut, MatRef, Op, Threads, column, zeros};
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
 
-/// Below this many entries a matrix-vector product runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+/// Below this many entries a matrix-vector product runs on one thread. Not measured yet: a guess.
 const MULTIPLY_THREADS_FROM: usize = 500_000;
 
 pub(super) fn multiply<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: &[T], y: &mut [T], threads: Threads) {
@@ -112,12 +112,12 @@ pub(super) fn largest_entry<T: Scalar>(a: MatRef<'_, T>, threads: Threads) -> Op
 /// A matrix this many times taller than wide is swept in row blocks, split over the threads.
 const TALL: usize = 4;
 /// Beyond this many columns AᴴA itself no longer stays in the cache, and a thread's rows are one block.
-/// Measured: benches/dense_fixed_lambda.rs.
+/// The limit itself is a guess; at 1000 columns GCV went from 0.245 to 0.222 s with it (benches/compare, 10 000 rows).
 const NARROW: usize = 256;
 /// Entries of a row block: 512 KiB of f64 stay in the second-level cache while the block is used twice.
-/// Measured: benches/dense_fixed_lambda.rs.
+/// Four times the first guess, which gained nothing beyond the noise; not settled.
 const BLOCK_ENTRIES: usize = 65_536;
-/// Below this many entries a sweep runs on one thread. Measured: benches/dense_fixed_lambda.rs.
+/// Below this many entries a sweep runs on one thread. Not measured yet: a guess.
 const SWEEP_THREADS_FROM: usize = 100_000;
 
 /// How a tall m×n matrix is cut: rows of a block, and rows of each thread's part (at least a block each).
