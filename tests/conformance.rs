@@ -489,7 +489,7 @@ fn backward_errors_of_cases<T: Scalar>() {
             continue;
         }
         let (stacked, b) = stack(&data, case.lambda.sqrt());
-        for method in [Method::Qr, Method::Svd, Method::Gsvd, Method::Bidiagonal] {
+        for method in [Method::Auto, Method::Qr, Method::Svd, Method::Gsvd, Method::Bidiagonal] {
             let Ok(fit) = solve(&data, &data.a, method.clone(), case.lambda) else { continue };
             let ratio = gradient_ratio(&stacked, &b, &fit.x);
             worst = worst.max(ratio);
