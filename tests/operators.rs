@@ -57,6 +57,14 @@ fn check_exactly<T: Scalar, O: Operator<Scalar = T>>(a: &O) {
         assert_eq!(one, ax[j * m..(j + 1) * m], "column {j} of a block product");
         assert_eq!(back, ay[j * n..(j + 1) * n], "column {j} of an adjoint block product");
     }
+    // one sweep gives what the two products give
+    let (alpha, u) = (number::<T>(2, 0), &y[..m]);
+    let (mut w, mut z) = (garbage::<T>(m), garbage::<T>(n));
+    a.apply_fused(&x[..n], alpha, u, &mut w, &mut z);
+    let expected: Vec<T> = ax[..m].iter().zip(u).map(|(&ax, &u)| ax - alpha * u).collect();
+    let mut back = garbage::<T>(n);
+    a.apply_adjoint(&expected, &mut back);
+    assert_eq!((w, z), (expected, back), "the fused product");
     a.apply_block(0, &[], &mut []);
     a.apply_adjoint_block(0, &[], &mut []);
 }

@@ -88,6 +88,16 @@ pub trait Operator {
         }
     }
 
+    /// w ← Ax − αu, then z ← Aᴴw: a step of Golub and Kahan's process. `x` and `z` have length n, `u` and `w` length m.
+    ///
+    /// The default makes the two products one after the other. Override it where one sweep over A does both (the rows of a
+    /// sparse matrix, or of a tall dense one): such a step reads A once instead of twice.
+    fn apply_fused(&self, x: &[Self::Scalar], alpha: Self::Scalar, u: &[Self::Scalar], w: &mut [Self::Scalar], z: &mut [Self::Scalar]) {
+        self.apply(x, w);
+        linalg::add_scaled(w, -alpha, u);
+        self.apply_adjoint(w, z);
+    }
+
     /// The stored entries, if there are any: how the planner learns that a factorization is possible.
     fn entries(&self) -> Entries<'_, Self::Scalar> {
         Entries::None
@@ -138,6 +148,9 @@ macro_rules! forward {
             }
             fn apply_adjoint_block(&self, k: usize, y: &[Self::Scalar], x: &mut [Self::Scalar]) {
                 (**self).apply_adjoint_block(k, y, x)
+            }
+            fn apply_fused(&self, x: &[Self::Scalar], alpha: Self::Scalar, u: &[Self::Scalar], w: &mut [Self::Scalar], z: &mut [Self::Scalar]) {
+                (**self).apply_fused(x, alpha, u, w, z)
             }
             fn entries(&self) -> Entries<'_, Self::Scalar> {
                 (**self).entries()
