@@ -79,6 +79,7 @@ pub mod error;
 pub(crate) mod extended;
 pub(crate) mod factor;
 pub mod factorization;
+pub mod gallery;
 mod interop;
 pub(crate) mod krylov;
 pub mod lambda;

@@ -73,8 +73,10 @@ const WITHIN: &[(&str, &str)] = &[
 /// every program that uses it.
 const UPWARD: &[(&str, &str)] = &[("scalar", "run")];
 
-/// Row of the modules that `interop` may import.
-const INTEROP_UP_TO: u8 = 2;
+/// Modules beside the rows: nothing imports them.
+const BESIDE: &[&str] = &["interop", "gallery"];
+/// Row of the modules that those beside may import.
+const BESIDE_UP_TO: u8 = 2;
 
 /// Files that may name a container crate.
 const FAER: &[&str] = &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "interop/faer.rs"];
@@ -94,15 +96,15 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         let text = source.lines().nth(line).unwrap_or("").trim();
         found.push(format!("src/{file}:{}: {why}\n    {text}", line + 1));
     };
-    if module != "interop" && row(module).is_none() {
+    if !BESIDE.contains(&module) && row(module).is_none() {
         report(0, format!("the module {module} has no row: give it one in tests/layers.rs"));
     }
     for (offset, target) in imports(&code) {
         if target == module || module == "lib" {
             continue;
         }
-        if target == "interop" {
-            report(offset, "nothing imports interop".into());
+        if BESIDE.contains(&target.as_str()) {
+            report(offset, format!("nothing imports {target}"));
             continue;
         }
         let Some(to) = row(&target) else {
@@ -110,9 +112,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             report(offset, format!("crate::{target} is no module with a row: name the module that defines it"));
             continue;
         };
-        if module == "interop" {
-            if to > INTEROP_UP_TO {
-                report(offset, format!("interop imports {target} (row {to}), above row {INTEROP_UP_TO}"));
+        if BESIDE.contains(&module) {
+            if to > BESIDE_UP_TO {
+                report(offset, format!("{module} imports {target} (row {to}), above row {BESIDE_UP_TO}"));
             }
             continue;
         }
@@ -379,6 +381,8 @@ fn a_broken_rule_is_seen() {
         ("error.rs", "use crate::run::Engines;", "imports run"),
         ("problem.rs", "use crate::interop::Dense;", "nothing imports interop"),
         ("interop/faer.rs", "use crate::rule::Rule;", "interop imports rule"),
+        ("factor/svd.rs", "use crate::gallery::shaw;", "nothing imports gallery"),
+        ("gallery/shaw.rs", "use crate::problem::Problem;", "gallery imports problem"),
         ("factor/qr.rs", "use faer::Mat;", "may name faer"),
         ("data.rs", "fn f(_: nalgebra::DVector<f64>) {}", "may name nalgebra"),
         ("linalg/kernels.rs", "fn f() { unsafe { g() } }", "no unsafe"),
