@@ -297,7 +297,9 @@ fn heat_flows() -> Result<()> {
 /// where the weights themselves underflow.
 #[test]
 fn laplace_transforms() -> Result<()> {
-    for (function, tolerance) in [(InverseLaplace::Decay, 1e-10), (InverseLaplace::Rise, 1e-10), (InverseLaplace::Peak, 1e-10), (InverseLaplace::Step, 0.05)] {
+    for (function, tolerance) in
+        [(InverseLaplace::Decay, 1e-10), (InverseLaplace::Rise, 1e-10), (InverseLaplace::Peak, 1e-10), (InverseLaplace::Step, 0.05)]
+    {
         for n in [64, 400] {
             let problem = gallery::inverse_laplace(n, function)?;
             let by = difference(&apply(&problem.a, problem.x.as_ref().unwrap()), &problem.b);
@@ -374,9 +376,9 @@ fn relaxation_peaks() -> Result<()> {
         let x = gallery::nmr(n, material)?.x.unwrap();
         for (t1, t2) in &peaks {
             let peak = x[at(*t1) + n * at(*t2)];
-            let around = [-3i64, 3].iter().flat_map(|d| {
-                [x[(at(*t1) as i64 + d) as usize + n * at(*t2)], x[at(*t1) + n * (at(*t2) as i64 + d) as usize]]
-            });
+            let around = [-3i64, 3]
+                .iter()
+                .flat_map(|d| [x[(at(*t1) as i64 + d) as usize + n * at(*t2)], x[at(*t1) + n * (at(*t2) as i64 + d) as usize]]);
             assert!(around.fold(true, |all, value| all && value < peak), "{material:?} at {} {}", exponent(at(*t1)), exponent(at(*t2)));
         }
         let mass: f64 = x.iter().sum::<f64>() * 0.01;

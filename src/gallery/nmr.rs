@@ -52,9 +52,7 @@ pub fn nmr(n: usize, material: Nmr) -> Result<TestProblem> {
     };
     let value = |at: [f64; 2], mirrored: [f64; 2]| match material {
         Nmr::Carbonate => peak(at, [sum / 2.0; 2], [0.1; 2]),
-        Nmr::Methane => {
-            peak(at, [sum / 4.0, 0.75 * sum], [0.2; 2]) + peak(at, [0.75 * sum, sum / 4.0], [0.1; 2])
-        }
+        Nmr::Methane => peak(at, [sum / 4.0, 0.75 * sum], [0.2; 2]) + peak(at, [0.75 * sum, sum / 4.0], [0.1; 2]),
         Nmr::Organic => peak(at, [sum / 4.0, sum / 3.0], [0.08, 0.4]),
         Nmr::Hydroxyl => peak(mirrored, [sum / 4.0, sum / 6.0], [0.4, 0.1]),
     };

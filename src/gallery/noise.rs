@@ -99,7 +99,11 @@ pub fn gaussian(b: &[f64], level: f64, seed: u64) -> Result<Noisy> {
 /// ```
 pub fn correlated(b: &[f64], level: f64, correlation: f64, seed: u64) -> Result<Noisy> {
     if !(correlation.abs() < 1.0) {
-        return Err(Error::Parameter { name: "the correlation of neighbours", value: correlation, must_be: "between −1 and 1, and neither" });
+        return Err(Error::Parameter {
+            name: "the correlation of neighbours",
+            value: correlation,
+            must_be: "between −1 and 1, and neither",
+        });
     }
     Noisy::scaled(b, level, seed, |random, noise| {
         let mut last = random.normal();
@@ -153,7 +157,11 @@ pub fn poisson(b: &[f64], counts: f64, seed: u64) -> Result<Noisy> {
         return Err(Error::Parameter { name: "the counts at the largest value", value: counts, must_be: "at most 1e15" });
     }
     if let Some(&value) = b.iter().find(|&&value| value < 0.0) {
-        return Err(Error::Parameter { name: "a mean of Poisson counts", value, must_be: "at least 0: shift the data, or take another noise" });
+        return Err(Error::Parameter {
+            name: "a mean of Poisson counts",
+            value,
+            must_be: "at least 0: shift the data, or take another noise",
+        });
     }
     let largest = linalg::largest_modulus(b);
     let mut random = Random::new(seed);
