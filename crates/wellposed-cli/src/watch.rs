@@ -114,7 +114,7 @@ impl Watch {
             Goal::Tolerance(tolerance) => self.best.max(f64::MIN_POSITIVE).ln() / tolerance.max(f64::EPSILON).ln(),
             Goal::Steps(steps) => index as f64 / steps.max(1) as f64,
         };
-        (part.clamp(0.0, 1.0) * PARTS as f64) as u64
+        (part.clamp(0.0, 1.0) * PARTS as f64).round() as u64
     }
 
     /// Takes the bar away.
