@@ -1,0 +1,505 @@
+//! From the command line to the problem: reads the files, checks that they fit together, and says which does not.
+
+use crate::arguments::{Amount, BoundaryChoice, Input, LambdaChoice, MethodChoice, MethodOptions, Model, Noise, PenaltyChoice};
+use crate::failure::Failure;
+use crate::files::{Array, Contents, FileError, Numbers, Order, Place, Problem, ReadOptions, Shape, Source};
+use crate::number::Number;
+use crate::sparse::Rows;
+use wellposed::{Boundary, Cgls, Choice, DenseView, Discrepancy, Entries, Gcv, Lambda, Loo, Method, Operator, Penalty};
+
+/// A sparse matrix of no more entries than this, zeros included, is written out, so that every method and rule serves it: 128
+/// MB of doubles, the size of a 4000×4000 matrix, whose decomposition takes a minute. A guess of what is still wanted.
+pub const DENSE_ENTRIES: usize = 16_000_000;
+
+/// What the files hold.
+#[derive(Debug)]
+pub struct Files {
+    /// A.
+    pub a: Contents,
+    /// b, one column for each right-hand side; `None` if the command line names none.
+    pub b: Option<Array>,
+    /// Where A is from, for messages.
+    pub a_name: String,
+    /// Where b is from.
+    pub b_name: String,
+    /// Names of the unknowns.
+    pub names: Option<Vec<String>>,
+    /// Rows and columns of x, where it is an image.
+    pub grid: Option<(usize, usize)>,
+    /// L as a matrix.
+    pub penalty_matrix: Option<Contents>,
+    /// The diagonal of L.
+    pub penalty_diagonal: Option<Vec<f64>>,
+    /// One for each row.
+    pub weights: Option<Vec<f64>>,
+    /// One, or one for each row.
+    pub noise_std: Option<Vec<f64>>,
+    /// x₀.
+    pub prior_mean: Option<Array>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Files {
+    /// Reads all files that the command line names.
+    ///
+    /// # Errors
+    /// A file that is refused, and files that do not fit together.
+    pub fn read(input: &Input, model: &Model) -> Result<Self, Failure> {
+        let options = ReadOptions { header: input.header };
+        let a_source = Source::parse(&input.a);
+        let mut notes = Vec::new();
+        let (a, mut b, names, b_name) = match (&input.response, &input.b) {
+            (Some(response), _) => {
+                let (a, b) = read_table(&a_source, response, input, options, &mut notes)?;
+                let names = a.names.clone();
+                (Contents::Dense(a), Some(b), names, format!("column {response} of {a_source}"))
+            }
+            (None, b) => {
+                let a = a_source.read(options)?;
+                let names = if let Contents::Dense(array) = &a { array.names.clone() } else { None };
+                let b = b.as_deref().map(|b| read_dense(b, options)).transpose()?;
+                (a, b, names, input.b.clone().unwrap_or_default())
+            }
+        };
+        let (rows, columns) = shape(&a);
+        let mut grid = model.grid.map(|grid| (grid.rows, grid.columns));
+        if let Some(array) = &mut b {
+            if array.shape == Shape::Image {
+                // x on the same pixels, unless told otherwise
+                grid = grid.or((array.rows.checked_mul(array.columns) == Some(columns)).then_some((array.rows, array.columns)));
+                *array = stacked(array)?;
+            }
+            if array.rows != rows {
+                return Err(Failure::Data(format!(
+                    "{b_name} has {} rows, but A ({a_source}) has {rows}: each row of A needs one value{}",
+                    array.rows,
+                    if array.columns == rows { "; b seems to be transposed" } else { "" }
+                )));
+            }
+        }
+        if let Some((height, width)) = grid
+            && height.checked_mul(width) != Some(columns)
+        {
+            return Err(Failure::Data(format!(
+                "--grid {height}x{width} does not have the {columns} pixels that A ({a_source}) has columns"
+            )));
+        }
+        let (penalty_matrix, penalty_diagonal) = match &model.penalty {
+            PenaltyChoice::Matrix(file) => {
+                let l = Source::parse(file).read(options)?;
+                if shape(&l).1 != columns {
+                    return Err(Failure::Data(format!("L ({file}) has {} columns, but A ({a_source}) has {columns}", shape(&l).1)));
+                }
+                (Some(l), None)
+            }
+            PenaltyChoice::Diagonal(file) => (None, Some(read_vector(file, options, &[columns], "column of A")?)),
+            PenaltyChoice::Identity | PenaltyChoice::First | PenaltyChoice::Second => (None, None),
+        };
+        let weights = model.weights.as_deref().map(|file| read_vector(file, options, &[rows], "row of A")).transpose()?;
+        let noise_std = match model.noise_std.as_deref().map(|text| (text, text.parse())) {
+            None => None,
+            Some((_, Ok(number))) => Some(vec![number]),
+            Some((file, Err(_))) => Some(read_vector(file, options, &[rows, 1], "row of A")?),
+        };
+        let prior_mean = model.prior_mean.as_deref().map(|file| read_dense(file, options)).transpose()?;
+        let prior_mean =
+            prior_mean.map(|mean| column(mean, model.prior_mean.as_deref().unwrap_or_default(), &[columns], "column of A")).transpose()?;
+        let a_name = a_source.to_string();
+        Ok(Self { a, b, a_name, b_name, names, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, notes })
+    }
+
+    /// Whether any number is complex, so that the problem is.
+    pub fn is_complex(&self) -> bool {
+        let complex = |contents: &Contents| match contents {
+            Contents::Dense(array) => array.numbers.is_complex(),
+            Contents::Sparse(matrix) => matrix.numbers.is_complex(),
+        };
+        let array = |array: &Option<Array>| array.as_ref().is_some_and(|array| array.numbers.is_complex());
+        complex(&self.a) || self.penalty_matrix.as_ref().is_some_and(complex) || array(&self.b) || array(&self.prior_mean)
+    }
+}
+
+/// Rows and columns.
+pub fn shape(contents: &Contents) -> (usize, usize) {
+    match contents {
+        Contents::Dense(array) => (array.rows, array.columns),
+        Contents::Sparse(matrix) => (matrix.rows, matrix.columns),
+    }
+}
+
+/// The response column, and the others of the table.
+fn read_table(
+    source: &Source,
+    response: &str,
+    input: &Input,
+    options: ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<(Array, Array), Failure> {
+    let table = source.read_table(options)?;
+    let in_file = |problem: Problem| problem.in_file(source.path.display());
+    let b = table.column(response).map_err(in_file)?;
+    let columns = if input.features.is_empty() {
+        let excluded = input.exclude.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>().map_err(in_file)?;
+        let (mut kept, mut text) = (Vec::new(), Vec::new());
+        for (index, column) in table.columns.iter().enumerate() {
+            match column {
+                _ if index == b || excluded.contains(&index) => {}
+                column if column.name.is_empty() => notes.push("the column without a name is taken for row labels and left out".into()),
+                column if column.is_text() => text.push(column.name.as_str()),
+                _ => kept.push(index),
+            }
+        }
+        if !text.is_empty() {
+            notes.push(format!("columns of text are left out: {}", text.join(", ")));
+        }
+        kept
+    } else {
+        input.features.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>().map_err(in_file)?
+    };
+    if columns.contains(&b) {
+        return Err(Failure::Usage(format!("column {response} is both the response and a feature")));
+    }
+    let a = table.matrix(&columns).map_err(in_file)?;
+    let b = table.matrix(&[b]).map_err(in_file)?;
+    Ok((a, Array { shape: Shape::Vector, ..b }))
+}
+
+/// A file that is not a sparse matrix of its own kind: sparse contents are written out.
+fn read_dense(text: &str, options: ReadOptions) -> Result<Array, Failure> {
+    let source = Source::parse(text);
+    Ok(match source.read(options)? {
+        Contents::Dense(array) => array,
+        Contents::Sparse(matrix) if matrix.rows.saturating_mul(matrix.columns) <= DENSE_ENTRIES => {
+            matrix.to_dense().map_err(|problem| problem.in_file(source))?
+        }
+        Contents::Sparse(matrix) => {
+            return Err(Problem::new(
+                Place::Whole,
+                format!("is a sparse {}×{} matrix where a vector is needed", matrix.rows, matrix.columns),
+            )
+            .in_file(source)
+            .into());
+        }
+    })
+}
+
+/// A real vector of one of these lengths.
+fn read_vector(text: &str, options: ReadOptions, lengths: &[usize], of: &str) -> Result<Vec<f64>, Failure> {
+    let array = column(read_dense(text, options)?, text, lengths, of)?;
+    f64::from_numbers(array.numbers).map_err(|problem| problem.in_file(text).into())
+}
+
+/// An image, a row or a column as a vector of one of these lengths.
+fn column(array: Array, text: &str, lengths: &[usize], of: &str) -> Result<Array, Failure> {
+    let array = if array.shape == Shape::Image { stacked(&array)? } else { array };
+    if (array.rows == 1 || array.columns == 1) && lengths.contains(&array.numbers.len()) {
+        return Ok(Array::vector(array.numbers));
+    }
+    let (rows, columns) = (array.rows, array.columns);
+    Err(Failure::Data(format!("{text} is {rows}×{columns}, but {}×1 is needed: one value for each {of}", lengths[0])))
+}
+
+/// The pixels of an image, column after column.
+fn stacked(image: &Array) -> Result<Array, Failure> {
+    let mut numbers = Numbers::new(image.numbers.is_complex());
+    for j in 0..image.columns {
+        for i in 0..image.rows {
+            numbers.push(image.get(i, j).unwrap_or_default());
+        }
+    }
+    Ok(Array::vector(numbers))
+}
+
+/// A matrix of the problem, in the scalar type of the problem.
+#[derive(Debug)]
+pub enum Matrix<T> {
+    /// All entries.
+    Dense {
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        columns: usize,
+        /// Which lie one after another.
+        order: Order,
+        /// rows × columns.
+        entries: Vec<T>,
+    },
+    /// Those that are not zero, where all would be too many.
+    Sparse(Rows<T>),
+}
+
+/// A [`Matrix`] as the library takes it.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a, T> {
+    /// All entries.
+    Dense(DenseView<'a, T>),
+    /// Only products.
+    Sparse(&'a Rows<T>),
+}
+
+impl<T: Number> Matrix<T> {
+    /// Sparse matrices of moderate size are written out, unless only products are wanted.
+    ///
+    /// # Errors
+    /// Complex numbers for a real T; what does not fit into memory.
+    pub fn new(contents: Contents, only_products: bool, name: &str) -> Result<Self, FileError> {
+        let convert = || -> Result<Self, Problem> {
+            let array = match contents {
+                Contents::Dense(array) => array,
+                Contents::Sparse(matrix) if only_products || matrix.rows.saturating_mul(matrix.columns) > DENSE_ENTRIES => {
+                    return Ok(Self::Sparse(Rows::new(matrix)?));
+                }
+                Contents::Sparse(matrix) => matrix.to_dense()?,
+            };
+            Ok(Self::Dense { rows: array.rows, columns: array.columns, order: array.order, entries: T::from_numbers(array.numbers)? })
+        };
+        convert().map_err(|problem| problem.in_file(name))
+    }
+
+    /// As the library takes it.
+    ///
+    /// # Errors
+    /// None for a matrix that [`new`](Self::new) made.
+    pub fn view(&self) -> wellposed::Result<View<'_, T>> {
+        Ok(match self {
+            Self::Dense { rows, columns, order, entries } => View::Dense(match order {
+                Order::RowMajor => DenseView::row_major(entries, *rows, *columns)?,
+                Order::ColumnMajor => DenseView::column_major(entries, *rows, *columns)?,
+            }),
+            Self::Sparse(rows) => View::Sparse(rows),
+        })
+    }
+}
+
+impl<T: Number> Operator for View<'_, T> {
+    type Scalar = T;
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Dense(view) => view.shape(),
+            Self::Sparse(rows) => rows.shape(),
+        }
+    }
+    fn apply(&self, x: &[T], y: &mut [T]) {
+        match self {
+            Self::Dense(view) => view.apply(x, y),
+            Self::Sparse(rows) => rows.apply(x, y),
+        }
+    }
+    fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
+        match self {
+            Self::Dense(view) => view.apply_adjoint(y, x),
+            Self::Sparse(rows) => rows.apply_adjoint(y, x),
+        }
+    }
+    fn entries(&self) -> Entries<'_, T> {
+        match self {
+            Self::Dense(view) => Entries::Dense(*view),
+            Self::Sparse(_) => Entries::None,
+        }
+    }
+}
+
+/// All of the problem but b, in its scalar type.
+#[derive(Debug)]
+pub struct Parts<T> {
+    /// A.
+    pub a: Matrix<T>,
+    penalty_matrix: Option<Matrix<T>>,
+    penalty_diagonal: Option<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+    noise_std: Option<Vec<f64>>,
+    prior_mean: Option<Vec<T>>,
+    grid: Option<(usize, usize)>,
+}
+
+impl<T: Number> Parts<T> {
+    /// Takes what the files hold, and gives back b.
+    ///
+    /// # Errors
+    /// Numbers that do not convert.
+    pub fn new(files: Files, only_products: bool) -> Result<(Self, Option<Dense<T>>), Failure> {
+        let Files { a, b, a_name, b_name, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, .. } = files;
+        let parts = Self {
+            a: Matrix::new(a, only_products, &a_name)?,
+            penalty_matrix: penalty_matrix.map(|l| Matrix::new(l, only_products, "the penalty")).transpose()?,
+            penalty_diagonal,
+            weights,
+            noise_std,
+            prior_mean: prior_mean
+                .map(|mean| T::from_numbers(mean.numbers))
+                .transpose()
+                .map_err(|problem| problem.in_file("the prior mean"))?,
+            grid,
+        };
+        Ok((parts, b.map(|b| Dense::new(b, &b_name)).transpose()?))
+    }
+
+    /// What the problem borrows.
+    ///
+    /// # Errors
+    /// As [`Matrix::view`].
+    pub fn views(&self) -> Result<Views<'_, T>, Failure> {
+        let penalty_matrix = self.penalty_matrix.as_ref().map(Matrix::view).transpose()?;
+        Ok(Views { a: self.a.view()?, penalty_matrix })
+    }
+
+    /// The problem.
+    ///
+    /// # Errors
+    /// Words that do not go together.
+    pub fn problem<'a>(&'a self, views: &'a Views<'a, T>, model: &Model, method: Method) -> Result<wellposed::Problem<'a, T>, Failure> {
+        let boundary = match model.boundary {
+            BoundaryChoice::Free => Boundary::Free,
+            BoundaryChoice::Zero => Boundary::Zero,
+            BoundaryChoice::Periodic => Boundary::Periodic,
+        };
+        let differences = matches!(model.penalty, PenaltyChoice::First | PenaltyChoice::Second);
+        if boundary != Boundary::Free && !differences {
+            return Err(Failure::Usage("--boundary belongs to differences: add --penalty first or --penalty second".into()));
+        }
+        let penalty = match (&model.penalty, self.grid, &views.penalty_matrix) {
+            (PenaltyChoice::First, None, _) => Penalty::first_difference_with(boundary),
+            (PenaltyChoice::Second, None, _) => Penalty::second_difference_with(boundary),
+            (PenaltyChoice::First, Some((rows, columns)), _) => Penalty::first_difference_2d(rows, columns, boundary),
+            (PenaltyChoice::Second, Some((rows, columns)), _) => Penalty::second_difference_2d(rows, columns, boundary),
+            (PenaltyChoice::Diagonal(_), ..) => Penalty::diagonal(self.penalty_diagonal.as_deref().unwrap_or_default()),
+            (PenaltyChoice::Matrix(_), _, Some(l)) => Penalty::matrix(l),
+            (PenaltyChoice::Matrix(_), _, None) | (PenaltyChoice::Identity, ..) => Penalty::identity(),
+        };
+        let mut problem = wellposed::Problem::new(&views.a).penalty(penalty).method(method);
+        if let Some(weights) = &self.weights {
+            problem = problem.weights(weights);
+        }
+        if let Some(noise_std) = &self.noise_std {
+            problem = problem.noise_std(noise_std);
+        }
+        if let Some(mean) = &self.prior_mean {
+            problem = problem.prior_mean(mean);
+        }
+        if model.intercept {
+            problem = problem.intercept();
+        }
+        if model.require_full_rank {
+            problem = problem.require_full_rank();
+        }
+        if let Some(threads) = model.threads {
+            problem = problem.threads(threads);
+        }
+        Ok(problem)
+    }
+}
+
+/// A and L as the library takes them.
+#[derive(Debug)]
+pub struct Views<'a, T> {
+    a: View<'a, T>,
+    penalty_matrix: Option<View<'a, T>>,
+}
+
+/// b: dense, in the scalar type of the problem.
+#[derive(Debug)]
+pub struct Dense<T> {
+    matrix: Matrix<T>,
+    /// Whether x is to be a vector, too.
+    pub is_vector: bool,
+}
+
+impl<T: Number> Dense<T> {
+    fn new(array: Array, name: &str) -> Result<Self, FileError> {
+        let is_vector = array.shape == Shape::Vector;
+        Ok(Self { matrix: Matrix::new(Contents::Dense(array), false, name)?, is_vector })
+    }
+
+    /// As the library takes it.
+    ///
+    /// # Errors
+    /// As [`Matrix::view`].
+    pub fn view(&self) -> Result<DenseView<'_, T>, Failure> {
+        match self.matrix.view()? {
+            View::Dense(view) => Ok(view),
+            View::Sparse(_) => Err(Failure::Data("b must be dense".into())),
+        }
+    }
+}
+
+/// λ or the rule, from its words.
+///
+/// # Errors
+/// A noise level that nothing reads, or a rule that needs one.
+pub fn choice(amount: &Amount, noise: &Noise, model: &Model) -> Result<Choice, Failure> {
+    let named = noise.noise_norm.is_some() || noise.relative_noise.is_some();
+    let choice = match (amount.lambda, amount.damping) {
+        (Some(lambda), _) => rule(lambda, noise, model)?,
+        (None, Some(damping)) => Lambda::from_damping(damping).into(),
+        (None, None) => Gcv.into(),
+    };
+    if named && amount.lambda != Some(LambdaChoice::Discrepancy) {
+        return Err(Failure::Usage("--noise-norm and --relative-noise are for --lambda discrepancy; add it, or leave them out".into()));
+    }
+    Ok(if amount.shared { choice.shared() } else { choice })
+}
+
+fn rule(lambda: LambdaChoice, noise: &Noise, model: &Model) -> Result<Choice, Failure> {
+    Ok(match lambda {
+        LambdaChoice::Number(lambda) => lambda.into(),
+        LambdaChoice::Gcv => Gcv.into(),
+        LambdaChoice::RobustGcv(gamma) => Gcv.robust(gamma).into(),
+        LambdaChoice::Loo => Loo.into(),
+        LambdaChoice::Discrepancy => discrepancy(noise, model)
+            .ok_or_else(|| Failure::Usage("--lambda discrepancy needs the noise: --noise-norm, --relative-noise or --noise-std".into()))?
+            .into(),
+    })
+}
+
+/// The discrepancy principle with the noise level that was given, if one was.
+pub fn discrepancy(noise: &Noise, model: &Model) -> Option<Discrepancy> {
+    let rule = match (noise.noise_norm, noise.relative_noise, &model.noise_std) {
+        (Some(norm), _, _) => Discrepancy::noise_norm(norm),
+        (None, Some(fraction), _) => Discrepancy::relative_noise(fraction),
+        (None, None, Some(_)) => Discrepancy::whitened(),
+        (None, None, None) => return None,
+    };
+    Some(rule.safety(noise.safety))
+}
+
+/// The method, from its words.
+///
+/// # Errors
+/// Options of an iteration for a method that is none.
+pub fn method(options: &MethodOptions) -> Result<Method, Failure> {
+    let iterative = options.tolerance.is_some() || options.max_steps.is_some() || options.steps.is_some() || options.accept_partial;
+    if iterative && options.method != MethodChoice::Cgls {
+        return Err(Failure::Usage("--tolerance, --max-steps, --steps and --accept-partial belong to --method cgls; add it".into()));
+    }
+    Ok(match options.method {
+        MethodChoice::Auto => Method::Auto,
+        MethodChoice::Cholesky => Method::Cholesky,
+        MethodChoice::Qr => Method::Qr,
+        MethodChoice::Svd => Method::Svd,
+        MethodChoice::Gsvd => Method::Gsvd,
+        MethodChoice::Bidiagonal => Method::Bidiagonal,
+        MethodChoice::Tridiagonal => Method::Tridiagonal,
+        MethodChoice::Cgls => {
+            let mut cgls = Cgls::new();
+            if let Some(tolerance) = options.tolerance {
+                cgls = cgls.tolerance(tolerance);
+            }
+            if let Some(steps) = options.max_steps {
+                cgls = cgls.max_steps(steps);
+            }
+            if let Some(steps) = options.steps {
+                cgls = cgls.steps(steps);
+            }
+            if options.accept_partial {
+                cgls = cgls.accept_partial();
+            }
+            cgls.into()
+        }
+    })
+}
+
+/// Whether the method makes no use of entries, so that a sparse matrix stays sparse.
+pub fn only_products(method: &Method) -> bool {
+    matches!(method, Method::Cgls(_))
+}

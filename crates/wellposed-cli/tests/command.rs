@@ -1,0 +1,426 @@
+//! The command as its users see it: what it prints, what it writes, how it ends.
+
+use serde_json::Value;
+use snapbox::cmd::Command;
+use snapbox::str;
+use std::fs;
+use std::path::Path;
+use tempfile::{TempDir, tempdir};
+use wellposed_cli::files::{Array, Contents, Formatted, Numbers, Output, ReadOptions, Shape, Source};
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+
+/// A folder with small problems. `A.npy` is diag(1, 2) and `b.npy` (2, 5): with λ = 1, x = (1, 2) exactly.
+fn folder() -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::copy(format!("{DATA}/prostate.tsv"), folder.path().join("prostate.tsv")).unwrap();
+    fs::copy(format!("{DATA}/longley.csv"), folder.path().join("longley.csv")).unwrap();
+    write(&folder, "A.npy", &Array::matrix(2, 2, Numbers::Real(vec![1.0, 0.0, 0.0, 2.0])).unwrap());
+    write(&folder, "b.npy", &Array::vector(Numbers::Real(vec![2.0, 5.0])));
+    folder
+}
+
+fn write(folder: &TempDir, name: &str, array: &Array) {
+    let formatted = Formatted { array, labels: None, name: "x", beside: &[], grid: None };
+    Output::for_array(&folder.path().join(name), true).unwrap().write_array(formatted).unwrap();
+}
+
+fn read(folder: &TempDir, name: &str) -> Array {
+    let source = Source::parse(folder.path().join(name).to_str().unwrap());
+    let Contents::Dense(array) = source.read(ReadOptions::default()).unwrap() else { panic!("{name} is sparse") };
+    array
+}
+
+fn real(folder: &TempDir, name: &str) -> Vec<f64> {
+    let Numbers::Real(numbers) = read(folder, name).numbers else { panic!("{name} is complex") };
+    numbers
+}
+
+fn wellposed(folder: &TempDir) -> Command {
+    Command::new(snapbox::cmd::cargo_bin!("wellposed")).current_dir(folder.path())
+}
+
+/// One line, split at blanks.
+fn run(folder: &TempDir, line: &str) -> snapbox::cmd::OutputAssert {
+    wellposed(folder).args(line.split_whitespace()).assert()
+}
+
+/// What a successful command prints as JSON.
+fn json(folder: &TempDir, line: &str) -> Value {
+    let output = run(folder, line).success().get_output().stdout.clone();
+    serde_json::from_slice(&output).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} {expected}");
+    }
+}
+
+#[test]
+fn solve_a_table() {
+    let folder = folder();
+    run(&folder, "solve prostate.tsv --response lpsa --intercept --threads 1").success().stdout_eq(str![]).stderr_eq(str![]);
+    run(&folder, "solve longley.csv --response TOTEMP --features GNP,YEAR --intercept --lambda loo --threads 1")
+        .success()
+        .stdout_eq(str![])
+        .stderr_eq(str![]);
+}
+
+#[test]
+fn solve_arrays() {
+    let folder = folder();
+    run(&folder, "solve A.npy b.npy --lambda 1 --threads 1").success().stdout_eq(str![]);
+    run(&folder, "solve A.npy b.npy --damping 1 --out x.npz --quiet").success().stdout_eq("").stderr_eq("");
+    assert_close(&real(&folder, "x.npz:x"), &[1.0, 2.0]);
+    assert_close(&real(&folder, "x.npz:lambda"), &[1.0]);
+    assert_eq!(read(&folder, "x.npz:x").shape, Shape::Vector);
+}
+
+#[test]
+fn every_part_of_the_problem_counts() {
+    let folder = folder();
+    let x = |options: &str| {
+        run(&folder, &format!("solve A.npy b.npy --lambda 1 --force --quiet --out x.npy {options}")).success().stderr_eq("");
+        real(&folder, "x.npy")
+    };
+    write(&folder, "weights.npy", &Array::vector(Numbers::Real(vec![3.0, 0.25])));
+    // wᵢaᵢbᵢ/(wᵢaᵢ² + 1) where A is diagonal
+    assert_close(&x("--weights weights.npy"), &[1.5, 1.25]);
+    assert_close(&x("--noise-std 2"), &[0.4, 1.25]);
+    fs::write(folder.path().join("std.csv"), "s,t\n1,0.5\n1,2\n").unwrap();
+    assert_close(&x("--noise-std std.csv:t"), &[1.6, 1.25]);
+    fs::write(folder.path().join("mean.txt"), "1\n-1\n").unwrap();
+    assert_close(&x("--prior-mean mean.txt"), &[1.5, 1.8]);
+    fs::write(folder.path().join("w.txt"), "# a row serves as a column\n0 2\n").unwrap();
+    assert_close(&x("--penalty diagonal:w.txt"), &[2.0, 1.25]);
+    fs::write(folder.path().join("L.mtx"), "%%MatrixMarket matrix coordinate real general\n1 2 1\n1 2 2.0\n").unwrap();
+    assert_close(&x("--penalty L.mtx"), &[2.0, 1.25]);
+    // [1 + 1, −1; −1, 4 + 1] x = [2, 10]
+    assert_close(&x("--penalty first"), &[20.0 / 9.0, 22.0 / 9.0]);
+    assert_close(&x("--method cgls"), &[1.0, 2.0]);
+    for method in ["cholesky", "qr", "svd", "gsvd", "bidiagonal", "tridiagonal"] {
+        assert_close(&x(&format!("--method {method}")), &[1.0, 2.0]);
+    }
+    // the noise norm that leaves the residual of λ = 1: (1, 1)
+    run(&folder, "solve A.npy b.npy --lambda discrepancy --noise-norm 1.4142135623730951 --out d.npy --quiet").success();
+    for (found, expected) in real(&folder, "d.npy").iter().zip([1.0, 2.0]) {
+        assert!((found - expected).abs() < 1e-7, "{found} {expected}");
+    }
+}
+
+#[test]
+fn several_right_hand_sides_and_complex_numbers() {
+    let folder = folder();
+    write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
+    run(&folder, "solve A.npy B.npy --lambda 1 --out X.csv --threads 1").success().stdout_eq(str![]);
+    assert_eq!(fs::read_to_string(folder.path().join("X.csv")).unwrap(), "x1,x2\n1.0,2.0\n2.0,4.0\n");
+    let c = |re, im| wellposed::c64::new(re, im);
+    write(&folder, "C.mtx", &Array::matrix(1, 1, Numbers::Complex(vec![c(0.0, 1.0)])).unwrap());
+    fs::write(folder.path().join("one.txt"), "2\n").unwrap();
+    // conj(i)·2/(|i|² + 1)
+    let answer = json(&folder, "solve C.mtx one.txt --lambda 1 --json");
+    assert_eq!(answer["x"], serde_json::json!([[[0.0, -1.0]]]));
+    assert_eq!(answer["plan"]["scalar"], "c64");
+    run(&folder, "solve C.mtx one.txt --lambda 1 --out x.csv").code(1).stderr_eq(str![]);
+}
+
+#[test]
+fn json_has_every_digit() {
+    let folder = folder();
+    let answer = json(&folder, "solve prostate.tsv --response lpsa --exclude train,age --intercept --json --report r.json --out x.npy");
+    let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(answer, report);
+    assert_eq!(answer["status"], "ok");
+    assert_eq!(answer["names"].as_array().unwrap().len(), 7);
+    let x: Vec<f64> = answer["x"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert_eq!(x, real(&folder, "x.npy"));
+    let fit = &answer["fits"][0];
+    let (lambda, damping) = (fit["lambda"].as_f64().unwrap(), fit["damping"].as_f64().unwrap());
+    assert!((damping * damping / lambda - 1.0).abs() < 1e-14);
+    // λ given as the number that was printed gives the same x
+    let again = json(&folder, &format!("solve prostate.tsv --response lpsa --exclude train,age --intercept --json --lambda {lambda:e}"));
+    for (x, again) in x.iter().zip(again["x"][0].as_array().unwrap()) {
+        assert!((x - again.as_f64().unwrap()).abs() < 1e-9 * x.abs().max(1.0), "{x} {again}");
+    }
+    assert!(!answer["criteria"][0]["evaluated"].as_array().unwrap().is_empty());
+    let mut keys: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    // the README documents these
+    let readme = include_str!("../README.md");
+    for key in keys {
+        assert!(readme.contains(&format!("`{key}`")), "README.md does not have {key}");
+    }
+    // a table with names has the intercept as a row of its own
+    run(&folder, "solve prostate.tsv --response lpsa --exclude train,age --intercept --quiet --out x.tsv").success();
+    let table = fs::read_to_string(folder.path().join("x.tsv")).unwrap();
+    assert!(table.starts_with("name\tx\n(intercept)\t") && table.lines().count() == 9, "{table}");
+}
+
+#[test]
+fn choose_compares_rules() {
+    let folder = folder();
+    run(&folder, "choose prostate.tsv --response lpsa --exclude train --intercept --noise-norm 6.5 --threads 1")
+        .success()
+        .stdout_eq(str![])
+        .stderr_eq(str![]);
+    let answer = json(&folder, "choose prostate.tsv --response lpsa --exclude train --intercept --json");
+    let solved = json(&folder, "solve prostate.tsv --response lpsa --exclude train --intercept --json --lambda loo");
+    assert_eq!(answer["rules"][2]["rule"], "leave-one-out");
+    let (compared, alone) = (answer["rules"][2]["lambda"].as_f64().unwrap(), solved["fits"][0]["lambda"].as_f64().unwrap());
+    assert!((compared / alone - 1.0).abs() < 1e-6, "{compared} {alone}");
+    write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
+    run(&folder, "choose A.npy B.npy").code(1).stderr_eq(str![]);
+}
+
+#[test]
+fn plan_computes_nothing() {
+    let folder = folder();
+    run(&folder, "plan prostate.tsv --response lpsa --intercept --lambda loo --threads 1 --quiet").success().stdout_eq("");
+    run(&folder, "plan prostate.tsv --response lpsa --intercept --lambda loo --threads 1").success().stdout_eq(str![]);
+    // b is not needed
+    assert_eq!(json(&folder, "plan A.npy --method qr --lambda 0.1 --json")["plan"]["method"], "QR");
+}
+
+#[test]
+fn demo_ends_near_the_truth() {
+    let folder = folder();
+    run(&folder, "demo").success().stdout_eq(str![]);
+    run(&folder, "demo shaw --size 32 --noise 0.01 --lambda discrepancy --report r.json --out x.npy").success().stdout_eq(str![]);
+    assert_eq!(real(&folder, "x.npy").len(), 32);
+    run(&folder, "demo deriv2 --penalty second --json --report r.json").code(1).stderr_eq(str![]);
+    assert_eq!(json(&folder, "demo deriv2 --penalty second --json")["status"], "ok");
+}
+
+#[test]
+fn completions_and_manual_are_generated() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = run(&folder, &format!("completions {shell}")).success().get_output().stdout.clone();
+        let text = String::from_utf8(text).unwrap();
+        assert!(
+            text.contains("wellposed") && text.contains("noise-norm") && text.contains("robust") | text.contains("cholesky"),
+            "{shell}"
+        );
+    }
+    let page = |line: &str| String::from_utf8(run(&folder, line).success().get_output().stdout.clone()).unwrap();
+    let main = page("man");
+    assert!(main.contains(".TH wellposed 1") && main.contains("130"), "{main}");
+    let solve = page("man solve");
+    assert!(solve.contains(".TH wellposed-solve 1") && solve.contains("prior\\-mean"), "{solve}");
+    run(&folder, "man sovle").code(2).stderr_eq(str![]);
+}
+
+#[test]
+fn help_says_what_there_is() {
+    let folder = folder();
+    run(&folder, "--help").success().stdout_eq(str![]);
+    run(&folder, "--version").success().stdout_eq(concat!("wellposed ", env!("CARGO_PKG_VERSION"), "\n"));
+    let help = String::from_utf8(run(&folder, "solve --help").success().get_output().stdout.clone()).unwrap();
+    for word in ["--penalty", "--damping", "--noise-std", "--weights", "--prior-mean", "--report", "--force", "Exit status", "robust-gcv"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+/// Files and data: status 1, with file, line, row and column. Words: 2. No answer: 3.
+#[test]
+fn errors_say_where_and_how_to_go_on() {
+    let folder = folder();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    put("short.txt", "1\n2\n3\n");
+    put("gap.csv", "x,y,z\n1,2,3\n4,,6\n7,8,abc\n");
+    put("zero.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n0 1 1.5\n");
+    put("words.csv", "a,b\nred,1\nblue,2\n");
+    let mut all = String::new();
+    for (line, code) in [
+        ("solve absent.npy b.npy", 1),
+        ("solve A.npy short.txt", 1),
+        ("solve A.npy", 2),
+        ("solve gap.csv --response y", 1),
+        ("solve gap.csv --response x", 1),
+        ("solve gap.csv --response w", 1),
+        ("solve gap.csv b.npy", 1),
+        ("solve words.csv --response a", 1),
+        ("solve zero.mtx b.npy", 1),
+        ("solve A.dat b.npy", 1),
+        ("solve A.npy b.npy --weights short.txt", 1),
+        ("solve A.npy b.npy --penalty short.txt", 1),
+        ("solve A.npy b.npy --grid 3x4", 1),
+        ("solve A.npy b.npy --lambda -1", 1),
+        ("solve A.npy b.npy --out b.npy", 1),
+        ("solve A.npy b.npy --out x.png", 1),
+        ("solve A.npy b.npy --out x.npy --report x.npy", 2),
+        ("solve A.npy b.npy --lambda discrepancy", 2),
+        ("solve A.npy b.npy --noise-norm 1", 2),
+        ("solve A.npy b.npy --steps 3", 2),
+        ("solve A.npy b.npy --boundary zero", 2),
+        ("solve A.npy b.npy --lambda discrepancy --noise-norm 1e9", 3),
+        ("solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1", 3),
+        ("demo shew", 2),
+        ("plan A.npy b.npy --response y", 2),
+        ("solve A.npy b.npy --lambda gvc", 2),
+        ("frobnicate", 2),
+    ] {
+        let output = run(&folder, line).code(code).stdout_eq("").get_output().stderr.clone();
+        all += &format!("$ wellposed {line}\n{}\n", String::from_utf8(output).unwrap());
+    }
+    snapbox::assert_data_eq!(all, str![]);
+    assert!(!folder.path().join("x.npy").exists() && !folder.path().join("x.png").exists());
+}
+
+#[test]
+fn failures_are_reported_as_json_too() {
+    let folder = folder();
+    let output =
+        run(&folder, "solve A.npy b.npy --lambda discrepancy --noise-norm 1e9 --json --report r.json").code(3).get_output().stdout.clone();
+    let printed: Value = serde_json::from_slice(&output).unwrap();
+    let written: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(printed, written);
+    assert_eq!((&printed["status"], &printed["exit_status"]), (&"failed".into(), &3.into()));
+    assert!(printed["error"].as_str().unwrap().contains("discrepancy finds no λ"));
+}
+
+#[test]
+fn files_are_overwritten_only_by_force() {
+    let folder = folder();
+    fs::write(folder.path().join("x.npy"), "precious").unwrap();
+    run(&folder, "solve A.npy b.npy --lambda 1 --out x.npy").code(1).stdout_eq("").stderr_eq(str![]);
+    assert_eq!(fs::read(folder.path().join("x.npy")).unwrap(), b"precious");
+    run(&folder, "solve A.npy b.npy --lambda 1 --out x.npy --force --quiet").success();
+    assert_close(&real(&folder, "x.npy"), &[1.0, 2.0]);
+}
+
+#[test]
+fn images_go_in_and_out() {
+    let folder = folder();
+    let n = 12;
+    // pixels column after column, so that an image that is not symmetric shows a transposition
+    let pixels: Vec<f64> = (0..n).map(|k| f64::from(k as u16 * 4369) / 65535.0).collect();
+    write(&folder, "b.png", &Array::matrix(3, 4, Numbers::Real(pixels.clone())).unwrap());
+    let identity = (0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect();
+    write(&folder, "I.npy", &Array::matrix(n, n, Numbers::Real(identity)).unwrap());
+    run(&folder, "solve I.npy b.png --lambda 0 --out x.png --quiet").success().stderr_eq("");
+    let image = read(&folder, "x.png");
+    assert_eq!((image.rows, image.columns, image.shape), (3, 4, Shape::Image));
+    for (k, pixel) in pixels.iter().enumerate() {
+        assert!((image.get(k % 3, k / 3).unwrap().re - pixel).abs() < 1e-4);
+    }
+    // differences along both axes of the grid that b has
+    let plan = json(&folder, "plan I.npy b.png --penalty first --lambda 0.1 --json");
+    assert_eq!(plan["plan"]["penalty"], "first difference on a 3×4 grid (free)");
+    run(&folder, "solve A.npy b.npy --lambda 1e-9 --out y.png --grid 1x2").success().stderr_eq(str![]);
+}
+
+/// Bidiagonal n×n, 1 on the diagonal and −1 below: too large to be written out, so that only products are left.
+fn large_sparse(folder: &TempDir, n: usize) {
+    let mut text = format!("%%MatrixMarket matrix coordinate real general\n{n} {n} {}\n", 2 * n - 1);
+    for i in 1..=n {
+        text += &format!("{i} {i} 1\n");
+        if i > 1 {
+            text += &format!("{i} {} -1\n", i - 1);
+        }
+    }
+    fs::write(folder.path().join("D.mtx"), text).unwrap();
+    write(folder, "ones.npy", &Array::vector(Numbers::Real(vec![1.0; n])));
+}
+
+#[test]
+fn sparse_matrices_stay_sparse() {
+    let folder = folder();
+    large_sparse(&folder, 5000);
+    let plan = json(&folder, "plan D.mtx --lambda 1 --json");
+    assert_eq!(plan["plan"]["storage"], "matrixfree");
+    run(&folder, "solve D.mtx ones.npy --lambda 1 --out x.npy --quiet").success();
+    let x = real(&folder, "x.npy");
+    // (DᵀD + I)x = Dᵀb, row by row; Dᵀ1 = (0, …, 0, 1)
+    for i in 0..x.len() {
+        let last = i + 1 == x.len();
+        let below = if last { 0.0 } else { x[i] - x[i + 1] };
+        let above = if i > 0 { x[i] - x[i - 1] } else { x[i] };
+        let normal = above + below + x[i] - f64::from(u8::from(last));
+        assert!(normal.abs() < 1e-12, "{i}: {normal}");
+    }
+    // asked for products, a small one is left sparse, too
+    fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 2\n").unwrap();
+    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --method cgls --json")["plan"]["storage"], "matrixfree");
+    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --json")["plan"]["storage"], "dense");
+    run(&folder, "solve S.mtx b.npy --lambda 1 --method cgls --quiet --out s.npy").success();
+    assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+}
+
+/// Whoever reads the output may stop reading.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(snapbox::cmd::cargo_bin!("wellposed"))
+        .args(["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+/// Starts the command, sends it Ctrl-C when it says that it computes, and returns its status and what it said.
+#[cfg(unix)]
+fn interrupt(folder: &Path, line: &str) -> (Option<i32>, String) {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(snapbox::cmd::cargo_bin!("wellposed"))
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    while !said.ends_with("wellposed: computing\n") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "ended before it computed: {said}");
+    }
+    // into the computation; a slow machine only makes it the same test nearer to the start
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    // to the child started above, which has not been waited for, so that its id is still its own
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    stderr.read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_iteration_leaves_what_it_has() {
+    let folder = folder();
+    // its condition is about n, so that conjugate gradients make about n steps
+    large_sparse(&folder, 60_000);
+    let (code, said) = interrupt(folder.path(), "solve D.mtx ones.npy --lambda 1e-12 --out x.npy --report r.json --verbose");
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("interrupted after"), "{said}");
+    let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report["status"], "interrupted");
+    assert_eq!(report["converged"], false);
+    let steps = report["steps"].as_u64().unwrap();
+    assert!((1..60_000).contains(&steps), "{steps}");
+    assert_eq!(real(&folder, "x.npy").len(), 60_000);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_decomposition_leaves_its_plan() {
+    let folder = folder();
+    let n = 1500;
+    let entries = (0..n * n).map(|k| ((k % 8191 * 37) as f64).sin()).collect();
+    write(&folder, "A.npy", &Array::matrix(n, n, Numbers::Real(entries)).unwrap());
+    write(&folder, "b.npy", &Array::vector(Numbers::Real(vec![1.0; n])));
+    let (code, said) = interrupt(folder.path(), "solve A.npy b.npy --method svd --threads 1 --out x.npy --report r.json --verbose");
+    assert_eq!(code, Some(130), "{said}");
+    let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!((&report["status"], &report["plan"]["method"]), (&"interrupted".into(), &"SVD".into()));
+    assert!(!folder.path().join("x.npy").exists());
+    // the files of the problem, and nothing half-written
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+}
