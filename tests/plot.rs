@@ -240,7 +240,8 @@ fn a_picture_shows_every_entry() {
     assert_eq!((&png[16..20], &png[20..24]), (&[0, 0, 0, 6][..], &[0, 0, 0, 4][..]));
     let start = 8 + 25 + 8 + 2 + 5;
     let colour = |k: usize| {
-        let place = start + (k / 6) * (3 * 6 + 1) + 1 + 3 * (k % 6);
+        // entries lie column after column, dots row by row
+        let place = start + (k % 4) * (3 * 6 + 1) + 1 + 3 * (k / 4);
         [png[place], png[place + 1], png[place + 2]]
     };
     let least = (0..24).min_by(|&i, &j| fit.x[i].total_cmp(&fit.x[j])).unwrap();

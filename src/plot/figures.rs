@@ -187,7 +187,7 @@ pub(crate) fn filtered(view: &View, lambda: f64) -> Vec<f64> {
 /// Something known about x beside the data.
 pub(crate) struct Known<'a> {
     pub truth: Option<&'a [f64]>,
-    /// Rows and columns where x is a picture, its entries row by row.
+    /// Rows and columns where x is a picture, its entries column after column.
     pub shape: Option<(usize, usize)>,
     /// x is the real part of a complex solution.
     pub complex: bool,
@@ -202,7 +202,7 @@ pub(crate) fn solution(fields: &Fields<'_>, lambda: f64, known: &Known<'_>) -> F
     if let Some((rows, columns)) = known.shape {
         let axis = |label: &str, count: usize| Axis::from(label, Scale::Linear, 0.5, count as f64 + 0.5, 0.0);
         let vertical = axis("row, from the bottom", rows);
-        let picture = Picture::new(rows, columns, x.clone());
+        let picture = picture_of(&x, rows, columns);
         let mut figure =
             Figure::new("solution", format!("Solution {what} as a picture of {rows} × {columns}"), axis("column", columns), vertical);
         figure.aspect = (rows as f64 / columns as f64).clamp(0.25, 1.0);
@@ -262,6 +262,12 @@ pub(crate) fn solution(fields: &Fields<'_>, lambda: f64, known: &Known<'_>) -> F
         })
         .collect();
     figure
+}
+
+/// x, whose entries lie column after column, as a picture.
+pub(crate) fn picture_of(x: &[f64], rows: usize, columns: usize) -> Picture {
+    let by_rows = (0..rows).flat_map(|i| (0..columns).map(move |j| j * rows + i)).map(|k| x.get(k).copied().unwrap_or(f64::NAN));
+    Picture::new(rows, columns, by_rows.collect())
 }
 
 pub(crate) fn residual(r: &[f64], complex: bool) -> Figure {

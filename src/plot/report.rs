@@ -174,7 +174,7 @@ impl Report {
         Ok(self)
     }
 
-    /// x is a picture of so many rows and columns, its entries row by row from the top.
+    /// x is a picture of so many rows and columns, its entries column after column, as the differences on a grid have them.
     ///
     /// # Errors
     /// [`Error::Shape`] when rows·columns is not n.
@@ -391,7 +391,7 @@ impl Report {
     fn figures_picture(&self) -> Option<(f64, f64)> {
         let (rows, columns) = self.shape?;
         let fields = Fields { modes: &self.modes, view: &self.view };
-        let picture = super::image::Picture::new(rows, columns, fields.solution(self.lambda));
+        let picture = figures::picture_of(&fields.solution(self.lambda), rows, columns);
         Some((picture.low, picture.high))
     }
 

@@ -176,8 +176,10 @@
     x.forEach((value, i) => {
       const place = Math.min(1, Math.max(0, (value - low) / (high - low))) * (colours.length - 1);
       const k = Math.min(Math.floor(place), colours.length - 2);
-      for (let c = 0; c < 3; c++) dots.data[4 * i + c] = Math.round(colours[k][c] * (1 - place + k) + colours[k + 1][c] * (place - k));
-      dots.data[4 * i + 3] = 255;
+      // x lies column after column
+      const dot = 4 * ((i % rows) * columns + Math.floor(i / rows));
+      for (let c = 0; c < 3; c++) dots.data[dot + c] = Math.round(colours[k][c] * (1 - place + k) + colours[k + 1][c] * (place - k));
+      dots.data[dot + 3] = 255;
     });
     context.putImageData(dots, 0, 0);
     image.setAttribute("href", canvas.toDataURL());
