@@ -6,10 +6,10 @@ use super::scale::{Axis, Scale, number};
 use super::view::{Deviation, Fields, KOLMOGOROV, View, cumulative_periodogram};
 use crate::solution::Criterion;
 
-/// Criteria are drawn up to this many times their smallest value: minima would not be seen on a longer axis.
+/// Criteria are drawn up to at most this many times their smallest value: minima would not be seen on a longer axis.
 const CRITERION_UP_TO: f64 = 30.0;
-/// Unknowns whose path is drawn.
-pub(crate) const PATHS: usize = 24;
+/// Unknowns whose path is drawn: as many as there are pairs of colour and pattern.
+pub(crate) const PATHS: usize = 16;
 /// Marks of a Picard plot; of more values some are picked.
 const MARKS: usize = 1500;
 
@@ -81,9 +81,9 @@ pub(crate) fn criteria(criteria: &[&Criterion], range: Option<(f64, f64)>, lambd
         let places: Vec<String> =
             criterion.minima.iter().map(|&(lambda, value)| format!("{} (value {})", number(lambda), number(value))).collect();
         words.push(match places.as_slice() {
-            [] => format!("{} has no minimum inside the range searched; its smallest value is {}.", criterion.rule, number(least)),
-            [one] => format!("{} has one minimum, at λ = {one}.", criterion.rule),
-            all => format!("{} has {} local minima, at λ = {}.", criterion.rule, all.len(), all.join(", ")),
+            [] => format!("{}: no minimum inside the range searched; the smallest value is {}.", criterion.rule, number(least)),
+            [one] => format!("{}: one minimum, at λ = {one}.", criterion.rule),
+            all => format!("{}: {} local minima, at λ = {}.", criterion.rule, all.len(), all.join(", ")),
         });
         rows.extend(criterion.evaluated.iter().filter(|p| inside(p.0)).map(|&(lambda, value)| vec![k as f64 + 1.0, lambda, value]));
         lines.push((criterion.rule, points, minima));
@@ -92,9 +92,14 @@ pub(crate) fn criteria(criteria: &[&Criterion], range: Option<(f64, f64)>, lambd
         Some((low, high)) => vec![low, high],
         None => lines.iter().flat_map(|(_, points, _)| points.iter().map(|p| p.0)).collect(),
     };
-    let most = lines.iter().flat_map(|(_, points, _)| points.iter().map(|p| p.1)).fold(1.0, f64::max).clamp(1.5, CRITERION_UP_TO);
+    // every criterion grows without end for large λ; what it does below its minimum is to be seen
+    let plateau = |(_, points, _): &(_, Vec<(f64, f64)>, _)| {
+        let best = points.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0.0, |p| p.0);
+        points.iter().filter(|p| p.0 <= best).map(|p| p.1).fold(1.0, f64::max)
+    };
+    let most = (1.0 + 2.5 * (lines.iter().map(plateau).fold(1.0, f64::max) - 1.0)).clamp(1.3, CRITERION_UP_TO);
     let x = Axis::of("λ", Scale::Log, xs, 0.0);
-    let y = Axis::from("criterion ÷ its smallest value", Scale::Log, 0.93, most, 0.0);
+    let y = Axis::from("criterion ÷ its smallest value", Scale::Log, most.powf(-0.08), most, 0.0);
     let title = match lines.as_slice() {
         [(rule, ..)] => format!("Criterion: {rule}"),
         _ => "Criteria and their minima".into(),
