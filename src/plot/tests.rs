@@ -162,6 +162,22 @@ fn modes_give_the_solution_its_residual_and_its_variance() {
     }
 }
 
+/// A singular value that is rounding is not inverted, whatever λ is.
+#[test]
+fn rounding_is_left_out_as_the_engine_leaves_it_out() {
+    let mut random = Random::new(9);
+    let mut a: Vec<f64> = random.scalars(9 * 4);
+    for i in 0..9 {
+        a[27 + i] = a[i] - a[9 + i];
+    }
+    let b: Vec<f64> = random.scalars(9);
+    let factor = Problem::new(&DenseView::column_major(&a, 9, 4).unwrap()).factorize().unwrap();
+    let modes = only(factor.modes(&b).unwrap());
+    let view = view(&factor, &b).unwrap();
+    let fit = factor.solve(&b, 1e-60).unwrap();
+    close(&Fields { modes: &modes, view: &view }.solution(1e-60), &fit.x, 1e-12, "rank 3 of 4");
+}
+
 /// Real parts of a complex problem.
 #[test]
 fn complex_modes_are_the_real_parts() {

@@ -196,10 +196,16 @@ impl Fields<'_> {
         self.modes.limit.len()
     }
 
+    /// σᵢ; 0 for what is rounding and would be amplified at this damping, as the engines take it.
+    fn values(&self, damping: f64) -> impl Iterator<Item = f64> {
+        let floor = self.view.floor * self.view.unit_value;
+        self.modes.values.iter().map(move |&value| if value <= floor && damping < floor { 0.0 } else { value })
+    }
+
     pub fn solution(&self, lambda: f64) -> Vec<f64> {
         let mut x = self.modes.limit.clone();
         let n = self.unknowns();
-        for (k, (&value, &beta)) in self.modes.values.iter().zip(&self.modes.coefficients).enumerate() {
+        for (k, (value, &beta)) in self.values(lambda.sqrt()).zip(&self.modes.coefficients).enumerate() {
             let weight = damped_coefficient(value, lambda.sqrt()) * beta;
             for (x, &y) in x.iter_mut().zip(&self.modes.solution[k * n..(k + 1) * n]) {
                 *x += weight * y;
@@ -211,7 +217,7 @@ impl Fields<'_> {
     pub fn residual(&self, lambda: f64) -> Vec<f64> {
         let mut r = self.modes.residual.clone();
         let m = r.len();
-        for (k, (&value, &beta)) in self.modes.values.iter().zip(&self.modes.coefficients).enumerate() {
+        for (k, (value, &beta)) in self.values(lambda.sqrt()).zip(&self.modes.coefficients).enumerate() {
             let weight = filter(value, lambda.sqrt()).0 * beta;
             for (r, &u) in r.iter_mut().zip(&self.modes.data[k * m..(k + 1) * m]) {
                 *r -= weight * u;
@@ -234,7 +240,7 @@ impl Fields<'_> {
                 *v += u / lambda;
             }
         }
-        for (k, &value) in self.modes.values.iter().enumerate() {
+        for (k, value) in self.values(damping).enumerate() {
             let weight = match self.kind() {
                 Deviation::Posterior => 1.0 / value.hypot(damping),
                 Deviation::Sampling => damped_coefficient(value, damping),

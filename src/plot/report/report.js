@@ -29,6 +29,9 @@
     return ratio / (damping * (1 + ratio * ratio));
   };
 
+  // what is rounding counts as 0 for a damping below it
+  const effective = (value, damping, floor) => (value <= floor && damping < floor ? 0 : value);
+
   const at = (lambda) => {
     const damping = Math.sqrt(lambda) / data.unitValue;
     let rho = data.outside * data.outside;
@@ -36,7 +39,7 @@
     let kept = 0;
     let left = 0;
     data.values.forEach((sigma, i) => {
-      const value = sigma <= data.floor && damping < data.floor ? 0 : sigma;
+      const value = effective(sigma, damping, data.floor);
       const [phi, f] = filter(value, damping);
       rho += (f * data.coefficients[i]) ** 2;
       eta += (damped(value, damping) * data.coefficients[i]) ** 2;
@@ -64,16 +67,21 @@
     });
     return out;
   };
-  const solution = (lambda) =>
-    sum(modes.limit, modes.solution, modes.values.map((v, k) => damped(v, Math.sqrt(lambda)) * modes.coefficients[k] * modes.scales[k]));
-  const residual = (lambda) =>
-    sum(modes.residual, modes.data, modes.values.map((v, k) => -filter(v, Math.sqrt(lambda))[0] * modes.coefficients[k]));
+  const values = (damping) => modes.values.map((v) => effective(v, damping, data.floor * data.unitValue));
+  const solution = (lambda) => {
+    const damping = Math.sqrt(lambda);
+    return sum(modes.limit, modes.solution, values(damping).map((v, k) => damped(v, damping) * modes.coefficients[k] * modes.scales[k]));
+  };
+  const residual = (lambda) => {
+    const damping = Math.sqrt(lambda);
+    return sum(modes.residual, modes.data, values(damping).map((v, k) => -filter(v, damping)[0] * modes.coefficients[k]));
+  };
   const deviation = (now) => {
     const noise = now.residual / Math.sqrt(now.trace);
     if (!(modes.real && now.trace > 1e-6 * data.rows && Number.isFinite(noise))) return null;
     const n = modes.n;
     const variance = modes.free.map((v, i) => v + (modes.posterior ? modes.unseen[i] / now.lambda : 0));
-    modes.values.forEach((value, k) => {
+    values(now.damping).forEach((value, k) => {
       const weight = (modes.posterior ? 1 / Math.hypot(value, now.damping) : damped(value, now.damping)) * modes.scales[k];
       for (let i = 0; i < n; i++) variance[i] += (weight * modes.solution[k * n + i]) ** 2;
     });
