@@ -129,6 +129,12 @@ impl<T: Scalar> Factorization<T> {
         Ok(B::each(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect()))
     }
 
+    /// x and the residual of each right-hand side as sums over the directions of the decomposition.
+    #[cfg(feature = "plot")]
+    pub(crate) fn modes<B: Data<T> + ?Sized>(&self, b: &B) -> Result<Vec<crate::run::Modes>> {
+        T::modes(&self.kept, b.view())
+    }
+
     /// What was decomposed, and how.
     pub fn plan(&self) -> &Plan {
         &self.kept.plan

@@ -68,7 +68,8 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra` and `rayon` (default), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra` and `rayon` (default), `plot` (figures and a report that shows them; `png` for pictures),
+//! `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;
@@ -88,6 +89,8 @@ pub mod method;
 pub mod operator;
 pub mod penalty;
 pub mod plan;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod problem;
 pub(crate) mod random;
 pub(crate) mod refusal;

@@ -12,6 +12,7 @@ const ROWS: &[(&str, u8)] = &[
     // on top of the public interface
     ("lib", 8),
     ("strategies", 8),
+    ("plot", 8),
     // facade
     ("ridge", 7),
     ("problem", 7),

@@ -1,5 +1,8 @@
 //! One decomposition with its change of variables: standard form, core, and the curves that the rules see.
 
+#[cfg(feature = "plot")]
+pub(crate) mod modes;
+
 use super::bidiagonal::BidiagonalCore;
 use super::gsvd_core::GsvdCore;
 use super::svd::SvdCore;

@@ -76,6 +76,24 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
         Some(self.gsvd.u.as_ref())
     }
 
+    #[cfg(feature = "plot")]
+    fn directions(&self) -> Option<super::Directions<T>> {
+        let Gsvd { u, c, s, x, .. } = &self.gsvd;
+        // γ = c/s beyond the range is a direction that the penalty does not see
+        let (places, free_places): (Vec<usize>, Vec<usize>) = (0..u.ncols()).partition(|&i| (c[i] / s[i]).is_finite());
+        let unseen: Vec<usize> = (u.ncols()..x.ncols()).collect();
+        let columns = |places: &[usize], divisor: &[f64]| {
+            Mat::from_fn(x.nrows(), places.len(), |i, j| x[(i, places[j])].scale(T::Real::from_f64(1.0 / divisor[places[j]])))
+        };
+        Some(super::Directions {
+            penalised: columns(&places, s),
+            free: columns(&free_places, c),
+            unseen: super::Unseen::Columns(columns(&unseen, s)),
+            places,
+            free_places,
+        })
+    }
+
     fn penalised(&self) -> Option<&[usize]> {
         Some(&self.penalised)
     }

@@ -49,6 +49,30 @@ impl<T> From<Mat<T>> for Answer<T> {
     }
 }
 
+/// The answer as a sum: z(d) = Σ yᵢ·βᵢσᵢ/(σᵢ² + d²) + Σ fⱼ·βⱼ.
+#[cfg(feature = "plot")]
+pub(crate) struct Directions<T> {
+    /// yᵢ, n̄×r, in the order of the finite values.
+    pub penalised: Mat<T>,
+    /// Rows of the coefficients (and columns of U) that belong to them.
+    pub places: Vec<usize>,
+    /// fⱼ: what no λ moves.
+    pub free: Mat<T>,
+    /// Rows of the coefficients that belong to them.
+    pub free_places: Vec<usize>,
+    /// The directions that A does not see.
+    pub unseen: Unseen<T>,
+}
+
+/// Directions that only the penalty sees, scaled to a penalty norm of 1.
+#[cfg(feature = "plot")]
+pub(crate) enum Unseen<T> {
+    /// What the orthonormal columns of `penalised` leave of all z.
+    Complement,
+    /// These columns.
+    Columns(Mat<T>),
+}
+
 /// A decomposition of Ā that answers every λ.
 pub(crate) trait Core<T: Scalar>: Send + Sync {
     /// Takes right-hand sides (m̄×k) into the coordinates of the decomposition.
@@ -57,6 +81,11 @@ pub(crate) trait Core<T: Scalar>: Send + Sync {
     fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>>;
     /// U, where it was computed.
     fn basis(&self) -> Option<MatRef<'_, T>> {
+        None
+    }
+    /// What the answer is made of, where singular vectors were computed.
+    #[cfg(feature = "plot")]
+    fn directions(&self) -> Option<Directions<T>> {
         None
     }
     /// Which columns of U are penalised, where not all are.

@@ -70,6 +70,17 @@ impl<T: Scalar> Core<T> for SvdCore<T> {
         Some(self.svd.u.as_ref())
     }
 
+    #[cfg(feature = "plot")]
+    fn directions(&self) -> Option<super::Directions<T>> {
+        Some(super::Directions {
+            penalised: linalg::copy(self.svd.v.as_ref()),
+            places: (0..self.values.len()).collect(),
+            free: linalg::zeros(self.svd.v.nrows(), 0),
+            free_places: Vec::new(),
+            unseen: super::Unseen::Complement,
+        })
+    }
+
     fn least_damping(&self) -> f64 {
         self.tolerance * self.values.first().copied().unwrap_or(0.0)
     }

@@ -22,9 +22,9 @@ use crate::warning::Warning;
 
 /// A decomposition that outlives the caller's A.
 pub struct Kept<T: Scalar> {
-    reduced: Reduced<'static, T>,
-    decomposed: Decomposed<'static, T>,
-    engine: Engine,
+    pub(super) reduced: Reduced<'static, T>,
+    pub(super) decomposed: Decomposed<'static, T>,
+    pub(super) engine: Engine,
     require_full_rank: bool,
     general_penalty: bool,
     pub(crate) plan: Plan,
@@ -154,7 +154,7 @@ impl<T: Scalar> Kept<T> {
         Ok((data, Decomposed::spectra(prepared)))
     }
 
-    fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
+    pub(super) fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
         check_choice(Some(choice))?;
         check_right_hand_sides(b, self.plan.rows, self.reduced.threads)
     }

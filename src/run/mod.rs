@@ -7,9 +7,13 @@
 mod dense;
 mod few;
 mod kept;
+#[cfg(feature = "plot")]
+mod modes;
 mod products;
 
 pub use kept::Kept;
+#[cfg(feature = "plot")]
+pub use modes::Modes;
 
 use crate::check::{check, check_data};
 use crate::choose::{Engine, Facts, Need, Route, choose};
@@ -52,6 +56,11 @@ pub trait Engines: Sized {
     fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>>
     where
         Self: Scalar;
+    /// x and the residual as sums over the directions of the decomposition, for each right-hand side.
+    #[cfg(feature = "plot")]
+    fn modes(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Modes>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -74,6 +83,10 @@ macro_rules! engines {
             }
             fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
                 kept.curves(b.matrix(), lambdas)
+            }
+            #[cfg(feature = "plot")]
+            fn modes(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Modes>> {
+                kept.modes(b.matrix())
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;

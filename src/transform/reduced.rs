@@ -106,6 +106,13 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
     }
 
+    /// The powers of two that take directions of the reduced problem to those that go with the caller's singular values and
+    /// coefficients: of a penalised direction, and of one that the penalty does not see.
+    #[cfg(feature = "plot")]
+    pub fn direction_exponents(&self) -> (i32, i32) {
+        (self.penalty_exponent, self.whitening.exponent)
+    }
+
     pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
         let (m, k) = b.shape();
         let image = |i: usize| self.prior.as_ref().map_or(T::ZERO, |(_, image)| image[i]);
