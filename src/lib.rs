@@ -79,6 +79,7 @@ pub mod error;
 pub(crate) mod extended;
 pub(crate) mod factor;
 pub mod factorization;
+pub(crate) mod fourier;
 mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
