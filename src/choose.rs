@@ -3,6 +3,7 @@
 //! | asked | A | λ | engine | if it refuses |
 //! |---|---|---|---|---|
 //! | a method by name | any | any | that method | an error that names the way out |
+//! | Auto | diagonalised together with L by a fast transform | any but a rule that needs leverages | that transform | |
 //! | Auto | only products | a number | CGLS | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
@@ -17,6 +18,7 @@
 
 use crate::error::{Error, Result};
 use crate::method::Method;
+use crate::operator::Basis;
 
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
@@ -31,6 +33,8 @@ pub(crate) struct Facts {
     pub entries: bool,
     /// Few unknowns and no option: [`small`](crate::factor::small) applies.
     pub few: bool,
+    /// A transform that diagonalises A and L.
+    pub basis: Option<Basis>,
     pub need: Need,
 }
 
@@ -59,6 +63,7 @@ pub(crate) enum Engine {
     Gsvd,
     Bidiagonal,
     Tridiagonal,
+    Transform,
     Cgls,
 }
 
@@ -81,6 +86,7 @@ impl Engine {
             Engine::Gsvd => Method::Gsvd.name(),
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
+            Engine::Transform => Method::Transform.name(),
             Engine::Cgls => "CGLS",
         }
     }
@@ -93,6 +99,18 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let route = |engines, why| Route { engines, spectrum: None, why };
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
+    if facts.need != Leverages
+        && let (Method::Auto | Method::Transform, Some(basis)) = (method, facts.basis)
+    {
+        return Ok(route(&[Transform], basis.why()));
+    }
+    if let Method::Transform = method {
+        return Err(Error::Unsupported {
+            what: "the fast transform",
+            with: "this problem: no transform is known that diagonalises A and L (or the rule needs leverages, or rows have different weights, or there is an intercept)",
+            instead: "use Method::Auto or Method::Cgls",
+        });
+    }
     if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
         return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
     }
@@ -121,7 +139,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Gsvd, _) => route(&[Gsvd], "asked for"),
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
-        (Method::Cgls(_), _) => unreachable_combination()?,
+        (Method::Cgls(_) | Method::Transform, _) => unreachable_combination()?,
     })
 }
 

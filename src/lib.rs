@@ -80,6 +80,7 @@ pub mod error;
 pub(crate) mod extended;
 pub(crate) mod factor;
 pub mod factorization;
+pub(crate) mod fourier;
 pub mod gallery;
 mod interop;
 pub(crate) mod krylov;

@@ -45,6 +45,10 @@ pub enum Method {
     /// mn² + 4n³/3: the cheapest path, for moderately conditioned A. Solutions are refined as with
     /// [`Cholesky`](Method::Cholesky); where the squared singular values cannot be told from rounding it refuses.
     Tridiagonal,
+    /// A fast transform that diagonalises A and L together: FFT for a periodic convolution, cosine transform for a reflective
+    /// one with a symmetric kernel, the SVDs of the factors for a Kronecker product. Every λ and any rule at O(n) each
+    /// after one transform; all the digits that κ leaves. Only for problems whose operator and penalty say so.
+    Transform,
     /// Conjugate gradients on the normal equations without forming them: only products with A, Aᴴ, L and Lᴴ. For sparse,
     /// structured and matrix-free operators. Two products with A a step; the steps grow with κ. All the digits that κ
     /// leaves when run to rounding level, fewer with a larger tolerance.
@@ -62,6 +66,7 @@ impl Method {
             Method::Gsvd => "GSVD",
             Method::Bidiagonal => "bidiagonalization",
             Method::Tridiagonal => "tridiagonalization",
+            Method::Transform => "fast transform",
             Method::Cgls(_) => "CGLS",
         }
     }

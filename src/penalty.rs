@@ -3,7 +3,7 @@
 use crate::data::Data;
 use crate::error::{Error, Result, Size};
 use crate::operator::difference::{Boundary, Differences};
-use crate::operator::{Operator, algebra};
+use crate::operator::{Grid, Operator, algebra};
 use crate::scalar::{Real, Scalar};
 use std::borrow::Cow;
 
@@ -31,6 +31,8 @@ enum Kind<'a, T: Scalar> {
     Diagonal(Vec<T::Real>),
     Difference { order: Order, boundary: Boundary },
     Difference2d { order: Order, rows: usize, columns: usize, boundary: Boundary },
+    Gradient { grid: Grid, boundary: Boundary },
+    Laplacian { grid: Grid, boundary: Boundary },
     Matrix(&'a dyn Operator<Scalar = T>),
     Sum(Vec<(f64, Penalty<'a, T>)>),
 }
@@ -93,6 +95,28 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         Self { kind: Kind::Difference2d { order: Order::Second, rows, columns, boundary } }
     }
 
+    /// Squared gradient on a grid of one to three dimensions, with its spacing. Constants are unpenalised, unless the boundary is
+    /// zero.
+    ///
+    /// ```
+    /// use wellposed::operator::{Boundary, Grid};
+    /// use wellposed::{DenseView, Penalty, Problem};
+    ///
+    /// let a = DenseView::column_major(&[1.0; 12], 1, 12)?;
+    /// let grid = Grid::new(&[3, 2, 2])?.spacing(&[1.0, 1.0, 5.0])?;
+    /// let fit = Problem::new(&a).penalty(Penalty::gradient(&grid, Boundary::Free)).solve(&[24.0], 0.1)?;
+    /// assert!(fit.x.iter().all(|x| (x - 2.0).abs() < 1e-9));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn gradient(grid: &Grid, boundary: Boundary) -> Self {
+        Self { kind: Kind::Gradient { grid: grid.clone(), boundary } }
+    }
+
+    /// Squared Laplacian on a grid of one to three dimensions, with its spacing; not for [`Boundary::Free`].
+    pub fn laplacian(grid: &Grid, boundary: Boundary) -> Self {
+        Self { kind: Kind::Laplacian { grid: grid.clone(), boundary } }
+    }
+
     /// ‖Lz‖² for a p×n matrix or operator L of any shape and rank.
     pub fn matrix<L: Operator<Scalar = T>>(l: &'a L) -> Self {
         Self { kind: Kind::Matrix(l) }
@@ -115,6 +139,8 @@ impl<'a, T: Scalar> Penalty<'a, T> {
             Kind::Diagonal(_) => return Cow::Borrowed("diagonal"),
             Kind::Difference { order, boundary } => format!("{} ({boundary})", order.name()),
             Kind::Difference2d { order, rows, columns, boundary } => format!("{} on a {rows}×{columns} grid ({boundary})", order.name()),
+            Kind::Gradient { grid, boundary } => format!("gradient on a grid of {grid} points ({boundary})"),
+            Kind::Laplacian { grid, boundary } => format!("Laplacian on a grid of {grid} points ({boundary})"),
             Kind::Matrix(l) => format!("{}×{} matrix", l.shape().0, l.shape().1),
             Kind::Sum(terms) => format!("sum of {} terms", terms.len()),
         })
@@ -164,6 +190,8 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                     _ => Differences::<T>::on_grid(order.degree(), *rows, *columns, *boundary),
                 }))
             }
+            Kind::Gradient { grid, boundary } => Resolved::Operator(Box::new(of_size(grid, n)?.gradient::<T>(*boundary))),
+            Kind::Laplacian { grid, boundary } => Resolved::Operator(Box::new(of_size(grid, n)?.laplacian::<T>(*boundary)?)),
             Kind::Matrix(l) => {
                 if l.shape().1 != n {
                     return Err(Error::Shape {
@@ -195,6 +223,19 @@ impl<'a, T: Scalar> Penalty<'a, T> {
             }
         })
     }
+}
+
+/// The grid, if it has n points.
+fn of_size(grid: &Grid, n: usize) -> Result<&Grid> {
+    if grid.points() == n {
+        return Ok(grid);
+    }
+    Err(Error::Shape {
+        what: "the grid of the penalty",
+        found: Size::Length(grid.points()),
+        expected: Size::Length(n),
+        hint: "the points of the grid must be the unknowns",
+    })
 }
 
 impl<T: Scalar> core::fmt::Debug for Penalty<'_, T> {

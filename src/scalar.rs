@@ -24,6 +24,7 @@ mod sealed {
 pub trait Scalar:
     sealed::Sealed
     + crate::linalg::Kernels
+    + crate::fourier::Fourier
     + crate::run::Engines
     + Copy
     + Send
@@ -45,6 +46,8 @@ pub trait Scalar:
 {
     /// The type of its modulus.
     type Real: Real;
+    /// The complex type of the same precision.
+    type Complex: Scalar<Real = Self::Real, Complex = Self::Complex>;
     /// Whether it has an imaginary part.
     const IS_COMPLEX: bool;
     /// 0.
@@ -107,9 +110,10 @@ pub(crate) fn times_power_of_two<T: Scalar>(value: T, exponent: i32) -> T {
 }
 
 macro_rules! real {
-    ($type:ident) => {
+    ($type:ident, $complex:ident) => {
         impl Scalar for $type {
             type Real = $type;
+            type Complex = $complex;
             const IS_COMPLEX: bool = false;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -170,13 +174,14 @@ macro_rules! real {
         }
     };
 }
-real!(f32);
-real!(f64);
+real!(f32, c32);
+real!(f64, c64);
 
 macro_rules! complex {
     ($type:ident, $real:ident) => {
         impl Scalar for $type {
             type Real = $real;
+            type Complex = $type;
             const IS_COMPLEX: bool = true;
             const ZERO: Self = $type { re: 0.0, im: 0.0 };
             const ONE: Self = $type { re: 1.0, im: 0.0 };

@@ -41,6 +41,7 @@ const ROWS: &[(&str, u8)] = &[
     // ground
     ("scalar", 1),
     ("linalg", 1),
+    ("fourier", 1),
     ("extended", 1),
     ("random", 1),
     ("error", 1),
@@ -63,11 +64,15 @@ const WITHIN: &[(&str, &str)] = &[
     ("description", "penalty"),
     ("description", "method"),
     ("linalg", "scalar"),
+    ("fourier", "scalar"),
+    ("fourier", "linalg"),
     ("extended", "linalg"),
     ("extended", "scalar"),
     ("random", "scalar"),
     // `Scalar: Kernels`: each kernel is generated once for each scalar type
     ("scalar", "linalg"),
+    // `Scalar: Fourier`, the same
+    ("scalar", "fourier"),
 ];
 
 /// The one arrow that points up: `Scalar: Engines`, so that whole solves are generated once, in the library, and not in

@@ -1,7 +1,7 @@
 //! Decompose once: what is left of A when the expensive step is done.
 //!
 //! Two kinds of engine live here. A [`Core`] keeps a decomposition of Ā and answers every λ from it (SVD, GSVD,
-//! bidiagonal, tridiagonal); [`cholesky`] and [`qr`] factor the matrix of one λ. An engine that cannot keep its digits
+//! bidiagonal, tridiagonal, fast transforms); [`cholesky`] and [`qr`] factor the matrix of one λ. An engine that cannot keep its digits
 //! returns a [`Refusal`], and the problem goes to the next one in the plan.
 
 pub(crate) mod band;
@@ -18,6 +18,7 @@ pub(crate) mod refine;
 pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;
+pub(crate) mod transform;
 pub(crate) mod tridiagonal;
 pub(crate) mod tridiagonal_ql;
 

@@ -11,10 +11,12 @@
 
 mod condition;
 mod kernels;
+mod parts;
 mod sweeps;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
+pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 
 use crate::scalar::{Scalar, c32, c64};

@@ -8,10 +8,10 @@
 //!
 //! Entries are shown where a view can show them without a copy: a factor of 1, a stack of one block. Otherwise the operator offers only products, even when its parts have entries.
 
-use super::{Entries, Operator};
+use super::{Basis, Diagonalization, Entries, Operator};
 use crate::error::{Error, Result, Size};
 use crate::linalg;
-use crate::scalar::Scalar;
+use crate::scalar::{Real, Scalar};
 use std::sync::Mutex;
 
 /// Norms and dot products of the range are those of the part that owns it.
@@ -81,6 +81,13 @@ impl<O: Operator> Operator for Scaled<O, O::Scalar> {
     fn entries(&self) -> Entries<'_, O::Scalar> {
         if self.factor == O::Scalar::ONE { self.operator.entries() } else { Entries::None }
     }
+    fn diagonalization(&self) -> Option<Diagonalization<'_, O::Scalar>> {
+        Some(self.operator.diagonalization()?.scaled(self.factor))
+    }
+    fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
+        let factor = self.factor.modulus().to_f64();
+        Some(self.operator.diagonal_in(basis)?.into_iter().map(|value| factor * value).collect())
+    }
     range_of!(operator);
 }
 
@@ -118,7 +125,7 @@ pub struct Sum<A, B> {
     b: B,
 }
 
-fn add<T: Scalar>(to: &mut [T], values: &[T]) {
+pub(super) fn add<T: Scalar>(to: &mut [T], values: &[T]) {
     for (to, &value) in to.iter_mut().zip(values) {
         *to += value;
     }
@@ -342,6 +349,14 @@ impl<O: Operator> Operator for Stack<O> {
     fn entries(&self) -> Entries<'_, O::Scalar> {
         if let [only] = &self.blocks[..] { only.entries() } else { Entries::None }
     }
+    fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
+        let mut values = self.blocks[0].diagonal_in(basis)?;
+        for block in &self.blocks[1..] {
+            let more = block.diagonal_in(basis)?;
+            values.iter_mut().zip(&more).for_each(|(value, more)| *value = value.hypot(*more));
+        }
+        Some(values)
+    }
     fn global_rows(&self) -> usize {
         self.blocks.iter().map(Operator::global_rows).sum()
     }
@@ -391,5 +406,10 @@ impl<T: Scalar> Operator for Diagonal<T> {
         for ((x, &y), &d) in x.iter_mut().zip(y).zip(&self.d) {
             *x = d.conj() * y;
         }
+    }
+    /// A multiple of the identity is diagonal in every basis.
+    fn diagonal_in(&self, _: &Basis) -> Option<Vec<f64>> {
+        let first = *self.d.first()?;
+        self.d.iter().all(|&d| d == first).then(|| vec![first.modulus().to_f64(); self.d.len()])
     }
 }

@@ -1,19 +1,23 @@
 //! First and second differences along a line or on a grid: the L of smoothness penalties. Never stored.
 //!
-//! | | free | zero | periodic |
-//! |---|---|---|---|
-//! | first, row | [−1, 1] | [−1, 1] | [−1, 1] |
-//! | first, shape | (n−1)×n | (n+1)×n | n×n |
-//! | second, row | [1, −2, 1] | [1, −2, 1] | [1, −2, 1] |
-//! | second, shape | (n−2)×n | n×n | n×n |
-//! | null space | constants (second: straight lines) | 0 | constants |
+//! | | free | zero | periodic | reflective |
+//! |---|---|---|---|---|
+//! | first, row | [−1, 1] | [−1, 1] | [−1, 1] | [−1, 1] |
+//! | first, shape | (n−1)×n | (n+1)×n | n×n | (n−1)×n |
+//! | second, row | [1, −2, 1] | [1, −2, 1] | [1, −2, 1] | [1, −2, 1], at the ends [−1, 1] |
+//! | second, shape | (n−2)×n | n×n | n×n | n×n |
+//! | null space | constants (second: straight lines) | 0 | constants | constants |
+//!
+//! Periodic differences are diagonal in the Fourier basis; reflective ones, and free first differences, in that of the
+//! cosine transform.
 //!
 //! A line that is too short for a single row of a free difference has an operator of 0 rows. On a periodic line of one
 //! point each neighbour is the point itself, so that its difference is 0.
 //!
 //! A product costs one or two additions an entry, and allocates nothing.
 
-use super::Operator;
+use super::diagonal::{over_plane, squared_frequencies};
+use super::{Basis, Operator};
 use crate::scalar::{Real, Scalar};
 use core::fmt;
 use core::marker::PhantomData;
@@ -37,6 +41,8 @@ pub enum Boundary {
     Zero,
     /// The other end: the last value is the left neighbour of the first.
     Periodic,
+    /// The mirror image, the end between two equal values: first differences across the ends are 0 and have no row.
+    Reflective,
 }
 
 impl fmt::Display for Boundary {
@@ -45,6 +51,7 @@ impl fmt::Display for Boundary {
             Boundary::Free => "free",
             Boundary::Zero => "zero",
             Boundary::Periodic => "periodic",
+            Boundary::Reflective => "reflective",
         })
     }
 }
@@ -163,10 +170,35 @@ impl<T: Scalar> Operator for Differences<T> {
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
         let (along, across) = y.split_at(self.first.outputs());
         x.fill(T::ZERO);
-        self.first.add_adjoint(along, x);
+        self.first.add_adjoint(1.0, along, x);
         if let Some(axis) = self.second {
-            axis.add_adjoint(across, x);
+            axis.add_adjoint(1.0, across, x);
         }
+    }
+    fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
+        let second = self.second.map_or(1, |axis| axis.n);
+        let (cosine, shape) = match *basis {
+            Basis::Fourier { rows, columns } => (false, (rows, columns)),
+            Basis::Cosine { rows, columns } => (true, (rows, columns)),
+            _ => return None,
+        };
+        // a line may lie along either side of a basis of one row or one column
+        let turned = self.second.is_none() && shape == (1, self.first.n);
+        let squares = |axis: &Axis| -> Option<Vec<f64>> {
+            let squares = squared_frequencies(axis.n, cosine);
+            match (axis.boundary, axis.degree) {
+                (Boundary::Periodic, 1) if !cosine => Some(squares),
+                (Boundary::Free | Boundary::Reflective, 1) if cosine => Some(squares),
+                (Boundary::Periodic, 2) if !cosine => Some(squares.into_iter().map(|square| square * square).collect()),
+                (Boundary::Reflective, 2) if cosine => Some(squares.into_iter().map(|square| square * square).collect()),
+                _ => None,
+            }
+        };
+        if shape != (self.first.n, second) && !turned {
+            return None;
+        }
+        let across = self.second.as_ref().map_or_else(|| Some(vec![0.0]), squares)?;
+        Some(over_plane(&squares(&self.first)?, &across))
     }
 }
 
@@ -175,16 +207,16 @@ impl<T: Scalar> Operator for Differences<T> {
 /// Seen this way, the inner rows of both axes are the same loop over contiguous memory: the neighbour of entry t is
 /// entry t + `inner`.
 #[derive(Debug, Clone, Copy)]
-struct Axis {
-    degree: usize,
-    boundary: Boundary,
+pub(super) struct Axis {
+    pub(super) degree: usize,
+    pub(super) boundary: Boundary,
     outer: usize,
-    n: usize,
+    pub(super) n: usize,
     inner: usize,
 }
 
 impl Axis {
-    fn new(degree: usize, boundary: Boundary, outer: usize, n: usize, inner: usize) -> Self {
+    pub(super) fn new(degree: usize, boundary: Boundary, outer: usize, n: usize, inner: usize) -> Self {
         assert!(degree == 1 || degree == 2, "first and second differences only");
         Self { degree, boundary, outer, n, inner }
     }
@@ -193,19 +225,20 @@ impl Axis {
     fn rows(&self) -> usize {
         match (self.boundary, self.degree) {
             (Boundary::Free, degree) => self.n.saturating_sub(degree),
+            (Boundary::Reflective, 1) => self.n.saturating_sub(1),
             (Boundary::Zero, 1) => self.n.saturating_add(1),
-            (Boundary::Zero | Boundary::Periodic, _) => self.n,
+            (Boundary::Zero | Boundary::Periodic | Boundary::Reflective, _) => self.n,
         }
     }
 
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.outer.saturating_mul(self.rows()).saturating_mul(self.inner)
     }
 
     /// How far the first value that row 0 sees lies before the line.
     fn lead(&self) -> usize {
         match (self.boundary, self.degree) {
-            (Boundary::Zero, _) | (Boundary::Periodic, 2) => 1,
+            (Boundary::Zero, _) | (Boundary::Periodic | Boundary::Reflective, 2) => 1,
             _ => 0,
         }
     }
@@ -228,6 +261,10 @@ impl Axis {
                 let position = (row + tap) as isize - lead as isize;
                 let value = match self.boundary {
                     Boundary::Periodic => usize::try_from(position.rem_euclid(n as isize)).ok(),
+                    // a line has n ≥ 1 values where it has edges, and no row reaches beyond the first image
+                    Boundary::Reflective => {
+                        usize::try_from(if position < 0 { -1 - position } else { position.min(2 * n as isize - 1 - position) }).ok()
+                    }
                     Boundary::Free | Boundary::Zero => usize::try_from(position).ok().filter(|&value| value < n),
                 };
                 value.map(|value| (row, value, coefficient))
@@ -235,7 +272,7 @@ impl Axis {
         })
     }
 
-    fn apply<T: Scalar>(&self, x: &[T], y: &mut [T]) {
+    pub(super) fn apply<T: Scalar>(&self, x: &[T], y: &mut [T]) {
         let (length, width, inner) = (self.n * self.inner, self.rows() * self.inner, self.inner);
         let (start, core) = (self.lead() * inner, self.core() * inner);
         for line in 0..self.outer {
@@ -260,19 +297,19 @@ impl Axis {
         }
     }
 
-    /// x ← x + Dᴴy.
-    fn add_adjoint<T: Scalar>(&self, y: &[T], x: &mut [T]) {
+    /// x ← x + factor·Dᴴy.
+    pub(super) fn add_adjoint<T: Scalar>(&self, factor: f64, y: &[T], x: &mut [T]) {
         let (length, width, inner) = (self.n * self.inner, self.rows() * self.inner, self.inner);
         let (start, core) = (self.lead() * inner, self.core() * inner);
         for line in 0..self.outer {
             let (x, y) = (&mut x[line * length..][..length], &y[line * width..][..width]);
             if core > 0 {
                 for (tap, &coefficient) in self.coefficients().iter().enumerate() {
-                    add_scaled(&mut x[tap * inner..][..core], coefficient, &y[start..start + core]);
+                    add_scaled(&mut x[tap * inner..][..core], factor * coefficient, &y[start..start + core]);
                 }
             }
             for (row, value, coefficient) in self.edges() {
-                add_scaled(&mut x[value * inner..][..inner], coefficient, &y[row * inner..][..inner]);
+                add_scaled(&mut x[value * inner..][..inner], factor * coefficient, &y[row * inner..][..inner]);
             }
         }
     }

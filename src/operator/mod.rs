@@ -3,21 +3,39 @@
 //! Matrices of faer and nalgebra and [`DenseView`]s of slices implement it and show their entries, so that a
 //! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators, and
 //! [`adjoint`](mod@adjoint) turns them round;
-//! [`difference`] has the penalty operators. [`dot_test`] finds a wrong adjoint.
+//! [`difference`] and [`grid`] have the penalty operators, [`blocks`] puts operators side by side and chooses rows,
+//! [`kronecker`](mod@kronecker), [`convolution`](mod@convolution) and [`tomography`] have structure of their own.
+//! [`dot_test`] finds a wrong adjoint.
 
 pub mod adjoint;
 pub mod algebra;
+pub mod blocks;
+#[cfg(feature = "fft")]
+pub mod convolution;
 pub mod dense;
+pub mod diagonal;
 pub mod difference;
 mod dot_test;
 mod from_fn;
+pub mod grid;
+pub mod kernel;
+pub mod kronecker;
+pub mod tomography;
 
 pub use adjoint::{adjoint, transpose};
 pub use algebra::{diagonal, product, scaled, stack, sum};
+pub use blocks::{beside, block_diagonal, mask, sampling, select};
+#[cfg(feature = "fft")]
+pub use convolution::{Convolution, convolution};
 pub use dense::DenseView;
+pub use diagonal::{Basis, Diagonalization, Unitary};
 pub use difference::{Boundary, Differences, first_difference, first_difference_2d, second_difference, second_difference_2d};
 pub use dot_test::dot_test;
 pub use from_fn::{FromFn, from_fn};
+pub use grid::Grid;
+pub use kernel::{Kernel, defocus_kernel, gaussian_kernel, motion_kernel};
+pub use kronecker::kronecker;
+pub use tomography::{ParallelBeam, parallel_beam};
 
 use crate::linalg;
 use crate::scalar::Scalar;
@@ -103,6 +121,17 @@ pub trait Operator {
         Entries::None
     }
 
+    /// A = U·diag(σ)·Vᴴ by fast transforms, if there is such a thing: how the planner learns that every λ, any rule and x
+    /// cost no more than a few transforms.
+    fn diagonalization(&self) -> Option<Diagonalization<'_, Self::Scalar>> {
+        None
+    }
+
+    /// For an L: the square roots of the diagonal of VᴴLᴴLV where that matrix is diagonal for this basis V.
+    fn diagonal_in(&self, _: &Basis) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Number of rows over all processes (for row-distributed operators).
     fn global_rows(&self) -> usize {
         self.shape().0
@@ -154,6 +183,12 @@ macro_rules! forward {
             }
             fn entries(&self) -> Entries<'_, Self::Scalar> {
                 (**self).entries()
+            }
+            fn diagonalization(&self) -> Option<Diagonalization<'_, Self::Scalar>> {
+                (**self).diagonalization()
+            }
+            fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
+                (**self).diagonal_in(basis)
             }
             fn global_rows(&self) -> usize {
                 (**self).global_rows()

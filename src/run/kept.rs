@@ -1,6 +1,8 @@
 //! A factorization that outlives the caller's A, and answers any right-hand side, λ and rule.
 
 use super::dense::given_or;
+use super::modes::Modes;
+use super::transform::Transformed;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
@@ -9,7 +11,7 @@ use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
 use crate::plan::Plan;
@@ -22,18 +24,35 @@ use crate::warning::Warning;
 
 /// A decomposition that outlives the caller's A.
 pub struct Kept<T: Scalar> {
+    form: Form<T>,
+    pub(crate) plan: Plan,
+    threads: Threads,
+}
+
+/// What is kept.
+enum Form<T: Scalar> {
+    Entries(Box<OnEntries<T>>),
+    Transform(Box<Transformed<T>>),
+}
+
+/// A decomposition of the entries of A.
+pub(super) struct OnEntries<T: Scalar> {
     pub(super) reduced: Reduced<'static, T>,
     pub(super) decomposed: Decomposed<'static, T>,
     pub(super) engine: Engine,
     require_full_rank: bool,
     general_penalty: bool,
-    pub(crate) plan: Plan,
+    pub(super) plan: Plan,
     warnings: Vec<Warning>,
 }
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
     let (route, plan) = planned(description, None)?;
+    let threads = description.threads();
+    if route.engines == [Engine::Transform] {
+        return Ok(Kept { form: Form::Transform(Box::new(Transformed::new(description)?)), plan, threads });
+    }
     let Entries::Dense(a) = description.operator.entries() else {
         return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
     };
@@ -52,20 +71,67 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
         other => other,
     };
     let decomposed = decomposed.map_err(|refusal| refusal_error(engine, refusal, plan.columns))?;
-    Ok(Kept {
+    let kept = OnEntries {
         reduced: reduced.without_matrix(),
         decomposed,
         engine,
         require_full_rank: description.require_full_rank,
         general_penalty: !description.penalty.is_identity(),
-        plan,
+        plan: plan.clone(),
         warnings,
-    })
+    };
+    Ok(Kept { form: Form::Entries(Box::new(kept)), plan, threads })
 }
 
 impl<T: Scalar> Kept<T> {
     pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
-        self.check(b, choice)?;
+        check_choice(Some(choice))?;
+        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        match (&self.form, choice.kind) {
+            (Form::Entries(kept), _) => kept.solve(b, choice),
+            (Form::Transform(_), Kind::Rule(rule)) if rule.needs_leverages() => Err(Error::Unsupported {
+                what: rule.name(),
+                with: "a fast transform, which does not form the leverages",
+                instead: "use Gcv, or give the entries of A with Method::Svd",
+            }),
+            (Form::Transform(kept), _) => kept.solve(b, choice, self.plan.clone()),
+        }
+    }
+
+    /// Singular values and coefficients in the caller's units, with `outside` as a norm, whose square could overflow there.
+    pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
+        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        match &self.form {
+            Form::Entries(kept) => kept.spectra(b),
+            Form::Transform(kept) => kept.spectra(b),
+        }
+    }
+
+    /// x and the residual as sums over the directions of the decomposition.
+    pub(super) fn modes(&self, b: MatRef<'_, T>) -> Result<Vec<Modes>> {
+        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        match &self.form {
+            Form::Entries(kept) => kept.modes(b),
+            Form::Transform(_) => Err(Error::Unsupported {
+                what: "a figure of x or of the residual",
+                with: "a fast transform, which forms no singular vectors",
+                instead: "give the entries of A with Method::Svd",
+            }),
+        }
+    }
+
+    /// Residual norm, penalty norm, degrees of freedom and GCV function at each λ.
+    pub(super) fn curves(&self, b: MatRef<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
+        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        match &self.form {
+            Form::Entries(kept) => kept.curves(b, lambdas),
+            Form::Transform(kept) => kept.curves(b, lambdas),
+        }
+    }
+}
+
+impl<T: Scalar> OnEntries<T> {
+    fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
         let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
         let data = self.reduced.data(b)?;
         let frame = self.reduced.frame();
@@ -117,8 +183,7 @@ impl<T: Scalar> Kept<T> {
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
     }
 
-    /// Singular values and coefficients in the caller's units, with `outside` as a norm, whose square could overflow there.
-    pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
+    fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
         let (data, mut spectra) = self.reduced_spectra(b)?;
         for spectrum in &mut spectra {
             spectrum.values.iter_mut().for_each(|v| *v = self.reduced.singular_value(*v));
@@ -129,9 +194,8 @@ impl<T: Scalar> Kept<T> {
         Ok(spectra)
     }
 
-    /// Residual norm, penalty norm, degrees of freedom and GCV function at each λ: computed in the units of the reduced
-    /// problem, where no square overflows.
-    pub(super) fn curves(&self, b: MatRef<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
+    /// Computed in the units of the reduced problem, where no square overflows.
+    fn curves(&self, b: MatRef<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
         let (data, spectra) = self.reduced_spectra(b)?;
         let point = |spectrum: &Spectrum, lambda: f64| {
             let damping = self.reduced.damping(Lambda::new(lambda));
@@ -145,17 +209,11 @@ impl<T: Scalar> Kept<T> {
     }
 
     fn reduced_spectra(&self, b: MatRef<'_, T>) -> Result<(ReducedData<T>, Vec<Spectrum>)> {
-        self.check(b, Choice::from(0.0))?;
         let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
         let data = self.reduced.data(b)?;
         let prepared = self.decomposed.prepare(data.b.clone(), &self.reduced.frame()).map_err(refused)?;
         // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
         self.decomposed.resolved().map_err(refused)?;
         Ok((data, Decomposed::spectra(prepared)))
-    }
-
-    pub(super) fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
-        check_choice(Some(choice))?;
-        check_right_hand_sides(b, self.plan.rows, self.reduced.threads)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
-//! unknowns, [`products`] needs only products with A, [`kept`] is the factorization that outlives A.
+//! unknowns, [`products`] needs only products with A, [`transform`] a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
 mod dense;
 mod few;
@@ -10,6 +10,7 @@ mod kept;
 #[cfg(feature = "plot")]
 mod modes;
 mod products;
+mod transform;
 
 pub use kept::Kept;
 #[cfg(feature = "plot")]
@@ -109,7 +110,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Rule(_)) => Need::Rule,
     };
     let few = few::applies(description);
-    let route = choose(&description.method, &Facts { rows, columns, entries, few, need })?;
+    let route = choose(&description.method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need })?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
     if description.weights.is_some() || description.noise_std.is_some() {
@@ -154,6 +155,9 @@ fn solve<T: Scalar>(
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (route, plan) = planned(description, Some(choice))?;
+    if route.engines == [Engine::Transform] {
+        return transform::Transformed::new(description)?.solve(b, choice, plan);
+    }
     if route.engines == [Engine::Cgls] {
         return products::solve(description, b, choice, plan, observer);
     }
@@ -245,7 +249,7 @@ impl Engine {
             Engine::Gsvd => Some(decomposed::Kind::Gsvd),
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
-            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Cgls => None,
+            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Transform | Engine::Cgls => None,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! x and the residual of a kept factorization as sums over its directions, in the caller's units.
 
+use super::kept::OnEntries;
 use super::refusal_error;
 use crate::error::{Error, Result};
 use crate::linalg::MatRef;
-use crate::run::Kept;
 use crate::scalar::{Real, Scalar, times_power_of_two};
 
 /// One right-hand side:
@@ -33,10 +33,9 @@ pub struct Modes {
     pub(crate) unseen: Option<Vec<f64>>,
 }
 
-impl<T: Scalar> Kept<T> {
+impl<T: Scalar> OnEntries<T> {
     /// One [`Modes`] for each right-hand side.
     pub(super) fn modes(&self, b: MatRef<'_, T>) -> Result<Vec<Modes>> {
-        self.check(b, 0.0.into())?;
         let data = self.reduced.data(b)?;
         let frame = self.reduced.frame();
         let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
