@@ -1,10 +1,11 @@
 //! `Factorization`: what is left when the expensive step is done.
 
+use crate::comparison::RuleComparison;
 use crate::curve::Spectrum as Values;
 use crate::data::Data;
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::rule::Choice;
+use crate::rule::{Choice, Rule};
 use crate::run::Kept;
 use crate::scalar::Scalar;
 use crate::solution::Solution;
@@ -127,6 +128,54 @@ impl<T: Scalar> Factorization<T> {
         };
         let curves = T::curves(&self.kept, b.view(), &lambdas)?;
         Ok(B::each(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect()))
+    }
+
+    /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
+    ///
+    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it otherwise. Rules with
+    /// a choice of their own (K-fold, one standard error, a number of degrees of freedom) are left to
+    /// [`compare_among`](Self::compare_among). A rule that does not apply has its error in its row.
+    ///
+    /// # Errors
+    /// A wrong length or NaN.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let comparison = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?.compare_rules(&b)?;
+    /// println!("{comparison}");
+    /// for row in &comparison.rows {
+    ///     if let Ok(choice) = &row.choice {
+    ///         println!("{} {}", row.name, choice.lambda);
+    ///     }
+    /// }
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn compare_rules<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<RuleComparison>> {
+        Ok(B::each(T::compare(&self.kept, b.view(), None)?))
+    }
+
+    /// [`compare_rules`](Self::compare_rules) among rules of your choice.
+    ///
+    /// # Errors
+    /// A wrong length, NaN, or a parameter of a rule out of its range.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, KFold, Problem, Rule};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let factor = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?;
+    /// println!("{}", factor.compare_among(&b, [Rule::from(Gcv), KFold::new(4).into()])?);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn compare_among<B: Data<T> + ?Sized>(
+        &self,
+        b: &B,
+        rules: impl IntoIterator<Item = impl Into<Rule>>,
+    ) -> Result<B::Each<RuleComparison>> {
+        let rules: Vec<Rule> = rules.into_iter().map(Into::into).collect();
+        Ok(B::each(T::compare(&self.kept, b.view(), Some(&rules))?))
     }
 
     /// What was decomposed, and how.

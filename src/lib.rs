@@ -72,6 +72,7 @@
 
 pub(crate) mod check;
 pub(crate) mod choose;
+pub mod comparison;
 pub(crate) mod curve;
 pub mod data;
 pub(crate) mod description;
@@ -101,6 +102,7 @@ pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 
+pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use data::Data;
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
@@ -111,7 +113,10 @@ pub use penalty::Penalty;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
-pub use rule::{Choice, Discrepancy, Gcv, Given, Loo, Rule};
+pub use rule::{
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
+    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+};
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Report, Solution};
 pub use step::{Step, Stop};

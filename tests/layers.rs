@@ -30,6 +30,7 @@ const ROWS: &[(&str, u8)] = &[
     ("rule", 3),
     ("plan", 3),
     ("solution", 3),
+    ("comparison", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -55,6 +56,8 @@ const WITHIN: &[(&str, &str)] = &[
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
+    ("comparison", "rule"),
+    ("comparison", "solution"),
     ("data", "operator"),
     ("penalty", "operator"),
     ("penalty", "data"),

@@ -4,6 +4,7 @@ use super::dense::given_or;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
+use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
 use crate::curve::{Curve, Spectrum};
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::method::Method;
 use crate::operator::Entries;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Kind};
+use crate::rule::{Choice, Kind, Rule, needs_rows};
 use crate::scalar::Scalar;
 use crate::solution::{Fit, Outcome, Report};
 use crate::transform::reduced::{Reduced, ReducedData};
@@ -27,6 +28,8 @@ pub struct Kept<T: Scalar> {
     engine: Engine,
     require_full_rank: bool,
     general_penalty: bool,
+    /// Whether `noise_std` was divided out.
+    noise_known: bool,
     pub(crate) plan: Plan,
     warnings: Vec<Warning>,
 }
@@ -58,6 +61,7 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
         engine,
         require_full_rank: description.require_full_rank,
         general_penalty: !description.penalty.is_identity(),
+        noise_known: description.noise_std.is_some(),
         plan,
         warnings,
     })
@@ -102,7 +106,14 @@ impl<T: Scalar> Kept<T> {
             })
             .collect();
         finite_norms(&fits)?;
-        let criteria = criteria(chosen, choice, |damping| self.reduced.lambda(damping), data.unit(), &mut warnings);
+        let criteria = criteria(
+            chosen,
+            choice,
+            |damping| self.reduced.lambda(damping),
+            data.unit(),
+            self.reduced.penalty_norm(1.0, &data),
+            &mut warnings,
+        );
         let report = Report {
             plan: Plan { choice: Some(choice), ..self.plan.clone() },
             method: self.engine.name(),
@@ -152,6 +163,51 @@ impl<T: Scalar> Kept<T> {
         // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
         self.decomposed.resolved().map_err(refused)?;
         Ok((data, Decomposed::spectra(prepared)))
+    }
+
+    /// What each rule says of each right-hand side; `None` asks all that apply without options.
+    pub(super) fn compare(&self, b: MatRef<'_, T>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
+        let usual = Rule::usual(self.noise_known);
+        let rules = rules.unwrap_or(&usual);
+        self.check(b, Choice::from(0.0))?;
+        for &rule in rules {
+            check_choice(Some(rule.into()))?;
+        }
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        self.decomposed.resolved().map_err(refused)?;
+        let rows = if rules.iter().any(Rule::needs_leverages) { Some(self.decomposed.rows(&prepared, &frame, "")) } else { None };
+        let one = |rule: Rule, j: usize| -> Result<RuleChoice> {
+            let spectrum = self.decomposed.spectrum(&prepared, j);
+            let chosen = match (&rows, rule.needs_leverages()) {
+                (Some(Ok(rows)), true) => rule.choose(&rows.curve(spectrum.clone(), j..j + 1), data.norms[j], data.unit())?,
+                (_, true) => return Err(needs_rows(rule.name())),
+                (_, false) => {
+                    self.decomposed.suits(&rule)?;
+                    rule.choose(spectrum, data.norms[j], data.unit())?
+                }
+            };
+            let damping = chosen.damping;
+            self.decomposed.trusted(&[damping]).map_err(refused)?;
+            self.reduced.representable(rule.name(), &[damping])?;
+            let point = spectrum.at(damping);
+            let mut warnings = Vec::new();
+            let lambda = |damping| self.reduced.lambda(damping);
+            let criterion =
+                criteria(vec![chosen], rule.into(), lambda, data.unit(), self.reduced.penalty_norm(1.0, &data), &mut warnings).pop();
+            Ok(RuleChoice {
+                lambda: lambda(damping),
+                dof: spectrum.dof(damping),
+                residual_norm: data.in_units(point.residual.value.sqrt()),
+                penalty_norm: self.reduced.penalty_norm(point.penalty.value.sqrt(), &data),
+                criterion: criterion.ok_or_else(|| needs_rows(rule.name()))?,
+                warnings,
+            })
+        };
+        let row = |&rule: &Rule, j: usize| RuleRow { rule, name: rule.name(), choice: one(rule, j) };
+        Ok((0..b.ncols()).map(|j| RuleComparison::new(rules.iter().map(|rule| row(rule, j)).collect())).collect())
     }
 
     fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {

@@ -13,6 +13,7 @@ pub use kept::Kept;
 
 use crate::check::{check, check_data};
 use crate::choose::{Engine, Facts, Need, Route, choose};
+use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
@@ -22,7 +23,7 @@ use crate::linalg::MatRef;
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind};
+use crate::rule::{Choice, Chosen, Kind, Rule};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -52,6 +53,10 @@ pub trait Engines: Sized {
     fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>>
     where
         Self: Scalar;
+    /// What each rule says of each right-hand side.
+    fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -75,6 +80,9 @@ macro_rules! engines {
             fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
                 kept.curves(b.matrix(), lambdas)
             }
+            fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
+                kept.compare(b.matrix(), rules)
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
                 Ok(planned(description, choice)?.1)
@@ -93,6 +101,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
         Some(Kind::Rule(rule)) if rule.needs_leverages() => Need::Leverages,
+        Some(Kind::Rule(rule)) if rule.needs_every_value() => Need::Values,
         Some(Kind::Rule(_)) => Need::Rule,
     };
     let few = few::applies(description);
@@ -205,11 +214,13 @@ fn criteria(
     choice: Choice,
     lambda_of: impl Fn(f64) -> Lambda,
     unit: f64,
+    penalty_unit: f64,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Criterion> {
     let Kind::Rule(rule) = choice.kind else { return Vec::new() };
-    let degree = rule.degree_in_data();
-    let value = |v: f64| if degree == 2 { v / unit / unit } else { v / unit };
+    let penalty = penalty_unit.powf(0.5 * rule.degree_in_penalty());
+    // one unit after another: their product may leave the range where the value does not
+    let value = |v: f64| (0..rule.degree_in_data()).fold(v, |v, _| v / unit) * penalty * penalty;
     let pairs = |list: Vec<(f64, f64)>| list.into_iter().map(|(damping, v)| (lambda_of(damping).value(), value(v))).collect();
     let mut out = Vec::with_capacity(chosen.len());
     for one in chosen {
