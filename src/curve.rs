@@ -67,7 +67,18 @@ pub(crate) trait Curve {
     fn groups(&self) -> Option<&[usize]> {
         None
     }
+    /// Whether the filter factors are σ²/(σ² + λ), so that λ·dη/dλ = −dρ/dλ.
+    fn is_tikhonov(&self) -> bool {
+        true
+    }
+    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where the rows are not known.
+    fn truncated_rows(&self, _order: &[usize], _visit: &mut RowVisitor<'_>) -> bool {
+        false
+    }
 }
+
+/// What sees k, 1 − h of every row, and the residuals of every right-hand side.
+pub(crate) type RowVisitor<'v> = dyn FnMut(usize, &[f64], &[Vec<c64>]) + 'v;
 
 /// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a fold decides
 /// its own fitted values.
@@ -306,6 +317,18 @@ pub(crate) fn complement<T: Scalar>(basis: MatRef<'_, T>, unpenalised: &[f64], d
 }
 
 impl<T: Scalar> Leverages<'_, T> {
+    /// hᵢᵢ = 1 − (1 − hᵢᵢ).
+    pub fn leverages(&self, damping: f64) -> Vec<f64> {
+        let mut copied = Vec::new();
+        let mut gap = self.complement.to_vec();
+        for (k, &(_, f)) in self.factors(damping).iter().enumerate() {
+            for (gap, &u) in gap.iter_mut().zip(linalg::column(self.basis, k, &mut copied)) {
+                *gap += u.modulus_squared().to_f64() * f;
+            }
+        }
+        gap.into_iter().map(|gap| 1.0 - gap).collect()
+    }
+
     /// (φᵢ, fᵢ).
     fn factors(&self, damping: f64) -> Vec<(f64, f64)> {
         self.spectrum.values.iter().map(|&value| filter(self.spectrum.effective(value, damping), damping)).collect()
@@ -398,6 +421,35 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
         Some(Jet { value: total.value / columns, slope: total.slope / columns, bend: total.bend / columns })
     }
 
+    fn truncated_rows(&self, order: &[usize], visit: &mut RowVisitor<'_>) -> bool {
+        let wide = |v: T| c64::new(v.real().to_f64(), v.imaginary().to_f64());
+        let dropped: Vec<usize> = (0..self.basis.ncols()).filter(|i| !order.contains(i)).collect();
+        let mut gap = self.complement.to_vec();
+        let mut residuals: Vec<Vec<c64>> = self.columns.iter().map(|(_, outside)| outside.iter().map(|&v| wide(v)).collect()).collect();
+        let mut copied = Vec::new();
+        let mut release = |k: usize, gap: &mut [f64], residuals: &mut [Vec<c64>]| {
+            let column = linalg::column(self.basis, k, &mut copied);
+            for (gap, &u) in gap.iter_mut().zip(column) {
+                *gap += u.modulus_squared().to_f64();
+            }
+            for (residual, (coefficients, _)) in residuals.iter_mut().zip(self.columns) {
+                for (r, &u) in residual.iter_mut().zip(column) {
+                    *r += wide(u * coefficients[k]);
+                }
+            }
+        };
+        for k in dropped {
+            release(k, &mut gap, &mut residuals);
+        }
+        for k in (0..=order.len()).rev() {
+            visit(k, &gap, &residuals);
+            if k > 0 {
+                release(order[k - 1], &mut gap, &mut residuals);
+            }
+        }
+        true
+    }
+
     fn left_out_rows(&self, damping: f64) -> Option<Vec<f64>> {
         let factors = self.factors(damping);
         let mut copied = Vec::new();
@@ -463,6 +515,67 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
             }
             Some(errors)
         }))
+    }
+}
+
+/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²), which dies away more
+/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the identity λη' = −ρ'.
+pub(crate) struct Damped<'s>(pub &'s Spectrum);
+
+impl Damped<'_> {
+    /// φᵢ and fᵢ = 1 − φᵢ.
+    pub fn factors(&self, i: usize, damping: f64) -> (f64, f64) {
+        let value = self.0.effective(self.0.values[i], damping);
+        if value == 0.0 {
+            return (0.0, 1.0);
+        }
+        let ratio = damping / value;
+        let phi = 1.0 / (1.0 + ratio);
+        (phi, if ratio == f64::INFINITY { 1.0 } else { ratio * phi })
+    }
+}
+
+impl Curve for Damped<'_> {
+    fn at(&self, damping: f64) -> Point {
+        let mut point = Point::default();
+        let Point { residual, penalty, trace, trace_squared } = &mut point;
+        for (i, &coefficient) in self.0.coefficients.iter().enumerate() {
+            let (phi, f) = self.factors(i, damping);
+            let left = f * coefficient * (f * coefficient);
+            residual.value += left;
+            residual.slope += left * phi;
+            residual.bend += 0.5 * left * phi * (2.0 - 3.0 * f);
+            let kept = if phi == 0.0 { 0.0 } else { phi / self.0.values[i] * coefficient };
+            let kept = kept * kept;
+            penalty.value += kept;
+            penalty.slope -= kept * f;
+            penalty.bend -= 0.5 * kept * f * (phi - 2.0 * f);
+            trace.value += f;
+            trace.slope += 0.5 * f * phi;
+            trace.bend += 0.25 * f * phi * (phi - f);
+            trace_squared.value += phi * phi;
+            trace_squared.slope -= phi * phi * f;
+            trace_squared.bend -= 0.5 * phi * phi * f * (phi - 2.0 * f);
+        }
+        residual.value += self.0.outside;
+        trace.value += self.0.spare_rows();
+        trace_squared.value += self.0.unpenalised as f64;
+        point
+    }
+    /// The filters change over twice as many decades as Tikhonov's.
+    fn interval(&self) -> (f64, f64) {
+        let (low, high) = self.0.interval();
+        let largest = self.0.largest();
+        (low * (low / largest.max(low)).max(1e-4), (100.0 * high).min(f64::MAX))
+    }
+    fn rows(&self) -> usize {
+        self.0.rows
+    }
+    fn is_tikhonov(&self) -> bool {
+        false
+    }
+    fn leave_one_out(&self, _: f64) -> Option<Jet> {
+        None
     }
 }
 

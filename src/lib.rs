@@ -76,6 +76,7 @@ pub mod comparison;
 pub(crate) mod curve;
 pub mod data;
 pub(crate) mod description;
+pub mod diagnostics;
 pub mod error;
 pub(crate) mod extended;
 pub(crate) mod factor;
@@ -104,6 +105,7 @@ pub mod warning;
 
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use data::Data;
+pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};

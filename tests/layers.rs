@@ -31,6 +31,7 @@ const ROWS: &[(&str, u8)] = &[
     ("plan", 3),
     ("solution", 3),
     ("comparison", 3),
+    ("diagnostics", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -58,6 +59,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("solution", "plan"),
     ("comparison", "rule"),
     ("comparison", "solution"),
+    ("diagnostics", "solution"),
     ("data", "operator"),
     ("penalty", "operator"),
     ("penalty", "data"),

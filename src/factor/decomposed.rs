@@ -5,10 +5,10 @@ use super::gsvd_core::GsvdCore;
 use super::svd::SvdCore;
 use super::tridiagonal::TridiagonalCore;
 use super::{Answer, Core, Handed, Projection, Refusal};
-use crate::curve::{Curve, Leverages, Spectrum, complement, shared};
+use crate::curve::{Curve, Leverages, Spectrum, complement, filter, shared};
 use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
-use crate::rule::{Chosen, Rule, needs_rows};
+use crate::rule::{Chosen, Rule, needs_rows, truncation};
 use crate::scalar::{Real, Scalar};
 use crate::transform::Matrix;
 use crate::transform::constant::Constant;
@@ -102,6 +102,41 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         choose_each(spectra, together, norms, &|spectrum, columns, norm| rule.choose(&rows.curve(spectrum, columns), norm, unit))
     }
 
+    /// Solutions with any filter factors, φ(right-hand side, position in its spectrum).
+    pub fn filtered(&self, prepared: &Prepared<T>, factor: &dyn Fn(usize, usize) -> f64) -> Result<Mat<T>> {
+        let z = self.core.filtered(&prepared.projection, factor).ok_or(Error::Unsupported {
+            what: "a truncated or damped SVD",
+            with: "a factorization without singular vectors",
+            instead: "use Method::Svd, Method::Gsvd or Method::Auto",
+        })?;
+        Ok(self.standard.solution(z, &prepared.data, self.threads))
+    }
+
+    /// Numbers of values kept that a rule chooses, and what it saw: one for each right-hand side.
+    pub fn truncate(
+        &self,
+        prepared: &Prepared<T>,
+        frame: &Frame<'_, T>,
+        rule: &Rule,
+        norms: &[f64],
+        unit: f64,
+    ) -> Result<Vec<(usize, Chosen)>> {
+        let spectra = &prepared.projection.spectra;
+        let rows = if rule.needs_leverages() { Some(self.rows(prepared, frame, rule.name())?) } else { None };
+        (spectra.iter().zip(norms).enumerate())
+            .map(|(j, (spectrum, &norm))| match &rows {
+                Some(rows) => truncation::choose(rule, &rows.curve(spectrum.clone(), j..j + 1), norm, unit),
+                None => truncation::choose(rule, spectrum, norm, unit),
+            })
+            .collect()
+    }
+
+    /// The diagonal of the resolution matrix, for an L that does not mix unknowns.
+    pub fn resolution(&self, values: &[f64], damping: f64) -> Option<Vec<f64>> {
+        let factors: Vec<f64> = values.iter().map(|&value| filter(value, damping).0).collect();
+        self.standard.resolution(&self.core.resolution(&factors)?)
+    }
+
     /// Refuses a rule that looks at every singular value where they come from a Gram matrix.
     pub fn suits(&self, rule: &Rule) -> Result<()> {
         // an engine with all digits is trusted at λ = 0
@@ -142,6 +177,11 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     /// The spectrum of one right-hand side.
     pub fn spectrum<'p>(&self, prepared: &'p Prepared<T>, column: usize) -> &'p Spectrum {
         &prepared.projection.spectra[column]
+    }
+
+    /// Unpenalised directions, the constant among them.
+    pub fn unpenalised(&self, prepared: &Prepared<T>) -> usize {
+        prepared.projection.spectra.first().map_or(0, |spectrum| spectrum.unpenalised)
     }
 
     pub fn spectra(prepared: Prepared<T>) -> Vec<Spectrum> {

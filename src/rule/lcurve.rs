@@ -73,6 +73,13 @@ impl LCurve {
     }
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
+        if !curve.is_tikhonov() {
+            return Err(Error::Unsupported {
+                what: "the closed form of the L-curve's curvature",
+                with: "another filter than Tikhonov's",
+                instead: "use LCurve::pruning(), LCurve::triangle() or Gcv",
+            });
+        }
         let (low, high) = curve.inside();
         let value = |damping: f64| curvature(&curve.at(damping), damping);
         let chosen = maximise_values((low, high), Ends::LastResort, &value).ok_or_else(|| no_interval("L-curve"))?;

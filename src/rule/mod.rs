@@ -19,6 +19,7 @@ pub(crate) mod search;
 pub(crate) mod shrinkage;
 pub(crate) mod strong_robust_gcv;
 pub(crate) mod target;
+pub(crate) mod truncation;
 pub(crate) mod upre;
 pub(crate) mod weighted_gcv;
 
@@ -37,6 +38,7 @@ pub use reginska::Reginska;
 pub use shrinkage::{HoerlKennardBaldwin, LawlessWang};
 pub use strong_robust_gcv::StrongRobustGcv;
 pub use target::{EffectiveDof, NormFraction};
+pub use truncation::Truncation;
 pub use upre::Upre;
 pub use weighted_gcv::WeightedGcv;
 
@@ -336,6 +338,11 @@ macro_rules! rules {
             }
         }
         impl From<$type> for Choice {
+            fn from(rule: $type) -> Self {
+                Rule::$type(rule).into()
+            }
+        }
+        impl From<$type> for Truncation {
             fn from(rule: $type) -> Self {
                 Rule::$type(rule).into()
             }

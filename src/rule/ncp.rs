@@ -11,6 +11,7 @@ use super::search::{Ends, minimise_values};
 use super::{Chosen, needs_rows, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
+use crate::scalar::c64;
 
 /// The λ at which the residual, read row by row, looks most like white noise: for signals sampled in time or along a line.
 ///
@@ -46,7 +47,7 @@ impl Ncp {
     }
 
     /// ‖c − line‖ of residuals, the sum over several right-hand sides.
-    pub(crate) fn distance(self, residuals: &[Vec<crate::scalar::c64>]) -> Option<f64> {
+    pub(crate) fn distance(self, residuals: &[Vec<c64>]) -> Option<f64> {
         distance(residuals, &|r| powers(r))
     }
 }
@@ -63,8 +64,8 @@ impl NcpGrid {
         })
     }
 
-    fn fits(self, curve: &dyn Curve) -> Result<()> {
-        if self.rows * self.columns == curve.rows() {
+    pub(crate) fn fits(self, rows: usize) -> Result<()> {
+        if self.rows * self.columns == rows {
             return Ok(());
         }
         Err(Error::Parameter {
@@ -75,18 +76,18 @@ impl NcpGrid {
     }
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
-        self.fits(curve)?;
+        self.fits(curve.rows())?;
         whitest(curve, &|r| powers_2d(r, self.rows, self.columns))
     }
 
-    pub(crate) fn distance(self, residuals: &[Vec<crate::scalar::c64>]) -> Option<f64> {
+    pub(crate) fn distance(self, residuals: &[Vec<c64>]) -> Option<f64> {
         distance(residuals, &|r| powers_2d(r, self.rows, self.columns))
     }
 }
 
-type Powers<'p> = &'p dyn Fn(&[crate::scalar::c64]) -> Vec<f64>;
+type Powers<'p> = &'p dyn Fn(&[c64]) -> Vec<f64>;
 
-fn distance(residuals: &[Vec<crate::scalar::c64>], powers: Powers<'_>) -> Option<f64> {
+fn distance(residuals: &[Vec<c64>], powers: Powers<'_>) -> Option<f64> {
     let mut sum: Vec<f64> = Vec::new();
     for residual in residuals {
         let one = powers(residual);

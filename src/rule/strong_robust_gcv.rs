@@ -42,6 +42,11 @@ impl StrongRobustGcv {
         Err(Error::Parameter { name: "γ of strong robust GCV", value: self.gamma, must_be: "in (0, 1]; 0.9 to 0.999 are usual" })
     }
 
+    /// γ + (1 − γ)·σ₁²·Σ(φ/σ)²/m.
+    pub(crate) fn factor(self, largest: f64, rows: usize, variance: f64) -> f64 {
+        self.gamma + (1.0 - self.gamma) * largest / rows as f64 * largest * variance
+    }
+
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
         let spectrum = needs_spectrum(curve, "strong robust GCV")?;
         let largest = spectrum.largest();
@@ -49,7 +54,7 @@ impl StrongRobustGcv {
         let objective = |damping: f64| {
             let variance = spectrum.variance(damping);
             let mut v = log_gcv(&curve.at(damping), curve.rows());
-            let factor = self.gamma + scale * variance.value;
+            let factor = self.factor(largest, curve.rows(), variance.value);
             let slope = scale * variance.slope / factor;
             v.log += factor.ln();
             v.slope += slope;

@@ -5,17 +5,18 @@ use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
-use crate::curve::{Curve, Spectrum};
+use crate::curve::{Curve, Damped, Spectrum};
 use crate::description::Description;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Size};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef};
 use crate::method::Method;
 use crate::operator::Entries;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Kind, Rule, needs_rows};
+use crate::rule::truncation::{Truncation, TruncationKind, Truncations};
+use crate::rule::{Choice, Chosen, Kind, Rule, needs_rows};
 use crate::scalar::Scalar;
 use crate::solution::{Fit, Outcome, Report};
 use crate::transform::reduced::{Reduced, ReducedData};
@@ -23,13 +24,13 @@ use crate::warning::Warning;
 
 /// A decomposition that outlives the caller's A.
 pub struct Kept<T: Scalar> {
-    reduced: Reduced<'static, T>,
-    decomposed: Decomposed<'static, T>,
-    engine: Engine,
+    pub(super) reduced: Reduced<'static, T>,
+    pub(super) decomposed: Decomposed<'static, T>,
+    pub(super) engine: Engine,
     require_full_rank: bool,
     general_penalty: bool,
     /// Whether `noise_std` was divided out.
-    noise_known: bool,
+    pub(super) noise_known: bool,
     pub(crate) plan: Plan,
     warnings: Vec<Warning>,
 }
@@ -165,6 +166,133 @@ impl<T: Scalar> Kept<T> {
         Ok((data, Decomposed::spectra(prepared)))
     }
 
+    /// Truncated solutions; λ stands for the number of values kept: every σᵢ ≥ √λ.
+    pub(super) fn truncate(&self, b: MatRef<'_, T>, truncation: Truncation) -> Result<Outcome<T>> {
+        self.check(b, Choice::from(0.0))?;
+        truncation.check()?;
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        let steps: Vec<Truncations<'_>> = (0..b.ncols()).map(|j| Truncations::new(self.decomposed.spectrum(&prepared, j))).collect();
+        let (counts, chosen): (Vec<usize>, Vec<Chosen>) = match truncation.kind {
+            TruncationKind::Count(count) => {
+                if let Some(most) = steps.iter().map(Truncations::most).find(|&most| count > most) {
+                    return Err(Error::Shape {
+                        what: "the number of singular values to keep",
+                        found: Size::Length(count),
+                        expected: Size::Length(most),
+                        hint: "at most the numerical rank; larger ones would amplify rounding",
+                    });
+                }
+                (vec![count; b.ncols()], Vec::new())
+            }
+            TruncationKind::Rule(rule) => self.decomposed.truncate(&prepared, &frame, &rule, &data.norms, data.unit())?.into_iter().unzip(),
+        };
+        let kept: Vec<Vec<bool>> = steps
+            .iter()
+            .zip(&counts)
+            .enumerate()
+            .map(|(j, (steps, &count))| {
+                let mut kept = vec![false; self.decomposed.spectrum(&prepared, j).values.len()];
+                steps.order[..count].iter().for_each(|&i| kept[i] = true);
+                kept
+            })
+            .collect();
+        let z = self.decomposed.filtered(&prepared, &|j, i| if kept[j][i] { 1.0 } else { 0.0 })?;
+        let norms: Vec<(f64, f64, f64)> = steps
+            .iter()
+            .zip(&counts)
+            .map(|(steps, &k)| {
+                let point = steps.at(k);
+                (steps.damping(k), point.residual.value.sqrt(), self.plan.rows as f64 - point.trace.value)
+            })
+            .collect();
+        let choice = match truncation.kind {
+            TruncationKind::Rule(rule) => Choice::from(rule),
+            TruncationKind::Count(_) => Choice::from(0.0),
+        };
+        let rank = counts.iter().min().copied().unwrap_or(0) + self.decomposed.unpenalised(&prepared)
+            - usize::from(self.reduced.constant.is_some());
+        self.filtered_outcome(z, &data, norms, chosen, choice, "truncated SVD", Some(rank))
+    }
+
+    /// Solutions with the filter factors σ/(σ + √λ).
+    pub(super) fn damped(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
+        self.check(b, choice)?;
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        let curves: Vec<Damped<'_>> = (0..b.ncols()).map(|j| Damped(self.decomposed.spectrum(&prepared, j))).collect();
+        let (dampings, chosen): (Vec<f64>, Vec<Chosen>) = match choice.kind {
+            Kind::Number(lambda) => (vec![self.reduced.damping(lambda); b.ncols()], Vec::new()),
+            Kind::Rule(_) if choice.shared && b.ncols() > 1 => {
+                return Err(Error::Unsupported {
+                    what: "one λ for all right-hand sides",
+                    with: "a damped SVD",
+                    instead: "choose λ on one of them and pass the number",
+                });
+            }
+            Kind::Rule(rule) => {
+                let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
+                curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
+            }
+        };
+        self.reduced.representable("damped SVD", &dampings)?;
+        let z = self.decomposed.filtered(&prepared, &|j, i| curves[j].factors(i, dampings[j]).0)?;
+        let norms = curves
+            .iter()
+            .zip(&dampings)
+            .map(|(curve, &damping)| {
+                let point = curve.at(damping);
+                (damping, point.residual.value.sqrt(), self.plan.rows as f64 - point.trace.value)
+            })
+            .collect();
+        self.filtered_outcome(z, &data, norms, chosen, choice, "damped SVD", None)
+    }
+
+    /// The outcome of a solution whose filter is not Tikhonov's; `norms` are damping, residual norm and degrees of freedom.
+    fn filtered_outcome(
+        &self,
+        z: Mat<T>,
+        data: &ReducedData<T>,
+        norms: Vec<(f64, f64, f64)>,
+        chosen: Vec<Chosen>,
+        choice: Choice,
+        method: &'static str,
+        rank: Option<usize>,
+    ) -> Result<Outcome<T>> {
+        let (x, intercepts) = self.reduced.answers(z.as_ref(), data)?;
+        let penalty_norms = self.reduced.penalty_norms(z.as_ref(), data);
+        let fits: Vec<Fit> = norms
+            .iter()
+            .zip(&penalty_norms)
+            .map(|(&(damping, residual_norm, dof), &penalty_norm)| Fit {
+                lambda: self.reduced.lambda(damping),
+                residual_norm: data.in_units(residual_norm),
+                penalty_norm,
+                dof: Some(dof),
+            })
+            .collect();
+        finite_norms(&fits)?;
+        let mut warnings = self.warnings.clone();
+        let lambda = |damping| self.reduced.lambda(damping);
+        let criteria = criteria(chosen, choice, lambda, data.unit(), self.reduced.penalty_norm(1.0, data), &mut warnings);
+        let report = Report {
+            plan: Plan { choice: matches!(choice.kind, Kind::Rule(_)).then_some(choice), ..self.plan.clone() },
+            method,
+            fits,
+            rank,
+            condition: Some(self.decomposed.condition()),
+            steps: None,
+            stop: None,
+            criteria,
+            warnings,
+        };
+        Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
+    }
+
     /// What each rule says of each right-hand side; `None` asks all that apply without options.
     pub(super) fn compare(&self, b: MatRef<'_, T>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
         let usual = Rule::usual(self.noise_known);
@@ -210,7 +338,7 @@ impl<T: Scalar> Kept<T> {
         Ok((0..b.ncols()).map(|j| RuleComparison::new(rules.iter().map(|rule| row(rule, j)).collect())).collect())
     }
 
-    fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
+    pub(super) fn check(&self, b: MatRef<'_, T>, choice: Choice) -> Result<()> {
         check_choice(Some(choice))?;
         check_right_hand_sides(b, self.plan.rows, self.reduced.threads)
     }

@@ -5,6 +5,7 @@
 //! unknowns, [`products`] needs only products with A, [`kept`] is the factorization that outlives A.
 
 mod dense;
+mod diagnose;
 mod few;
 mod kept;
 mod products;
@@ -16,6 +17,7 @@ use crate::choose::{Engine, Facts, Need, Route, choose};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
 use crate::description::Description;
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
@@ -23,7 +25,7 @@ use crate::linalg::MatRef;
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind, Rule};
+use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -53,6 +55,18 @@ pub trait Engines: Sized {
     fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>>
     where
         Self: Scalar;
+    /// Solutions of the truncated SVD.
+    fn truncate(kept: &Kept<Self>, b: DenseView<'_, Self>, truncation: Truncation) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
+    /// Solutions of the damped SVD.
+    fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
+    /// What there is to judge a λ by.
+    fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>>
+    where
+        Self: Scalar;
     /// What each rule says of each right-hand side.
     fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
     where
@@ -79,6 +93,15 @@ macro_rules! engines {
             }
             fn curves(kept: &Kept<Self>, b: DenseView<'_, Self>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
                 kept.curves(b.matrix(), lambdas)
+            }
+            fn truncate(kept: &Kept<Self>, b: DenseView<'_, Self>, truncation: Truncation) -> Result<Outcome<Self>> {
+                kept.truncate(b.matrix(), truncation)
+            }
+            fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
+                kept.damped(b.matrix(), choice)
+            }
+            fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>> {
+                kept.diagnose(b.matrix(), choice)
             }
             fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
                 kept.compare(b.matrix(), rules)
