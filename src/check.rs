@@ -52,6 +52,14 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             return Err(Error::NonFinite { what: "the prior mean", index: Size::Entry(index) });
         }
     }
+    if let Some(found) = description.groups.as_ref().map(Vec::len).filter(|&found| found != m) {
+        return Err(Error::Shape {
+            what: "the vector of groups",
+            found: Size::Length(found),
+            expected: Size::Length(m),
+            hint: "one label for each row of A",
+        });
+    }
     if let Some(0) = description.threads {
         return Err(Error::Parameter { name: "threads", value: 0.0, must_be: "at least 1" });
     }

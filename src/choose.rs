@@ -9,7 +9,7 @@
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
 //! | Auto | entries | a number > 0 | Cholesky with refinement | QR, then SVD |
-//! | Auto | entries | a rule that needs leverages, or a factorization to keep | SVD | |
+//! | Auto | entries | a rule that needs leverages or every singular value, or a factorization to keep | SVD | |
 //! | Auto | small | a rule | SVD | |
 //! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
 //!
@@ -49,6 +49,8 @@ pub(crate) enum Need {
     Rule,
     /// A rule that needs the rows of U.
     Leverages,
+    /// A rule that looks at all singular values, however small.
+    Values,
     /// A factorization to keep.
     Factorization,
 }
@@ -98,7 +100,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     use Need::*;
     let route = |engines, why| Route { engines, spectrum: None, why };
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
-    let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
+    let needs_spectrum = matches!(facts.need, Rule | Leverages | Values | Factorization);
     if facts.need != Leverages
         && let (Method::Auto | Method::Transform, Some(basis)) = (method, facts.basis)
     {
@@ -130,6 +132,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Auto, Zero) => route(&[Qr, Svd], "λ = 0, every digit of A counts"),
         (Method::Auto, Number) => route(&[Cholesky, Qr, Svd], "one λ; the Gram matrix is the cheapest, refinement gives its digits back"),
         (Method::Auto, Leverages) => route(&[Svd], "the rule needs the leverages of the rows"),
+        (Method::Auto, Values) => route(&[Svd], "the rule looks at every singular value"),
         (Method::Auto, Factorization) => route(&[Svd], "kept for any λ and any rule"),
         (Method::Auto, Rule) if small => route(&[Svd], "many λ on a small problem"),
         (Method::Auto, Rule) => route(&[Tridiagonal, Bidiagonal, Svd], "many λ; no singular vectors are needed"),

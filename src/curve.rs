@@ -10,8 +10,8 @@
 //! and every derivative in t is a sum of the same kind (dfᵢ/dt = fᵢφᵢ): O(r) for each λ, nothing is divided by λ, and no
 //! difference of nearly equal numbers is formed.
 
-use crate::linalg::{self, MatRef};
-use crate::scalar::{Real, Scalar};
+use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
+use crate::scalar::{Real, Scalar, c64};
 
 /// A value with its first and second derivative in t = log λ.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -26,7 +26,7 @@ pub(crate) struct Jet {
 pub(crate) struct Point {
     /// ρ, the squared residual norm.
     pub residual: Jet,
-    /// η, the squared penalty norm (its bend is not needed and stays 0).
+    /// η, the squared penalty norm.
     pub penalty: Jet,
     /// tr(I − H).
     pub trace: Jet,
@@ -43,7 +43,46 @@ pub(crate) trait Curve {
     fn rows(&self) -> usize;
     /// Σ |rᵢ/(1 − hᵢᵢ)|² where the leverages are known.
     fn leave_one_out(&self, damping: f64) -> Option<Jet>;
+    /// |rᵢ/(1 − hᵢᵢ)|² of each row (the mean over several right-hand sides).
+    fn left_out_rows(&self, _: f64) -> Option<Vec<f64>> {
+        None
+    }
+    /// The dampings among the singular values, for rules that have nothing to say beyond them.
+    fn inside(&self) -> (f64, f64) {
+        self.interval()
+    }
+    /// The sums over the spectrum behind this curve, where it is one.
+    fn spectrum(&self) -> Option<&Spectrum> {
+        None
+    }
+    /// b − Ax for each right-hand side, where the rows are known.
+    fn residuals(&self, _: f64) -> Option<Vec<Vec<c64>>> {
+        None
+    }
+    /// Prediction errors of rows left out together, where the rows are known.
+    fn folds<'s>(&'s self, _: &'s [Vec<usize>]) -> Option<FoldErrors<'s>> {
+        None
+    }
+    /// Which rows belong together, where the caller said so.
+    fn groups(&self) -> Option<&[usize]> {
+        None
+    }
+    /// Whether the filter factors are σ²/(σ² + λ), so that λ·dη/dλ = −dρ/dλ.
+    fn is_tikhonov(&self) -> bool {
+        true
+    }
+    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where the rows are not known.
+    fn truncated_rows(&self, _order: &[usize], _visit: &mut RowVisitor<'_>) -> bool {
+        false
+    }
 }
+
+/// What sees k, 1 − h of every row, and the residuals of every right-hand side.
+pub(crate) type RowVisitor<'v> = dyn FnMut(usize, &[f64], &[Vec<c64>]) + 'v;
+
+/// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a fold decides
+/// its own fitted values.
+pub(crate) type FoldErrors<'s> = Box<dyn Fn(f64) -> Option<Vec<f64>> + 's>;
 
 /// φ = σ²/(σ² + d²) and f = 1 − φ, each to full relative accuracy.
 #[inline]
@@ -105,8 +144,81 @@ impl Spectrum {
     }
 
     /// m − q − r: rows beyond every direction of A.
-    fn spare_rows(&self) -> f64 {
+    pub(crate) fn spare_rows(&self) -> f64 {
         self.rows.saturating_sub(self.unpenalised + self.values.len()) as f64
+    }
+
+    /// The largest finite value: an infinite (generalized) one is a direction that the penalty does not see.
+    pub(crate) fn largest(&self) -> f64 {
+        self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Σ g(σ, β, φ, f) over the spectrum.
+    fn sum<const N: usize>(&self, damping: f64, term: impl Fn(f64, f64, f64, f64) -> [f64; N]) -> [f64; N] {
+        let mut total = [0.0; N];
+        for (&value, &coefficient) in self.values.iter().zip(&self.coefficients) {
+            let value = self.effective(value, damping);
+            let (phi, f) = filter(value, damping);
+            for (total, term) in total.iter_mut().zip(term(value, coefficient, phi, f)) {
+                *total += term;
+            }
+        }
+        total
+    }
+
+    /// Σ(φfβ/σ)² = ‖L·dx/dt‖².
+    pub(crate) fn motion(&self, damping: f64) -> Jet {
+        let [value, slope, bend] = self.sum(damping, |value, coefficient, phi, f| {
+            let speed = damped_coefficient(value, damping) * f * coefficient;
+            let square = speed * speed;
+            [square, 2.0 * square * (phi - f), square * (4.0 * (phi - f) * (phi - f) - 4.0 * phi * f)]
+        });
+        Jet { value, slope, bend }
+    }
+
+    /// Σ(φ/σ)²: the variance that white noise of unit variance puts into Lx.
+    pub(crate) fn variance(&self, damping: f64) -> Jet {
+        let [value, slope, bend] = self.sum(damping, |value, _, phi, f| {
+            let gain = damped_coefficient(value, damping);
+            let square = gain * gain;
+            [square, -2.0 * square * f, -2.0 * square * f * (phi - 2.0 * f)]
+        });
+        Jet { value, slope, bend }
+    }
+
+    /// bᴴ(I − H)b = ρ + λη = Σf|β|² + δ₀.
+    pub(crate) fn quadratic(&self, damping: f64) -> Jet {
+        let [value, slope, bend] = self.sum(damping, |_, coefficient, phi, f| {
+            let square = f * coefficient * coefficient;
+            [square, square * phi, square * phi * (phi - f)]
+        });
+        Jet { value: value + self.outside, slope, bend }
+    }
+
+    /// Σ log fᵢ over the penalised directions that A sees.
+    pub(crate) fn log_determinant(&self, damping: f64) -> Jet {
+        let [value, slope, bend] = self.sum(damping, |value, _, phi, f| {
+            // log f = −log(1 + σ²/λ) keeps its digits where f is near 1, and where it underflows
+            let ratio = damping / value;
+            let log = if value == 0.0 {
+                0.0
+            } else if ratio > 1.0 {
+                -(1.0 / (ratio * ratio)).ln_1p()
+            } else {
+                2.0 * ratio.ln() - (ratio * ratio).ln_1p()
+            };
+            [if value.is_finite() { log } else { 0.0 }, phi, -phi * f]
+        });
+        Jet { value, slope, bend }
+    }
+
+    /// Σf³|β|² + δ₀ over √(Σf⁴|β|² + δ₀): what the monotone-error rule compares with the noise.
+    pub(crate) fn monotone_error(&self, damping: f64) -> f64 {
+        let [third, fourth] = self.sum(damping, |_, coefficient, _, f| {
+            let square = f * f * f * coefficient * coefficient;
+            [square, square * f]
+        });
+        (third + self.outside) / (fourth + self.outside).sqrt()
     }
 }
 
@@ -126,6 +238,7 @@ impl Curve for Spectrum {
             let kept = kept * kept;
             penalty.value += kept;
             penalty.slope -= 2.0 * kept * f;
+            penalty.bend -= 2.0 * kept * f * (phi - 2.0 * f);
             trace.value += f;
             trace.slope += f * phi;
             trace.bend += f * phi * (phi - f);
@@ -140,8 +253,7 @@ impl Curve for Spectrum {
     }
 
     fn interval(&self) -> (f64, f64) {
-        // an infinite (generalized) value is a direction that the penalty does not see: no λ moves it
-        let largest = self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let largest = self.largest();
         if largest == 0.0 {
             return (0.0, 0.0);
         }
@@ -158,13 +270,30 @@ impl Curve for Spectrum {
     fn leave_one_out(&self, _: f64) -> Option<Jet> {
         None
     }
+
+    fn inside(&self) -> (f64, f64) {
+        let largest = self.largest();
+        let smallest = self.values.iter().copied().filter(|&v| v > 0.0).fold(f64::INFINITY, f64::min);
+        let low = (16.0 * f64::EPSILON * largest).max(smallest).max(self.tolerance);
+        // values of one size leave no room between them
+        if low < 0.5 * largest { (low.max(f64::MIN_POSITIVE), largest) } else { self.interval() }
+    }
+
+    fn spectrum(&self) -> Option<&Spectrum> {
+        Some(self)
+    }
 }
 
-/// A spectrum together with the rows of U, which leave-one-out needs.
+/// A spectrum together with the rows of U, which cross-validation and the rules that look at residuals need.
 pub(crate) struct Leverages<'a, T: Scalar> {
     pub spectrum: Spectrum,
     /// m×r, orthonormal columns, in the rows of the whitened data.
     pub basis: MatRef<'a, T>,
+    /// m×q: an orthonormal basis of what the unpenalised directions fit, the intercept among them.
+    pub free: MatRef<'a, T>,
+    /// Which rows belong together.
+    pub groups: Option<&'a [usize]>,
+    pub threads: Threads,
     /// 1 − (leverage of the unpenalised directions) − Σₖ|Uᵢₖ|², never negative.
     pub complement: &'a [f64],
     /// For each right-hand side: its coefficients β and its part outside the range (m).
@@ -187,6 +316,36 @@ pub(crate) fn complement<T: Scalar>(basis: MatRef<'_, T>, unpenalised: &[f64], d
         .collect()
 }
 
+impl<T: Scalar> Leverages<'_, T> {
+    /// hᵢᵢ = 1 − (1 − hᵢᵢ).
+    pub fn leverages(&self, damping: f64) -> Vec<f64> {
+        let mut copied = Vec::new();
+        let mut gap = self.complement.to_vec();
+        for (k, &(_, f)) in self.factors(damping).iter().enumerate() {
+            for (gap, &u) in gap.iter_mut().zip(linalg::column(self.basis, k, &mut copied)) {
+                *gap += u.modulus_squared().to_f64() * f;
+            }
+        }
+        gap.into_iter().map(|gap| 1.0 - gap).collect()
+    }
+
+    /// (φᵢ, fᵢ).
+    fn factors(&self, damping: f64) -> Vec<(f64, f64)> {
+        self.spectrum.values.iter().map(|&value| filter(self.spectrum.effective(value, damping), damping)).collect()
+    }
+
+    /// b − Ax = outside + U(fβ) for one right-hand side.
+    fn residual(&self, factors: &[(f64, f64)], (coefficients, outside): &(Vec<T>, Vec<T>)) -> Vec<T> {
+        let mut residual = outside.clone();
+        let mut copied = Vec::new();
+        for (k, (&beta, &(_, f))) in coefficients.iter().zip(factors).enumerate() {
+            let weight = beta.scale(T::Real::from_f64(f));
+            linalg::add_scaled(&mut residual, weight, linalg::column(self.basis, k, &mut copied));
+        }
+        residual
+    }
+}
+
 impl<T: Scalar> Curve for Leverages<'_, T> {
     fn at(&self, damping: f64) -> Point {
         self.spectrum.at(damping)
@@ -197,50 +356,62 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
     fn rows(&self) -> usize {
         self.spectrum.rows
     }
+    fn inside(&self) -> (f64, f64) {
+        self.spectrum.inside()
+    }
+    fn spectrum(&self) -> Option<&Spectrum> {
+        Some(&self.spectrum)
+    }
+    fn groups(&self) -> Option<&[usize]> {
+        self.groups
+    }
+
+    fn residuals(&self, damping: f64) -> Option<Vec<Vec<c64>>> {
+        let factors = self.factors(damping);
+        let wide = |v: T| c64::new(v.real().to_f64(), v.imaginary().to_f64());
+        Some(self.columns.iter().map(|column| self.residual(&factors, column).into_iter().map(wide).collect()).collect())
+    }
 
     /// With u = r/(1 − h): (1 − h)u' = r' + h'u and (1 − h)u'' = r'' + 2h'u' + h''u. Both r and 1 − h are sums with the
     /// factors fᵢ, so that their ratio keeps its digits as λ → 0.
     fn leave_one_out(&self, damping: f64) -> Option<Jet> {
-        let (m, r) = (self.basis.nrows(), self.basis.ncols());
-        let factors: Vec<(f64, f64)> =
-            self.spectrum.values.iter().map(|&value| filter(self.spectrum.effective(value, damping), damping)).collect();
+        let m = self.basis.nrows();
+        let factors = self.factors(damping);
+        let mut copied = Vec::new();
         // per row: 1 − h and its two derivatives, then three residual sums for each right-hand side
-        let mut gap = vec![[0.0; 3]; m];
-        for (gap, &rest) in gap.iter_mut().zip(self.complement) {
-            gap[0] = rest;
-        }
-        for k in 0..r {
-            let (phi, f) = factors[k];
-            for (i, gap) in gap.iter_mut().enumerate() {
-                let weight = self.basis[(i, k)].modulus_squared().to_f64();
-                gap[0] += weight * f;
-                gap[1] += weight * f * phi;
-                gap[2] += weight * f * phi * (phi - f);
+        let mut gap = [self.complement.to_vec(), vec![0.0; m], vec![0.0; m]];
+        for (k, &(phi, f)) in factors.iter().enumerate() {
+            let column = linalg::column(self.basis, k, &mut copied);
+            let weights = [f, f * phi, f * phi * (phi - f)];
+            let [g0, g1, g2] = &mut gap;
+            for (((&u, g0), g1), g2) in column.iter().zip(g0).zip(g1).zip(g2) {
+                let square = u.modulus_squared().to_f64();
+                *g0 += square * weights[0];
+                *g1 += square * weights[1];
+                *g2 += square * weights[2];
             }
+        }
+        if gap[0].iter().any(|&gap| gap <= 0.0) {
+            // the row decides its own fitted value whatever λ is: leave-one-out is not defined for it
+            return None;
         }
         let mut total = Jet::default();
         for (coefficients, outside) in self.columns {
-            let mut residual: Vec<[T; 3]> = outside.iter().map(|&r| [r, T::ZERO, T::ZERO]).collect();
-            for k in 0..r {
-                let (phi, f) = factors[k];
+            let mut residual = [outside.clone(), vec![T::ZERO; m], vec![T::ZERO; m]];
+            for (k, &(phi, f)) in factors.iter().enumerate() {
+                let column = linalg::column(self.basis, k, &mut copied);
                 let beta = [f, f * phi, f * phi * (phi - f)].map(|w| coefficients[k].scale(T::Real::from_f64(w)));
-                for (i, residual) in residual.iter_mut().enumerate() {
-                    let u = self.basis[(i, k)];
-                    for (sum, &beta) in residual.iter_mut().zip(&beta) {
-                        *sum += u * beta;
-                    }
+                for (residual, beta) in residual.iter_mut().zip(beta) {
+                    linalg::add_scaled(residual, beta, column);
                 }
             }
-            for (residual, gap) in residual.iter().zip(&gap) {
+            for i in 0..m {
+                let gap = [gap[0][i], gap[1][i], gap[2][i]];
                 let divide = |x: T, g: f64| x.scale(T::Real::from_f64(1.0 / g));
-                if gap[0] <= 0.0 {
-                    // the row decides its own fitted value whatever λ is: leave-one-out is not defined for it
-                    return None;
-                }
                 // h' = −(1 − h)'
-                let u = divide(residual[0], gap[0]);
-                let u1 = divide(residual[1] - u.scale(T::Real::from_f64(gap[1])), gap[0]);
-                let u2 = divide(residual[2] - u1.scale(T::Real::from_f64(2.0 * gap[1])) - u.scale(T::Real::from_f64(gap[2])), gap[0]);
+                let u = divide(residual[0][i], gap[0]);
+                let u1 = divide(residual[1][i] - u.scale(T::Real::from_f64(gap[1])), gap[0]);
+                let u2 = divide(residual[2][i] - u1.scale(T::Real::from_f64(2.0 * gap[1])) - u.scale(T::Real::from_f64(gap[2])), gap[0]);
                 total.value += u.modulus_squared().to_f64();
                 total.slope += 2.0 * (u.conj() * u1).real().to_f64();
                 total.bend += 2.0 * (u1.modulus_squared().to_f64() + (u.conj() * u2).real().to_f64());
@@ -248,6 +419,163 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
         }
         let columns = self.columns.len().max(1) as f64;
         Some(Jet { value: total.value / columns, slope: total.slope / columns, bend: total.bend / columns })
+    }
+
+    fn truncated_rows(&self, order: &[usize], visit: &mut RowVisitor<'_>) -> bool {
+        let wide = |v: T| c64::new(v.real().to_f64(), v.imaginary().to_f64());
+        let dropped: Vec<usize> = (0..self.basis.ncols()).filter(|i| !order.contains(i)).collect();
+        let mut gap = self.complement.to_vec();
+        let mut residuals: Vec<Vec<c64>> = self.columns.iter().map(|(_, outside)| outside.iter().map(|&v| wide(v)).collect()).collect();
+        let mut copied = Vec::new();
+        let mut release = |k: usize, gap: &mut [f64], residuals: &mut [Vec<c64>]| {
+            let column = linalg::column(self.basis, k, &mut copied);
+            for (gap, &u) in gap.iter_mut().zip(column) {
+                *gap += u.modulus_squared().to_f64();
+            }
+            for (residual, (coefficients, _)) in residuals.iter_mut().zip(self.columns) {
+                for (r, &u) in residual.iter_mut().zip(column) {
+                    *r += wide(u * coefficients[k]);
+                }
+            }
+        };
+        for k in dropped {
+            release(k, &mut gap, &mut residuals);
+        }
+        for k in (0..=order.len()).rev() {
+            visit(k, &gap, &residuals);
+            if k > 0 {
+                release(order[k - 1], &mut gap, &mut residuals);
+            }
+        }
+        true
+    }
+
+    fn left_out_rows(&self, damping: f64) -> Option<Vec<f64>> {
+        let factors = self.factors(damping);
+        let mut copied = Vec::new();
+        let mut gap = self.complement.to_vec();
+        for (k, &(_, f)) in factors.iter().enumerate() {
+            for (gap, &u) in gap.iter_mut().zip(linalg::column(self.basis, k, &mut copied)) {
+                *gap += u.modulus_squared().to_f64() * f;
+            }
+        }
+        let mut errors = vec![0.0; gap.len()];
+        for column in self.columns {
+            for ((error, r), gap) in errors.iter_mut().zip(self.residual(&factors, column)).zip(&gap) {
+                *error += (r.modulus().to_f64() / gap).powi(2) / self.columns.len() as f64;
+            }
+        }
+        errors.iter().all(|e| e.is_finite()).then_some(errors)
+    }
+
+    /// The errors of predicting the rows S without them are (I − H_SS)⁻¹r_S, and I − H_SS = (I − UUᴴ − NNᴴ)_SS + U_S·diag(f)·U_Sᴴ:
+    /// the first term does not depend on λ, and the second keeps its digits as λ → 0.
+    fn folds<'s>(&'s self, folds: &'s [Vec<usize>]) -> Option<FoldErrors<'s>> {
+        let (m, r) = self.basis.shape();
+        if folds.iter().flatten().any(|&i| i >= m) {
+            return None;
+        }
+        let full = m <= r + self.free.ncols();
+        let rows = |of: MatRef<'_, T>, fold: &[usize]| Mat::from_fn(fold.len(), of.ncols(), |i, k| of[(fold[i], k)]);
+        let prepared: Vec<(Mat<T>, Option<Mat<T>>)> = folds
+            .iter()
+            .map(|fold| {
+                let u = rows(self.basis, fold);
+                let complement = (!full).then(|| {
+                    let mut gap = Mat::from_fn(fold.len(), fold.len(), |i, j| if i == j { T::ONE } else { T::ZERO });
+                    for part in [u.as_ref(), rows(self.free, fold).as_ref()] {
+                        T::product(gap.as_mut(), Accum::Add, -T::ONE, part, Op::None, part, Op::Adjoint, self.threads);
+                    }
+                    gap
+                });
+                (u, complement)
+            })
+            .collect();
+        Some(Box::new(move |damping| {
+            let factors = self.factors(damping);
+            let residuals: Vec<Vec<T>> = self.columns.iter().map(|column| self.residual(&factors, column)).collect();
+            let mut errors = Vec::with_capacity(folds.len());
+            for (fold, (u, complement)) in folds.iter().zip(&prepared) {
+                let s = fold.len();
+                let weighted = Mat::from_fn(s, r, |i, k| u[(i, k)].scale(T::Real::from_f64(factors[k].1.sqrt())));
+                let mut gap = complement.clone().unwrap_or_else(|| linalg::zeros(s, s));
+                T::gram(gap.as_mut(), Accum::Add, weighted.as_ref(), Op::None, self.threads);
+                // a pivot at rounding level: the fold decides its own fitted values, whatever λ is
+                T::cholesky(gap.as_mut(), self.threads).ok()?;
+                let least = (0..s).map(|i| gap[(i, i)].real().to_f64()).fold(f64::INFINITY, f64::min);
+                let largest = (0..s).map(|i| gap[(i, i)].real().to_f64()).fold(0.0, f64::max);
+                if !(least * least > 64.0 * T::Real::EPSILON.to_f64() * largest * largest * s as f64) && !full {
+                    return None;
+                }
+                let mut e = Mat::from_fn(s, residuals.len(), |i, j| residuals[j][fold[i]]);
+                T::solve_lower(gap.as_ref(), Op::None, e.as_mut(), self.threads);
+                T::solve_lower(gap.as_ref(), Op::Adjoint, e.as_mut(), self.threads);
+                let total: f64 = linalg::column_norms(e.as_ref()).iter().map(|norm| norm * norm).sum();
+                errors.push(total / residuals.len().max(1) as f64);
+            }
+            Some(errors)
+        }))
+    }
+}
+
+/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²), which dies away more
+/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the identity λη' = −ρ'.
+pub(crate) struct Damped<'s>(pub &'s Spectrum);
+
+impl Damped<'_> {
+    /// φᵢ and fᵢ = 1 − φᵢ.
+    pub fn factors(&self, i: usize, damping: f64) -> (f64, f64) {
+        let value = self.0.effective(self.0.values[i], damping);
+        if value == 0.0 {
+            return (0.0, 1.0);
+        }
+        let ratio = damping / value;
+        let phi = 1.0 / (1.0 + ratio);
+        (phi, if ratio == f64::INFINITY { 1.0 } else { ratio * phi })
+    }
+}
+
+impl Curve for Damped<'_> {
+    fn at(&self, damping: f64) -> Point {
+        let mut point = Point::default();
+        let Point { residual, penalty, trace, trace_squared } = &mut point;
+        for (i, &coefficient) in self.0.coefficients.iter().enumerate() {
+            let (phi, f) = self.factors(i, damping);
+            let left = f * coefficient * (f * coefficient);
+            residual.value += left;
+            residual.slope += left * phi;
+            residual.bend += 0.5 * left * phi * (2.0 - 3.0 * f);
+            let kept = if phi == 0.0 { 0.0 } else { phi / self.0.values[i] * coefficient };
+            let kept = kept * kept;
+            penalty.value += kept;
+            penalty.slope -= kept * f;
+            penalty.bend -= 0.5 * kept * f * (phi - 2.0 * f);
+            trace.value += f;
+            trace.slope += 0.5 * f * phi;
+            trace.bend += 0.25 * f * phi * (phi - f);
+            trace_squared.value += phi * phi;
+            trace_squared.slope -= phi * phi * f;
+            trace_squared.bend -= 0.5 * phi * phi * f * (phi - 2.0 * f);
+        }
+        residual.value += self.0.outside;
+        trace.value += self.0.spare_rows();
+        trace_squared.value += self.0.unpenalised as f64;
+        point
+    }
+    /// The filters change over twice as many decades as Tikhonov's.
+    fn interval(&self) -> (f64, f64) {
+        let (low, high) = self.0.interval();
+        let largest = self.0.largest();
+        (low * (low / largest.max(low)).max(1e-4), (100.0 * high).min(f64::MAX))
+    }
+    fn rows(&self) -> usize {
+        self.0.rows
+    }
+    fn is_tikhonov(&self) -> bool {
+        false
+    }
+    fn leave_one_out(&self, _: f64) -> Option<Jet> {
+        None
     }
 }
 

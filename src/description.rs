@@ -15,6 +15,8 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
     pub(crate) intercept: bool,
+    /// Rows with the same label are left out together.
+    pub(crate) groups: Option<Vec<usize>>,
     pub(crate) method: Method,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
@@ -29,6 +31,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             noise_std: None,
             prior_mean: None,
             intercept: false,
+            groups: None,
             method: Method::Auto,
             require_full_rank: false,
             threads: None,

@@ -1,10 +1,12 @@
 //! `Factorization`: what is left when the expensive step is done.
 
+use crate::comparison::RuleComparison;
 use crate::curve::Spectrum as Values;
 use crate::data::Data;
+use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::rule::Choice;
+use crate::rule::{Choice, Rule, Truncation};
 use crate::run::Kept;
 use crate::scalar::Scalar;
 use crate::solution::Solution;
@@ -133,6 +135,117 @@ impl<T: Scalar> Factorization<T> {
     #[cfg(feature = "plot")]
     pub(crate) fn modes<B: Data<T> + ?Sized>(&self, b: &B) -> Result<Vec<crate::run::Modes>> {
         T::modes(&self.kept, b.view())
+    }
+
+    /// Truncated SVD (any L: truncated GSVD): only the k largest (generalized) singular values are kept, beside the unpenalised directions. k is a number, or a
+    /// rule chooses it; without a rule for truncations it is an error.
+    ///
+    /// `lambda` stands for k: every σᵢ ≥ √λ is kept. dof is k and the number of unpenalised directions.
+    ///
+    /// Source: Hansen 1990, doi:10.1137/0911028.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); k above the numerical rank; a factorization without singular vectors.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let factor = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?;
+    /// let three = factor.truncated(&b, 3)?;
+    /// assert_eq!(three.dof, Some(3.0));
+    /// let chosen = factor.truncated(&b, Gcv)?;
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn truncated<B: Data<T> + ?Sized>(&self, b: &B, truncation: impl Into<Truncation>) -> Result<Solution<T, B>> {
+        Ok(T::truncate(&self.kept, b.view(), truncation.into())?.into_solution())
+    }
+
+    /// Damped SVD: filter factors σ/(σ + √λ) instead of Tikhonov's σ²/(σ² + λ). λ is a number, or one of the rules that look at residual norm and degrees of
+    /// freedom chooses it (GCV and its kin, AICc, BIC, predictive risk, discrepancy).
+    ///
+    /// Source: Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); a rule that needs Tikhonov's filter; a factorization without singular vectors.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let fit = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?.damped_svd(&b, Gcv)?;
+    /// assert!(fit.lambda > 0.0);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn damped_svd<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<Solution<T, B>> {
+        Ok(T::damped(&self.kept, b.view(), choice.into())?.into_solution())
+    }
+
+    /// What there is to judge a λ by: Picard coefficients with their floors, filter factors, leverages, resolution, condition numbers, the whiteness of the
+    /// residual and, with a rule, its criterion as it was evaluated.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve).
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let diagnostics = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?.diagnostics(&b, Gcv)?;
+    /// println!("{diagnostics}");
+    /// assert!((diagnostics.leverages.unwrap().iter().sum::<f64>() - diagnostics.dof).abs() < 1e-9);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn diagnostics<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Diagnostics>> {
+        Ok(B::each(T::diagnose(&self.kept, b.view(), choice.into())?))
+    }
+
+    /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
+    ///
+    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it otherwise. Rules with
+    /// a choice of their own (K-fold, one standard error, a number of degrees of freedom) are left to
+    /// [`compare_among`](Self::compare_among). A rule that does not apply has its error in its row.
+    ///
+    /// # Errors
+    /// A wrong length or NaN.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let comparison = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?.compare_rules(&b)?;
+    /// println!("{comparison}");
+    /// for row in &comparison.rows {
+    ///     if let Ok(choice) = &row.choice {
+    ///         println!("{} {}", row.name, choice.lambda);
+    ///     }
+    /// }
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn compare_rules<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<RuleComparison>> {
+        Ok(B::each(T::compare(&self.kept, b.view(), None)?))
+    }
+
+    /// [`compare_rules`](Self::compare_rules) among rules of your choice.
+    ///
+    /// # Errors
+    /// A wrong length, NaN, or a parameter of a rule out of its range.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, KFold, Problem, Rule};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let factor = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?;
+    /// println!("{}", factor.compare_among(&b, [Rule::from(Gcv), KFold::new(4).into()])?);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn compare_among<B: Data<T> + ?Sized>(
+        &self,
+        b: &B,
+        rules: impl IntoIterator<Item = impl Into<Rule>>,
+    ) -> Result<B::Each<RuleComparison>> {
+        let rules: Vec<Rule> = rules.into_iter().map(Into::into).collect();
+        Ok(B::each(T::compare(&self.kept, b.view(), Some(&rules))?))
     }
 
     /// What was decomposed, and how.

@@ -73,9 +73,11 @@
 
 pub(crate) mod check;
 pub(crate) mod choose;
+pub mod comparison;
 pub(crate) mod curve;
 pub mod data;
 pub(crate) mod description;
+pub mod diagnostics;
 pub mod error;
 pub(crate) mod extended;
 pub(crate) mod factor;
@@ -106,7 +108,9 @@ pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 
+pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use data::Data;
+pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
@@ -116,7 +120,10 @@ pub use penalty::Penalty;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
-pub use rule::{Choice, Discrepancy, Gcv, Given, Loo, Rule};
+pub use rule::{
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
+    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+};
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Report, Solution};
 pub use step::{Step, Stop};

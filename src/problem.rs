@@ -75,6 +75,13 @@ impl<'a, T: Scalar> Problem<'a, T> {
         self
     }
 
+    /// A label for each row: rows with the same label (a patient, a batch, a stretch of time) are left out together by
+    /// [`KFold`](crate::KFold) and [`Loo`](crate::Loo). It changes nothing else.
+    pub fn groups(mut self, labels: &[usize]) -> Self {
+        self.description.groups = Some(labels.to_vec());
+        self
+    }
+
     /// The method, by name or with its options.
     pub fn method(mut self, method: impl Into<Method>) -> Self {
         self.description.method = method.into();

@@ -27,6 +27,13 @@ pub enum Warning {
         /// Its criterion value divided by the best one.
         ratio: f64,
     },
+    /// A rule needed the level of the noise, and estimated it.
+    NoiseEstimated {
+        /// The estimated standard deviation of a row's noise, in whitened units.
+        noise_std: f64,
+        /// From what.
+        estimator: &'static str,
+    },
     /// The minimiser is not unique: this is the one of minimum norm.
     MinimumNorm {
         /// Numerical rank.
@@ -82,6 +89,9 @@ impl fmt::Display for Warning {
             }
             Warning::RivalMinimum { lambda, ratio } => {
                 write!(f, "another local minimum at λ = {lambda:.3e} is within a factor {ratio:.4} of the best")
+            }
+            Warning::NoiseEstimated { noise_std, estimator } => {
+                write!(f, "the standard deviation of the noise was estimated as {noise_std:.3e}, from {estimator}")
             }
             Warning::MinimumNorm { rank, unknowns, tolerance } => {
                 write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")

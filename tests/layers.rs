@@ -31,6 +31,8 @@ const ROWS: &[(&str, u8)] = &[
     ("rule", 3),
     ("plan", 3),
     ("solution", 3),
+    ("comparison", 3),
+    ("diagnostics", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -57,6 +59,9 @@ const WITHIN: &[(&str, &str)] = &[
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
+    ("comparison", "rule"),
+    ("comparison", "solution"),
+    ("diagnostics", "solution"),
     ("data", "operator"),
     ("penalty", "operator"),
     ("penalty", "data"),

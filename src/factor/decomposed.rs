@@ -8,11 +8,11 @@ use super::gsvd_core::GsvdCore;
 use super::svd::SvdCore;
 use super::tridiagonal::TridiagonalCore;
 use super::{Answer, Core, Handed, Projection, Refusal};
-use crate::curve::{Curve, Leverages, Spectrum, complement, shared};
+use crate::curve::{Curve, Leverages, Spectrum, complement, filter, shared};
 use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
-use crate::rule::{Chosen, Rule};
-use crate::scalar::Scalar;
+use crate::rule::{Chosen, Rule, needs_rows, truncation};
+use crate::scalar::{Real, Scalar};
 use crate::transform::Matrix;
 use crate::transform::constant::Constant;
 use crate::transform::reduced::Frame;
@@ -97,11 +97,60 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         unit: f64,
     ) -> Result<(Vec<f64>, Vec<Chosen>)> {
         let spectra = &prepared.projection.spectra;
+        self.suits(rule)?;
         if !rule.needs_leverages() {
             return choose_on(rule, spectra, together, norms, unit);
         }
-        let rows = self.rows(prepared, frame)?;
+        let rows = self.rows(prepared, frame, rule.name())?;
         choose_each(spectra, together, norms, &|spectrum, columns, norm| rule.choose(&rows.curve(spectrum, columns), norm, unit))
+    }
+
+    /// Solutions with any filter factors, φ(right-hand side, position in its spectrum).
+    pub fn filtered(&self, prepared: &Prepared<T>, factor: &dyn Fn(usize, usize) -> f64) -> Result<Mat<T>> {
+        let z = self.core.filtered(&prepared.projection, factor).ok_or(Error::Unsupported {
+            what: "a truncated or damped SVD",
+            with: "a factorization without singular vectors",
+            instead: "use Method::Svd, Method::Gsvd or Method::Auto",
+        })?;
+        Ok(self.standard.solution(z, &prepared.data, self.threads))
+    }
+
+    /// Numbers of values kept that a rule chooses, and what it saw: one for each right-hand side.
+    pub fn truncate(
+        &self,
+        prepared: &Prepared<T>,
+        frame: &Frame<'_, T>,
+        rule: &Rule,
+        norms: &[f64],
+        unit: f64,
+    ) -> Result<Vec<(usize, Chosen)>> {
+        let spectra = &prepared.projection.spectra;
+        let rows = if rule.needs_leverages() { Some(self.rows(prepared, frame, rule.name())?) } else { None };
+        (spectra.iter().zip(norms).enumerate())
+            .map(|(j, (spectrum, &norm))| match &rows {
+                Some(rows) => truncation::choose(rule, &rows.curve(spectrum.clone(), j..j + 1), norm, unit),
+                None => truncation::choose(rule, spectrum, norm, unit),
+            })
+            .collect()
+    }
+
+    /// The diagonal of the resolution matrix, for an L that does not mix unknowns.
+    pub fn resolution(&self, values: &[f64], damping: f64) -> Option<Vec<f64>> {
+        let factors: Vec<f64> = values.iter().map(|&value| filter(value, damping).0).collect();
+        self.standard.resolution(&self.core.resolution(&factors)?)
+    }
+
+    /// Refuses a rule that looks at every singular value where they come from a Gram matrix.
+    pub fn suits(&self, rule: &Rule) -> Result<()> {
+        // an engine with all digits is trusted at λ = 0
+        if rule.needs_every_value() && !self.core.trusted(0.0) {
+            return Err(Error::Unsupported {
+                what: rule.name(),
+                with: "singular values from a Gram matrix, which lose half their digits,",
+                instead: "use Method::Bidiagonal, Method::Svd or Method::Auto",
+            });
+        }
+        Ok(())
     }
 
     /// Whether the decomposition is accurate enough for these dampings.
@@ -128,6 +177,16 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         prepared.projection.spectra[column].at(damping).residual.value.sqrt()
     }
 
+    /// The spectrum of one right-hand side.
+    pub fn spectrum<'p>(&self, prepared: &'p Prepared<T>, column: usize) -> &'p Spectrum {
+        &prepared.projection.spectra[column]
+    }
+
+    /// Unpenalised directions, the constant among them.
+    pub fn unpenalised(&self, prepared: &Prepared<T>) -> usize {
+        prepared.projection.spectra.first().map_or(0, |spectrum| spectrum.unpenalised)
+    }
+
     pub fn spectra(prepared: Prepared<T>) -> Vec<Spectrum> {
         prepared.projection.spectra
     }
@@ -152,13 +211,8 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     }
 
     /// The rows of U and the leverages of the unpenalised directions, in the rows of the caller.
-    fn rows(&self, prepared: &Prepared<T>, frame: &Frame<'_, T>) -> Result<Rows<T>> {
-        let missing = Error::Unsupported {
-            what: "leave-one-out",
-            with: "a method that does not form the leverages",
-            instead: "use Method::Svd, Method::Gsvd or Method::Auto",
-        };
-        let Some(basis) = self.core.basis() else { return Err(missing) };
+    pub fn rows<'f>(&self, prepared: &Prepared<T>, frame: &Frame<'f, T>, rule: &'static str) -> Result<Rows<'f, T>> {
+        let Some(basis) = self.core.basis() else { return Err(needs_rows(rule)) };
         let expand = |u: MatRef<'_, T>| {
             let u = self.standard.expand(linalg::copy(u), self.threads);
             match frame.constant {
@@ -168,36 +222,33 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         };
         let basis = expand(basis);
         let outside = expand(prepared.projection.data.as_ref());
-        let mut unpenalised = frame.constant.map_or_else(|| vec![0.0; frame.rows], Constant::leverages);
-        let mut add = |columns: MatRef<'_, T>| {
-            use crate::scalar::Real;
-            for j in 0..columns.ncols() {
-                for (i, sum) in unpenalised.iter_mut().enumerate() {
-                    *sum += columns[(i, j)].modulus_squared().to_f64();
-                }
-            }
-        };
-        if let Some(null) = self.standard.null_basis(frame.rows - usize::from(frame.constant.is_some()), self.threads) {
-            let full = match frame.constant {
+        let kept = self.core.penalised();
+        let (penalised, loose): (Vec<usize>, Vec<usize>) = (0..basis.ncols()).partition(|i| kept.is_none_or(|kept| kept.contains(i)));
+        // what the unpenalised directions fit: the constant, the null space of L, the unpenalised columns of a GSVD
+        let null =
+            self.standard.null_basis(frame.rows - usize::from(frame.constant.is_some()), self.threads).map(|null| match frame.constant {
                 Some(constant) => constant.expand(null.as_ref()),
                 None => null,
-            };
-            add(full.as_ref());
-        }
-        let kept = self.core.penalised();
-        let (penalised, free): (Vec<usize>, Vec<usize>) = (0..basis.ncols()).partition(|i| kept.is_none_or(|kept| kept.contains(i)));
-        let select = |columns: &[usize]| Mat::from_fn(basis.nrows(), columns.len(), |i, j| basis[(i, columns[j])]);
-        add(select(&free).as_ref());
-        let directions = usize::from(frame.constant.is_some()) + self.standard.unpenalised() + free.len();
-        let basis = select(&penalised);
-        let complement = complement(basis.as_ref(), &unpenalised, directions);
+            });
+        let constant = frame.constant.map(Constant::direction);
+        let nulls = null.as_ref().map_or(0, Mat::ncols);
+        let ones = usize::from(constant.is_some());
+        let free = Mat::from_fn(frame.rows, ones + nulls + loose.len(), |i, j| match (&constant, &null) {
+            (Some(q), _) if j == 0 => q[i],
+            (_, Some(null)) if j < ones + nulls => null[(i, j - ones)],
+            _ => basis[(i, loose[j - ones - nulls])],
+        });
+        let leverage = |i: usize| (0..free.ncols()).map(|j| free[(i, j)].modulus_squared().to_f64()).sum();
+        let unpenalised: Vec<f64> = (0..frame.rows).map(leverage).collect();
+        let basis = Mat::from_fn(basis.nrows(), penalised.len(), |i, j| basis[(i, penalised[j])]);
+        let complement = complement(basis.as_ref(), &unpenalised, free.ncols());
         let columns = (0..outside.ncols())
             .map(|j| {
                 let coefficients = penalised.iter().map(|&i| prepared.projection.coefficients[(i, j)]).collect();
                 (coefficients, (0..outside.nrows()).map(|i| outside[(i, j)]).collect())
             })
             .collect();
-        Ok(Rows { basis, complement, columns })
+        Ok(Rows { basis, free, complement, columns, groups: frame.groups, threads: self.threads })
     }
 }
 
@@ -222,15 +273,26 @@ fn choose_each(
     Ok((chosen.iter().map(|c| c.damping).collect(), chosen))
 }
 
-/// What leave-one-out needs.
-struct Rows<T> {
+/// What the rules need that look at rows.
+pub(crate) struct Rows<'f, T> {
     basis: Mat<T>,
+    free: Mat<T>,
     complement: Vec<f64>,
     columns: Vec<(Vec<T>, Vec<T>)>,
+    groups: Option<&'f [usize]>,
+    threads: Threads,
 }
 
-impl<T: Scalar> Rows<T> {
-    fn curve(&self, spectrum: Spectrum, columns: Range<usize>) -> Leverages<'_, T> {
-        Leverages { spectrum, basis: self.basis.as_ref(), complement: &self.complement, columns: &self.columns[columns] }
+impl<T: Scalar> Rows<'_, T> {
+    pub fn curve(&self, spectrum: Spectrum, columns: Range<usize>) -> Leverages<'_, T> {
+        Leverages {
+            spectrum,
+            basis: self.basis.as_ref(),
+            free: self.free.as_ref(),
+            complement: &self.complement,
+            columns: &self.columns[columns],
+            groups: self.groups,
+            threads: self.threads,
+        }
     }
 }

@@ -72,6 +72,21 @@ impl<T: Scalar> Core<T> for GsvdCore<T> {
         Ok(x.into())
     }
 
+    fn filtered(&self, projection: &Projection<T>, factor: &dyn Fn(usize, usize) -> f64) -> Option<Mat<T>> {
+        let r = self.gsvd.u.ncols();
+        // the position of a direction in the spectrum; unpenalised ones are kept whole
+        let mut place = vec![None; r];
+        self.penalised.iter().enumerate().for_each(|(position, &i)| place[i] = Some(position));
+        let weighted = Mat::from_fn(r, projection.spectra.len(), |i, j| match place[i].map_or(1.0, |position| factor(j, position)) {
+            0.0 => T::ZERO,
+            phi => projection.coefficients[(i, j)].scale(T::Real::from_f64(phi / self.gsvd.c[i])),
+        });
+        let mut x = linalg::zeros(self.gsvd.x.nrows(), projection.spectra.len());
+        let basis = self.gsvd.x.as_ref().subcols(0, r);
+        T::product(x.as_mut(), Accum::Replace, T::ONE, basis, Op::None, weighted.as_ref(), Op::None, self.threads);
+        Some(x)
+    }
+
     fn basis(&self) -> Option<MatRef<'_, T>> {
         Some(self.gsvd.u.as_ref())
     }

@@ -80,6 +80,14 @@ pub(crate) trait Core<T: Scalar>: Send + Sync {
     fn project(&self, b: Mat<T>) -> Handed<Projection<T>>;
     /// Solutions (n̄×k), one damping for each right-hand side.
     fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>>;
+    /// Solutions with any filter factors, φ(right-hand side, position in its spectrum), where singular vectors are there.
+    fn filtered(&self, _projection: &Projection<T>, _factor: &dyn Fn(usize, usize) -> f64) -> Option<Mat<T>> {
+        None
+    }
+    /// The diagonal of VΦVᴴ, Φ given, where V was computed.
+    fn resolution(&self, _factors: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
     /// U, where it was computed.
     fn basis(&self) -> Option<MatRef<'_, T>> {
         None

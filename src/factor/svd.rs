@@ -66,6 +66,26 @@ impl<T: Scalar> Core<T> for SvdCore<T> {
         Ok(x.into())
     }
 
+    fn filtered(&self, projection: &Projection<T>, factor: &dyn Fn(usize, usize) -> f64) -> Option<Mat<T>> {
+        let weighted = Mat::from_fn(self.values.len(), projection.spectra.len(), |i, j| match factor(j, i) {
+            0.0 => T::ZERO,
+            phi => projection.coefficients[(i, j)].scale(T::Real::from_f64(phi / self.values[i])),
+        });
+        let mut x = linalg::zeros(self.svd.v.nrows(), projection.spectra.len());
+        T::product(x.as_mut(), Accum::Replace, T::ONE, self.svd.v.as_ref(), Op::None, weighted.as_ref(), Op::None, self.threads);
+        Some(x)
+    }
+
+    fn resolution(&self, factors: &[f64]) -> Option<Vec<f64>> {
+        let mut diagonal = vec![0.0; self.svd.v.nrows()];
+        for (k, phi) in factors.iter().enumerate() {
+            for (sum, v) in diagonal.iter_mut().zip(self.svd.v.col_as_slice(k)) {
+                *sum += v.modulus_squared().to_f64() * phi;
+            }
+        }
+        Some(diagonal)
+    }
+
     fn basis(&self) -> Option<MatRef<'_, T>> {
         Some(self.svd.u.as_ref())
     }

@@ -2,10 +2,16 @@
 //!
 //! Morozov 1966, Soviet Math. Dokl. 7:414. ρ is a monotone function of λ between δ₀ and ‖b‖² (less what unpenalised
 //! directions explain), so that the root is unique; it is found by bisection on log λ, safeguarding Newton steps.
+//!
+//! *Monotone error* (Tautenhahn, Hämarik 1999, Inverse Problems 15:1487, doi:10.1088/0266-5611/15/6/307) asks for (Br, r)/‖Br‖ = safety·‖noise‖ instead,
+//! B = λ(AAᴴ + λ)⁻¹ and r = Bb: (Σf³|β|² + δ₀)/√(Σf⁴|β|² + δ₀). As long as it is larger the error falls with λ, since
+//! d‖x − x_true‖²/dλ = 2[(Br, r) − (Br, noise)]/λ². It is at most ‖r‖, rises with λ, and is found by bisection.
 
-use super::{Chosen, no_interval};
+use super::noise::Noise;
+use super::{Chosen, needs_spectrum, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
+use crate::warning::Warning;
 
 /// The discrepancy principle: the largest amount of regularization that explains the data to within their noise.
 ///
@@ -23,6 +29,14 @@ use crate::error::{Error, Result};
 pub struct Discrepancy {
     level: Level,
     safety: f64,
+    what: What,
+}
+
+/// What is compared with the noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    ResidualNorm,
+    MonotoneError,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,22 +44,47 @@ enum Level {
     Norm(f64),
     Relative(f64),
     Whitened,
+    Estimated,
 }
 
 impl Discrepancy {
     /// ‖noise‖ is `norm` (the 2-norm of the whole noise vector: √m times its standard deviation).
     pub fn noise_norm(norm: f64) -> Self {
-        Self { level: Level::Norm(norm), safety: 1.0 }
+        Self { level: Level::Norm(norm), safety: 1.0, what: What::ResidualNorm }
     }
 
     /// ‖noise‖ is `fraction`·‖b‖: 0.01 for 1 % noise.
     pub fn relative_noise(fraction: f64) -> Self {
-        Self { level: Level::Relative(fraction), safety: 1.0 }
+        Self { level: Level::Relative(fraction), safety: 1.0, what: What::ResidualNorm }
     }
 
     /// The data are whitened by `noise_std`, so that ‖noise‖ is √m.
     pub fn whitened() -> Self {
-        Self { level: Level::Whitened, safety: 1.0 }
+        Self { level: Level::Whitened, safety: 1.0, what: What::ResidualNorm }
+    }
+
+    /// ‖noise‖ is estimated from the data, as √m times the standard deviation that [`Warning::NoiseEstimated`](crate::Warning) names.
+    pub fn estimated() -> Self {
+        Self { level: Level::Estimated, safety: 1.0, what: What::ResidualNorm }
+    }
+
+    /// The monotone-error rule: down to this λ the error ‖x − x_true‖ is sure to fall with λ, whatever the noise of the given norm. Its λ is never
+    /// below that of the discrepancy principle.
+    ///
+    /// Source: Tautenhahn, Hämarik 1999, doi:10.1088/0266-5611/15/6/307.
+    pub fn monotone_error(self) -> Self {
+        Self { what: What::MonotoneError, ..self }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self.what {
+            What::ResidualNorm => "discrepancy",
+            What::MonotoneError => "monotone error",
+        }
+    }
+
+    pub(crate) fn is_estimated(self) -> bool {
+        self.level == Level::Estimated
     }
 
     /// Asks for ‖Ax − b‖ = factor·‖noise‖; 1 unless given, often a little above 1.
@@ -57,7 +96,7 @@ impl Discrepancy {
         let (name, value) = match self.level {
             Level::Norm(norm) => ("the noise norm", norm),
             Level::Relative(fraction) => ("the relative noise", fraction),
-            Level::Whitened => ("the noise norm", 1.0),
+            Level::Whitened | Level::Estimated => ("the noise norm", 1.0),
         };
         if !(value > 0.0 && value.is_finite()) {
             return Err(Error::Parameter { name, value, must_be: "positive and finite; without a noise level use Gcv or Loo" });
@@ -72,21 +111,45 @@ impl Discrepancy {
         Ok(())
     }
 
+    /// safety·‖noise‖ in the units of the curve.
+    pub(crate) fn target(self, curve: &dyn Curve, data_norm: f64, unit: f64) -> Result<(f64, Vec<Warning>)> {
+        let root = (curve.rows() as f64).sqrt();
+        let (norm, warnings) = match self.level {
+            Level::Norm(norm) => (norm * unit, Vec::new()),
+            Level::Relative(fraction) => (fraction * data_norm, Vec::new()),
+            Level::Whitened => (root * unit, Vec::new()),
+            Level::Estimated => {
+                let level = Noise::Estimated.level(curve, unit, self.name())?;
+                (root * level.std, level.warnings(unit))
+            }
+        };
+        Ok((self.safety * norm, warnings))
+    }
+
     pub(crate) fn choose(self, curve: &dyn Curve, data_norm: f64, unit: f64) -> Result<Chosen> {
-        let target = self.safety
-            * match self.level {
-                Level::Norm(norm) => norm * unit,
-                Level::Relative(fraction) => fraction * data_norm,
-                Level::Whitened => (curve.rows() as f64).sqrt() * unit,
-            };
         let (low, high) = curve.interval();
         if high == 0.0 {
-            return Err(no_interval("discrepancy"));
+            return Err(no_interval(self.name()));
         }
+        let (target, warnings) = self.target(curve, data_norm, unit)?;
+        let spectrum = match self.what {
+            What::ResidualNorm => None,
+            What::MonotoneError => Some(needs_spectrum(curve, self.name())?),
+        };
+        // the value and, for ‖r‖, the Newton step in log d
+        let at = |damping: f64| match spectrum {
+            Some(spectrum) => (spectrum.monotone_error(damping), f64::NAN),
+            None => {
+                let rho = curve.at(damping).residual;
+                let value = rho.value.sqrt();
+                // d‖r‖/d(log d) = ρ'/‖r‖ with ρ' in log λ: log λ = 2 log d
+                (value, (target - value) * value / rho.slope)
+            }
+        };
         let mut evaluated = Vec::new();
-        let residual = |damping: f64| curve.at(damping).residual.value.sqrt();
+        let residual = |damping: f64| at(damping).0;
         let (least, most) = (residual(low), residual(f64::MAX));
-        let fail = |why: String| Error::NoLambda { rule: "discrepancy", low: low * low, high: f64::INFINITY, why };
+        let fail = |why: String| Error::NoLambda { rule: self.name(), low: low * low, high: f64::INFINITY, why };
         if target < least {
             return Err(fail(format!(
                 "the residual norm is never below {:.3e}, above the {:.3e} asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv",
@@ -109,16 +172,13 @@ impl Discrepancy {
         }
         let mut t = 0.5 * (left + right);
         for _ in 0..200 {
-            let point = curve.at(t.exp());
-            let value = point.residual.value.sqrt();
+            let (value, step) = at(t.exp());
             evaluated.push((t.exp(), value));
             if value < target {
                 left = t;
             } else {
                 right = t;
             }
-            // d‖r‖/d(log d) = ρ'/‖r‖ with ρ' in log λ: log λ = 2 log d
-            let step = (target - value) * value / point.residual.slope;
             let newton = t + step;
             let next = if newton > left && newton < right { newton } else { 0.5 * (left + right) };
             if (next - t).abs() <= 4.0 * f64::EPSILON * (1.0 + t.abs()) {
@@ -128,6 +188,6 @@ impl Discrepancy {
         }
         evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
         evaluated.dedup_by(|a, b| a.0 == b.0);
-        Ok(Chosen { damping: t.exp(), value: residual(t.exp()), minima: Vec::new(), evaluated, warnings: Vec::new() })
+        Ok(Chosen { damping: t.exp(), value: residual(t.exp()), minima: Vec::new(), evaluated, warnings })
     }
 }

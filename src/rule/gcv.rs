@@ -56,12 +56,17 @@ impl RobustGcv {
         Err(Error::Parameter { name: "γ of robust GCV", value: self.gamma, must_be: "in (0, 1]; 0.1 to 0.9 are usual" })
     }
 
+    /// γ + (1 − γ)·tr(H²)/m.
+    pub(crate) fn factor(self, point: &Point, rows: usize) -> f64 {
+        self.gamma + (1.0 - self.gamma) * point.trace_squared.value / rows as f64
+    }
+
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
         let objective = |damping: f64| {
             let point = curve.at(damping);
             let mut v = log_gcv(&point, curve.rows());
             let weight = (1.0 - self.gamma) / curve.rows() as f64;
-            let factor = self.gamma + weight * point.trace_squared.value;
+            let factor = self.factor(&point, curve.rows());
             let slope = weight * point.trace_squared.slope / factor;
             v.log += factor.ln();
             v.slope += slope;

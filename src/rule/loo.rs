@@ -2,12 +2,15 @@
 //! the fit without it (Allen 1974, Technometrics 16:125, doi:10.1080/00401706.1974.10489157). No refit is made, and it is
 //! not GCV, which replaces each leverage by the mean.
 
+use super::kfold::{by_folds, fold_errors, units};
 use super::search::{Objective, minimise};
 use super::{Chosen, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 
 /// Exact leave-one-out cross-validation (PRESS): Σ |rᵢ/(1 − hᵢᵢ)|² in whitened units, intercept and weights included.
+///
+/// Rows that belong together ([`Problem::groups`](crate::Problem::groups)) are left out together.
 ///
 /// Cost: the left singular vectors, and O(mn) for each λ. Source: Allen 1974, doi:10.1080/00401706.1974.10489157.
 ///
@@ -23,6 +26,10 @@ pub struct Loo;
 
 impl Loo {
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
+        if let Some(groups) = curve.groups() {
+            let folds = units(curve.rows(), Some(groups));
+            return by_folds(curve, &fold_errors(curve, &folds, "leave-one-out")?, "leave-one-out");
+        }
         let objective = |damping: f64| {
             let jet = curve.leave_one_out(damping)?;
             let slope = jet.slope / jet.value;

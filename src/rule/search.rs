@@ -50,24 +50,57 @@ impl Sample {
     }
 }
 
+/// Which end of the range of λ may be the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// An end is the answer where the criterion is lower there than anywhere inside.
+    Compete,
+    /// An end is the answer only where nothing inside is a local minimum: for criteria that vanish at both ends.
+    LastResort,
+}
+
+/// How the number that is minimised stands for the criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    /// It is the logarithm of a positive criterion.
+    Logarithm,
+    /// It is the negative of a criterion whose maxima are wanted.
+    Negative,
+}
+
+impl Scale {
+    fn criterion(self, v: f64) -> f64 {
+        match self {
+            Scale::Logarithm => v.exp(),
+            Scale::Negative => -v,
+        }
+    }
+
+    /// How much worse than the best, as a ratio ≥ 1.
+    fn ratio(self, v: f64, best: f64) -> f64 {
+        match self {
+            Scale::Logarithm => (v - best).exp(),
+            Scale::Negative if v < 0.0 => best / v,
+            Scale::Negative => f64::INFINITY,
+        }
+    }
+}
+
 /// All local minima of the criterion on the curve's interval; `None` when the interval has no extent.
 pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
-    let (low, high) = curve.interval();
-    if !(high > low && low > 0.0 && high.is_finite()) {
-        return None;
-    }
-    // t = 2 log d
-    let (start, end) = (2.0 * low.ln(), 2.0 * high.ln());
-    let cells = ((end - start) / CELL).ceil().max(8.0) as usize;
+    minimise_on(curve.interval(), Ends::Compete, objective)
+}
+
+/// All local minima of the criterion, whose logarithm is given with two derivatives, on a range of dampings.
+pub(crate) fn minimise_on(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
+    let grid = grid(range, CELL)?;
     // where the criterion is not defined (0/0 at the lower end, say) there is no sample
     let sample = |t: f64| {
         let at = objective((0.5 * t).exp())?;
         (at.log.is_finite() && at.slope.is_finite() && at.bend.is_finite()).then_some(Sample { t, at })
     };
-    let mut samples: Vec<Sample> = (0..=cells).filter_map(|k| sample(start + (end - start) * k as f64 / cells as f64)).collect();
+    let mut samples: Vec<Sample> = grid.into_iter().filter_map(sample).collect();
     split_suspicious(&mut samples, &sample);
-    let (first, last) = (*samples.first()?, *samples.last()?);
-
     let mut minima: Vec<Sample> = Vec::new();
     let mut falling: Option<Sample> = None;
     for &here in &samples {
@@ -81,28 +114,82 @@ pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Obje
             _ => {}
         }
     }
+    conclude(samples, minima, ends, Scale::Logarithm)
+}
 
+/// The same for a positive criterion without derivatives (`None` where it is not defined): λ comes out to about 1e-8.
+pub(crate) fn minimise_values(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
+    by_values(range, ends, CELL, Scale::Logarithm, &|damping| value(damping).map(f64::ln))
+}
+
+/// [`minimise_values`] for a criterion that costs much: on cells four times as wide.
+pub(crate) fn minimise_coarsely(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
+    by_values(range, ends, 4.0 * CELL, Scale::Logarithm, &|damping| value(damping).map(f64::ln))
+}
+
+/// All local maxima of a criterion without derivatives.
+pub(crate) fn maximise_values(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
+    by_values(range, ends, 0.5 * CELL, Scale::Negative, &|damping| value(damping).map(|v| -v))
+}
+
+fn by_values(range: (f64, f64), ends: Ends, cell: f64, scale: Scale, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
+    let sample = |t: f64| {
+        // what is not defined is no minimum, but keeps its place between its neighbours
+        let log = value((0.5 * t).exp()).filter(|v| !v.is_nan()).unwrap_or(f64::INFINITY);
+        Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }
+    };
+    let mut samples: Vec<Sample> = grid(range, cell)?.into_iter().map(sample).collect();
+    let mut minima = Vec::new();
+    let mut tried = Vec::new();
+    for k in 1..samples.len().saturating_sub(1) {
+        let [left, middle, right] = [samples[k - 1], samples[k], samples[k + 1]];
+        // of equal neighbours the last is taken
+        if middle.at.log.is_finite() && middle.at.log <= left.at.log && middle.at.log < right.at.log {
+            minima.push(close_in(left, middle, right, &sample, &mut tried));
+        }
+    }
+    samples.extend(tried);
+    samples.retain(|s| s.at.log.is_finite());
+    samples.sort_by(|a, b| a.t.total_cmp(&b.t));
+    conclude(samples, minima, ends, scale)
+}
+
+/// The ends of the cells, in t = 2 log d.
+fn grid((low, high): (f64, f64), cell: f64) -> Option<Vec<f64>> {
+    if !(high > low && low > 0.0 && high.is_finite()) {
+        return None;
+    }
+    let (start, end) = (2.0 * low.ln(), 2.0 * high.ln());
+    let cells = ((end - start) / cell).ceil().max(8.0) as usize;
+    Some((0..=cells).map(|k| start + (end - start) * k as f64 / cells as f64).collect())
+}
+
+/// Chooses among the minima and the ends, and says what is doubtful.
+fn conclude(samples: Vec<Sample>, minima: Vec<Sample>, ends: Ends, scale: Scale) -> Option<Chosen> {
+    let (first, last) = (*samples.first()?, *samples.last()?);
     let best_inside = minima.iter().copied().min_by(|a, b| a.at.log.total_cmp(&b.at.log));
     let mut warnings = Vec::new();
     let mut best = best_inside;
-    for (edge, upper) in [(first, false), (last, true)] {
-        // an end is the answer when the criterion is lower there than anywhere inside, by more than its rounding
-        if best.is_none_or(|b| edge.at.log < b.at.log - 1e-12) {
-            best = Some(edge);
-            warnings = vec![Warning::EdgeOfInterval { lambda: edge.t.exp(), upper }];
+    if ends == Ends::Compete || best.is_none() {
+        for (edge, upper) in [(first, false), (last, true)] {
+            // an end is the answer when the criterion is lower there than anywhere inside, by more than its rounding
+            if best.is_none_or(|b| edge.at.log < b.at.log - 1e-12) {
+                best = Some(edge);
+                warnings = vec![Warning::EdgeOfInterval { lambda: edge.t.exp(), upper }];
+            }
         }
     }
     let best = best?;
 
     // the stretch around the best point in which the criterion hardly changes
-    let flat = |s: &&Sample| s.at.log <= best.at.log + FLAT;
+    let flat = |s: &&Sample| scale.ratio(s.at.log, best.at.log) <= FLAT.exp();
     let left = samples.iter().rev().filter(|s| s.t < best.t).take_while(flat).last().map_or(best.t, |s| s.t);
     let right = samples.iter().filter(|s| s.t > best.t).take_while(flat).last().map_or(best.t, |s| s.t);
     if right - left >= FLAT_LENGTH {
         warnings.push(Warning::FlatMinimum { low: left.exp(), high: right.exp() });
     }
     for other in &minima {
-        let ratio = (other.at.log - best.at.log).exp();
+        let ratio = scale.ratio(other.at.log, best.at.log);
         if other.t != best.t && ratio <= 1.0 + RIVAL {
             warnings.push(Warning::RivalMinimum { lambda: other.t.exp(), ratio });
         }
@@ -112,14 +199,67 @@ pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Obje
     evaluated.extend(&minima);
     evaluated.sort_by(|a, b| a.t.total_cmp(&b.t));
     evaluated.dedup_by(|a, b| a.t == b.t);
-    let pair = |s: &Sample| ((0.5 * s.t).exp(), s.at.log.exp());
+    let pair = |s: &Sample| ((0.5 * s.t).exp(), scale.criterion(s.at.log));
     Some(Chosen {
         damping: (0.5 * best.t).exp(),
-        value: best.at.log.exp(),
+        value: scale.criterion(best.at.log),
         minima: minima.iter().map(pair).collect(),
         evaluated: evaluated.iter().map(pair).collect(),
         warnings,
     })
+}
+
+/// Brent's minimiser (Brent 1973, ch. 5): parabolas through the three best points, golden sections where they fail.
+fn close_in(left: Sample, middle: Sample, right: Sample, sample: &dyn Fn(f64) -> Sample, tried: &mut Vec<Sample>) -> Sample {
+    const GOLDEN: f64 = 0.381_966_011_250_105_1;
+    let (mut a, mut b) = (left.t, right.t);
+    let (mut best, mut second, mut third) = (middle, middle, middle);
+    let (mut step, mut before_last) = (0.0f64, 0.0f64);
+    for _ in 0..60 {
+        let (x, half) = (best.t, 0.5 * (a + b));
+        // a minimum of a smooth function is told from its neighbours to the root of the precision, not further
+        let tolerance = 1e-9 * (1.0 + x.abs());
+        if (x - half).abs() <= 2.0 * tolerance - 0.5 * (b - a) {
+            break;
+        }
+        let r = (x - second.t) * (best.at.log - third.at.log);
+        let q = (x - third.t) * (best.at.log - second.at.log);
+        let (mut p, mut q) = ((x - third.t) * q - (x - second.t) * r, 2.0 * (q - r));
+        if q > 0.0 {
+            p = -p;
+        }
+        q = q.abs();
+        let parabola = p.is_finite() && q > 0.0 && p.abs() < (0.5 * q * before_last).abs() && p > q * (a - x) && p < q * (b - x);
+        before_last = step;
+        step = if parabola {
+            p / q
+        } else {
+            before_last = if x < half { b - x } else { a - x };
+            GOLDEN * before_last
+        };
+        let next = sample(if step.abs() >= tolerance { x + step } else { x + tolerance.copysign(step) });
+        tried.push(next);
+        if next.at.log <= best.at.log {
+            if next.t >= x {
+                a = x
+            } else {
+                b = x
+            }
+            (third, second, best) = (second, best, next);
+        } else {
+            if next.t < x {
+                a = next.t
+            } else {
+                b = next.t
+            }
+            if next.at.log <= second.at.log || second.t == x {
+                (third, second) = (second, next);
+            } else if next.at.log <= third.at.log || third.t == x || third.t == second.t {
+                third = next;
+            }
+        }
+    }
+    best
 }
 
 /// Halves the cells inside which v' may change its sign twice.

@@ -225,7 +225,8 @@ fn finish<T: Scalar>(
         })
         .collect();
     finite_norms(&fits)?;
-    let criteria = criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), &mut warnings);
+    let criteria =
+        criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), reduced.penalty_norm(1.0, data), &mut warnings);
     let report = Report {
         method: solved.engine.name(),
         fits,

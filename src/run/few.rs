@@ -31,7 +31,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
             let (answers, condition) = small.solve(lambda.value(), b)?;
             (answers, Vec::new(), Vec::new(), condition)
         }
-        Kind::Rule(rule) if !rule.needs_leverages() && rule.check().is_ok() => {
+        Kind::Rule(rule) if !rule.needs_leverages() && !rule.needs_every_value() && rule.check().is_ok() => {
             let eigen = small.eigen()?;
             let mut copy = Vec::new();
             let mut spectra = Vec::with_capacity(k);
@@ -56,7 +56,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
     }
     let (_, plan) = planned(description, Some(choice)).map_err(|_| Refusal::NotCovered)?;
     let mut warnings = Vec::new();
-    let criteria = criteria(chosen, choice, Lambda::from_damping, 1.0, &mut warnings);
+    let criteria = criteria(chosen, choice, Lambda::from_damping, 1.0, 1.0, &mut warnings);
     let fits = (answers.iter().enumerate())
         .map(|(j, answer)| Fit {
             lambda: match choice.kind {

@@ -1,22 +1,26 @@
 //! A factorization that outlives the caller's A, and answers any right-hand side, λ and rule.
 
 use super::dense::given_or;
+#[cfg(feature = "plot")]
 use super::modes::Modes;
 use super::transform::Transformed;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
-use crate::curve::{Curve, Spectrum};
+use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
+use crate::curve::{Curve, Damped, Spectrum};
 use crate::description::Description;
-use crate::error::{Error, Result};
+use crate::diagnostics::Diagnostics;
+use crate::error::{Error, Result, Size};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::lambda::Lambda;
-use crate::linalg::{MatRef, Threads};
+use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Kind};
+use crate::rule::truncation::{Truncation, TruncationKind, Truncations};
+use crate::rule::{Choice, Chosen, Kind, Rule, needs_rows};
 use crate::scalar::Scalar;
 use crate::solution::{Fit, Outcome, Report};
 use crate::transform::reduced::{Reduced, ReducedData};
@@ -42,6 +46,8 @@ pub(super) struct OnEntries<T: Scalar> {
     pub(super) engine: Engine,
     require_full_rank: bool,
     general_penalty: bool,
+    /// Whether `noise_std` was divided out.
+    pub(super) noise_known: bool,
     pub(super) plan: Plan,
     warnings: Vec<Warning>,
 }
@@ -77,6 +83,7 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
         engine,
         require_full_rank: description.require_full_rank,
         general_penalty: !description.penalty.is_identity(),
+        noise_known: description.noise_std.is_some(),
         plan: plan.clone(),
         warnings,
     };
@@ -108,12 +115,42 @@ impl<T: Scalar> Kept<T> {
     }
 
     /// x and the residual as sums over the directions of the decomposition.
+    #[cfg(feature = "plot")]
     pub(super) fn modes(&self, b: MatRef<'_, T>) -> Result<Vec<Modes>> {
+        self.on_entries(b, "a figure of x or of the residual")?.modes(b)
+    }
+
+    /// Truncated solutions; λ stands for the number of values kept: every σᵢ ≥ √λ.
+    pub(super) fn truncate(&self, b: MatRef<'_, T>, truncation: Truncation) -> Result<Outcome<T>> {
+        truncation.check()?;
+        self.on_entries(b, "a truncated SVD")?.truncate(b, truncation)
+    }
+
+    /// Solutions with the filter factors σ/(σ + √λ).
+    pub(super) fn damped(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
+        check_choice(Some(choice))?;
+        self.on_entries(b, "a damped SVD")?.damped(b, choice)
+    }
+
+    /// What there is to judge a λ by.
+    pub(super) fn diagnose(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Vec<Diagnostics>> {
+        check_choice(Some(choice))?;
+        self.on_entries(b, "diagnostics")?.diagnose(b, choice)
+    }
+
+    /// What each rule says of each right-hand side; `None` asks all that apply without options.
+    pub(super) fn compare(&self, b: MatRef<'_, T>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
+        rules.into_iter().flatten().try_for_each(|&rule| check_choice(Some(rule.into())))?;
+        self.on_entries(b, "a comparison of rules")?.compare(b, rules)
+    }
+
+    /// The decomposition of entries, where `what` needs one; b is checked.
+    fn on_entries(&self, b: MatRef<'_, T>, what: &'static str) -> Result<&OnEntries<T>> {
         check_right_hand_sides(b, self.plan.rows, self.threads)?;
         match &self.form {
-            Form::Entries(kept) => kept.modes(b),
+            Form::Entries(kept) => Ok(kept),
             Form::Transform(_) => Err(Error::Unsupported {
-                what: "a figure of x or of the residual",
+                what,
                 with: "a fast transform, which forms no singular vectors",
                 instead: "give the entries of A with Method::Svd",
             }),
@@ -168,7 +205,14 @@ impl<T: Scalar> OnEntries<T> {
             })
             .collect();
         finite_norms(&fits)?;
-        let criteria = criteria(chosen, choice, |damping| self.reduced.lambda(damping), data.unit(), &mut warnings);
+        let criteria = criteria(
+            chosen,
+            choice,
+            |damping| self.reduced.lambda(damping),
+            data.unit(),
+            self.reduced.penalty_norm(1.0, &data),
+            &mut warnings,
+        );
         let report = Report {
             plan: Plan { choice: Some(choice), ..self.plan.clone() },
             method: self.engine.name(),
@@ -215,5 +259,170 @@ impl<T: Scalar> OnEntries<T> {
         // curves have no λ at which to ask `trusted`: a spectrum with rounding in it is refused as a whole
         self.decomposed.resolved().map_err(refused)?;
         Ok((data, Decomposed::spectra(prepared)))
+    }
+
+    /// Truncated solutions; λ stands for the number of values kept: every σᵢ ≥ √λ.
+    pub(super) fn truncate(&self, b: MatRef<'_, T>, truncation: Truncation) -> Result<Outcome<T>> {
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        let steps: Vec<Truncations<'_>> = (0..b.ncols()).map(|j| Truncations::new(self.decomposed.spectrum(&prepared, j))).collect();
+        let (counts, chosen): (Vec<usize>, Vec<Chosen>) = match truncation.kind {
+            TruncationKind::Count(count) => {
+                if let Some(most) = steps.iter().map(Truncations::most).find(|&most| count > most) {
+                    return Err(Error::Shape {
+                        what: "the number of singular values to keep",
+                        found: Size::Length(count),
+                        expected: Size::Length(most),
+                        hint: "at most the numerical rank; larger ones would amplify rounding",
+                    });
+                }
+                (vec![count; b.ncols()], Vec::new())
+            }
+            TruncationKind::Rule(rule) => self.decomposed.truncate(&prepared, &frame, &rule, &data.norms, data.unit())?.into_iter().unzip(),
+        };
+        let kept: Vec<Vec<bool>> = steps
+            .iter()
+            .zip(&counts)
+            .enumerate()
+            .map(|(j, (steps, &count))| {
+                let mut kept = vec![false; self.decomposed.spectrum(&prepared, j).values.len()];
+                steps.order[..count].iter().for_each(|&i| kept[i] = true);
+                kept
+            })
+            .collect();
+        let z = self.decomposed.filtered(&prepared, &|j, i| if kept[j][i] { 1.0 } else { 0.0 })?;
+        let norms: Vec<(f64, f64, f64)> = steps
+            .iter()
+            .zip(&counts)
+            .map(|(steps, &k)| {
+                let point = steps.at(k);
+                (steps.damping(k), point.residual.value.sqrt(), self.plan.rows as f64 - point.trace.value)
+            })
+            .collect();
+        let choice = match truncation.kind {
+            TruncationKind::Rule(rule) => Choice::from(rule),
+            TruncationKind::Count(_) => Choice::from(0.0),
+        };
+        let rank = counts.iter().min().copied().unwrap_or(0) + self.decomposed.unpenalised(&prepared)
+            - usize::from(self.reduced.constant.is_some());
+        self.filtered_outcome(z, &data, norms, chosen, choice, "truncated SVD", Some(rank))
+    }
+
+    /// Solutions with the filter factors σ/(σ + √λ).
+    pub(super) fn damped(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        let curves: Vec<Damped<'_>> = (0..b.ncols()).map(|j| Damped(self.decomposed.spectrum(&prepared, j))).collect();
+        let (dampings, chosen): (Vec<f64>, Vec<Chosen>) = match choice.kind {
+            Kind::Number(lambda) => (vec![self.reduced.damping(lambda); b.ncols()], Vec::new()),
+            Kind::Rule(_) if choice.shared && b.ncols() > 1 => {
+                return Err(Error::Unsupported {
+                    what: "one λ for all right-hand sides",
+                    with: "a damped SVD",
+                    instead: "choose λ on one of them and pass the number",
+                });
+            }
+            Kind::Rule(rule) => {
+                let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
+                curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
+            }
+        };
+        self.reduced.representable("damped SVD", &dampings)?;
+        let z = self.decomposed.filtered(&prepared, &|j, i| curves[j].factors(i, dampings[j]).0)?;
+        let norms = curves
+            .iter()
+            .zip(&dampings)
+            .map(|(curve, &damping)| {
+                let point = curve.at(damping);
+                (damping, point.residual.value.sqrt(), self.plan.rows as f64 - point.trace.value)
+            })
+            .collect();
+        self.filtered_outcome(z, &data, norms, chosen, choice, "damped SVD", None)
+    }
+
+    /// The outcome of a solution whose filter is not Tikhonov's; `norms` are damping, residual norm and degrees of freedom.
+    fn filtered_outcome(
+        &self,
+        z: Mat<T>,
+        data: &ReducedData<T>,
+        norms: Vec<(f64, f64, f64)>,
+        chosen: Vec<Chosen>,
+        choice: Choice,
+        method: &'static str,
+        rank: Option<usize>,
+    ) -> Result<Outcome<T>> {
+        let (x, intercepts) = self.reduced.answers(z.as_ref(), data)?;
+        let penalty_norms = self.reduced.penalty_norms(z.as_ref(), data);
+        let fits: Vec<Fit> = norms
+            .iter()
+            .zip(&penalty_norms)
+            .map(|(&(damping, residual_norm, dof), &penalty_norm)| Fit {
+                lambda: self.reduced.lambda(damping),
+                residual_norm: data.in_units(residual_norm),
+                penalty_norm,
+                dof: Some(dof),
+            })
+            .collect();
+        finite_norms(&fits)?;
+        let mut warnings = self.warnings.clone();
+        let lambda = |damping| self.reduced.lambda(damping);
+        let criteria = criteria(chosen, choice, lambda, data.unit(), self.reduced.penalty_norm(1.0, data), &mut warnings);
+        let report = Report {
+            plan: Plan { choice: matches!(choice.kind, Kind::Rule(_)).then_some(choice), ..self.plan.clone() },
+            method,
+            fits,
+            rank,
+            condition: Some(self.decomposed.condition()),
+            steps: None,
+            stop: None,
+            criteria,
+            warnings,
+        };
+        Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
+    }
+
+    /// What each rule says of each right-hand side; `None` asks all that apply without options.
+    pub(super) fn compare(&self, b: MatRef<'_, T>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
+        let usual = Rule::usual(self.noise_known);
+        let rules = rules.unwrap_or(&usual);
+        let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+        let data = self.reduced.data(b)?;
+        let frame = self.reduced.frame();
+        let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
+        self.decomposed.resolved().map_err(refused)?;
+        let rows = if rules.iter().any(Rule::needs_leverages) { Some(self.decomposed.rows(&prepared, &frame, "")) } else { None };
+        let one = |rule: Rule, j: usize| -> Result<RuleChoice> {
+            let spectrum = self.decomposed.spectrum(&prepared, j);
+            let chosen = match (&rows, rule.needs_leverages()) {
+                (Some(Ok(rows)), true) => rule.choose(&rows.curve(spectrum.clone(), j..j + 1), data.norms[j], data.unit())?,
+                (_, true) => return Err(needs_rows(rule.name())),
+                (_, false) => {
+                    self.decomposed.suits(&rule)?;
+                    rule.choose(spectrum, data.norms[j], data.unit())?
+                }
+            };
+            let damping = chosen.damping;
+            self.decomposed.trusted(&[damping]).map_err(refused)?;
+            self.reduced.representable(rule.name(), &[damping])?;
+            let point = spectrum.at(damping);
+            let mut warnings = Vec::new();
+            let lambda = |damping| self.reduced.lambda(damping);
+            let criterion =
+                criteria(vec![chosen], rule.into(), lambda, data.unit(), self.reduced.penalty_norm(1.0, &data), &mut warnings).pop();
+            Ok(RuleChoice {
+                lambda: lambda(damping),
+                dof: spectrum.dof(damping),
+                residual_norm: data.in_units(point.residual.value.sqrt()),
+                penalty_norm: self.reduced.penalty_norm(point.penalty.value.sqrt(), &data),
+                criterion: criterion.ok_or_else(|| needs_rows(rule.name()))?,
+                warnings,
+            })
+        };
+        let row = |&rule: &Rule, j: usize| RuleRow { rule, name: rule.name(), choice: one(rule, j) };
+        Ok((0..b.ncols()).map(|j| RuleComparison::new(rules.iter().map(|rule| row(rule, j)).collect())).collect())
     }
 }

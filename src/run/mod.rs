@@ -5,6 +5,7 @@
 //! unknowns, [`products`] needs only products with A, [`transform`] a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
 mod dense;
+mod diagnose;
 mod few;
 mod kept;
 #[cfg(feature = "plot")]
@@ -18,8 +19,10 @@ pub use modes::Modes;
 
 use crate::check::{check, check_data};
 use crate::choose::{Engine, Facts, Need, Route, choose};
+use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
 use crate::description::Description;
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
@@ -27,7 +30,7 @@ use crate::linalg::MatRef;
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind};
+use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -62,6 +65,22 @@ pub trait Engines: Sized {
     fn modes(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Modes>>
     where
         Self: Scalar;
+    /// Solutions of the truncated SVD.
+    fn truncate(kept: &Kept<Self>, b: DenseView<'_, Self>, truncation: Truncation) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
+    /// Solutions of the damped SVD.
+    fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
+    /// What there is to judge a λ by.
+    fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>>
+    where
+        Self: Scalar;
+    /// What each rule says of each right-hand side.
+    fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -89,6 +108,18 @@ macro_rules! engines {
             fn modes(kept: &Kept<Self>, b: DenseView<'_, Self>) -> Result<Vec<Modes>> {
                 kept.modes(b.matrix())
             }
+            fn truncate(kept: &Kept<Self>, b: DenseView<'_, Self>, truncation: Truncation) -> Result<Outcome<Self>> {
+                kept.truncate(b.matrix(), truncation)
+            }
+            fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
+                kept.damped(b.matrix(), choice)
+            }
+            fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>> {
+                kept.diagnose(b.matrix(), choice)
+            }
+            fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
+                kept.compare(b.matrix(), rules)
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
                 Ok(planned(description, choice)?.1)
@@ -107,6 +138,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
         Some(Kind::Rule(rule)) if rule.needs_leverages() => Need::Leverages,
+        Some(Kind::Rule(rule)) if rule.needs_every_value() => Need::Values,
         Some(Kind::Rule(_)) => Need::Rule,
     };
     let few = few::applies(description);
@@ -222,11 +254,13 @@ fn criteria(
     choice: Choice,
     lambda_of: impl Fn(f64) -> Lambda,
     unit: f64,
+    penalty_unit: f64,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Criterion> {
     let Kind::Rule(rule) = choice.kind else { return Vec::new() };
-    let degree = rule.degree_in_data();
-    let value = |v: f64| if degree == 2 { v / unit / unit } else { v / unit };
+    let penalty = penalty_unit.powf(0.5 * rule.degree_in_penalty());
+    // one unit after another: their product may leave the range where the value does not
+    let value = |v: f64| (0..rule.degree_in_data()).fold(v, |v, _| v / unit) * penalty * penalty;
     let pairs = |list: Vec<(f64, f64)>| list.into_iter().map(|(damping, v)| (lambda_of(damping).value(), value(v))).collect();
     let mut out = Vec::with_capacity(chosen.len());
     for one in chosen {

@@ -175,7 +175,7 @@ impl<T: Scalar> Transformed<T> {
             })
             .collect();
         finite_norms(&fits)?;
-        let criteria = criteria(chosen, choice, Lambda::from_damping, unit, &mut warnings);
+        let criteria = criteria(chosen, choice, Lambda::from_damping, unit, in_units(1.0), &mut warnings);
         let report = Report {
             method: Engine::Transform.name(),
             fits,

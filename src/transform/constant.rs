@@ -105,9 +105,9 @@ impl<T: Scalar> Constant<T> {
         full
     }
 
-    /// q² for each row: the leverage of the constant.
-    pub fn leverages(&self) -> Vec<f64> {
+    /// q: the direction of the constant in the whitened rows, of norm 1.
+    pub fn direction(&self) -> Vec<T> {
         let q = |i: usize| if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] };
-        (0..self.reflector.len()).map(|i| q(i).to_f64() * q(i).to_f64()).collect()
+        (0..self.reflector.len()).map(|i| T::from_real(q(i))).collect()
     }
 }

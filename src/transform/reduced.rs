@@ -19,6 +19,8 @@ pub(crate) struct Reduced<'a, T: Scalar> {
     pub penalty: PenaltyRows<T>,
     pub constant: Option<Constant<T>>,
     pub threads: Threads,
+    /// Labels of the caller's rows.
+    pub groups: Option<Vec<usize>>,
     /// m of the caller.
     pub rows: usize,
     /// n.
@@ -67,19 +69,30 @@ impl<'a, T: Scalar> Reduced<'a, T> {
             matrix = rest;
         }
         let (penalty, penalty_exponent) = resolve(description, unknowns)?;
-        Ok(Self { matrix, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent })
+        Ok(Self {
+            matrix,
+            penalty,
+            constant,
+            threads,
+            groups: description.groups.clone(),
+            rows,
+            unknowns,
+            whitening,
+            prior,
+            penalty_exponent,
+        })
     }
 
     /// The same without the matrix, for what outlives the caller's A.
     pub fn without_matrix(self) -> Reduced<'static, T> {
-        let Self { matrix: _, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent } = self;
+        let Self { matrix: _, penalty, constant, threads, groups, rows, unknowns, whitening, prior, penalty_exponent } = self;
         let matrix = Matrix::Owned(linalg::zeros(0, unknowns));
-        Reduced { matrix, penalty, constant, threads, rows, unknowns, whitening, prior, penalty_exponent }
+        Reduced { matrix, penalty, constant, threads, groups, rows, unknowns, whitening, prior, penalty_exponent }
     }
 
     /// The rows that were split off.
     pub fn frame(&self) -> Frame<'_, T> {
-        Frame { rows: self.rows, constant: self.constant.as_ref() }
+        Frame { rows: self.rows, constant: self.constant.as_ref(), groups: self.groups.as_deref() }
     }
 
     /// The damping of the reduced problem.
@@ -222,6 +235,8 @@ pub(crate) struct Frame<'a, T: Scalar> {
     /// m of the caller.
     pub rows: usize,
     pub constant: Option<&'a Constant<T>>,
+    /// Which rows belong together.
+    pub groups: Option<&'a [usize]>,
 }
 
 /// L with its entries, scaled by a power of two where its size asks for it.

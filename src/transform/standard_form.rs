@@ -172,6 +172,19 @@ impl<T: Scalar> StandardForm<T> {
         }
     }
 
+    /// The diagonal of a resolution matrix in z as one in x: S is diagonal where L is, and cancels; a free unknown is all data.
+    pub fn resolution(&self, diagonal: &[f64]) -> Option<Vec<f64>> {
+        match &self.basis {
+            Basis::Identity => Some(diagonal.to_vec()),
+            Basis::Diagonal { penalised, .. } => {
+                let mut all = vec![1.0; self.unknowns];
+                penalised.iter().zip(diagonal).for_each(|(&j, &value)| all[j] = value);
+                Some(all)
+            }
+            Basis::General { .. } => None,
+        }
+    }
+
     /// A basis in the reduced rows, taken back to all rows: H(0; U).
     pub fn expand(&self, u: Mat<T>, threads: Threads) -> Mat<T> {
         let Some(null) = &self.null else { return u };
