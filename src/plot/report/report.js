@@ -201,6 +201,7 @@
     slider.value = Math.log10(lambda);
     slider.setAttribute("aria-valuetext", `λ = ${number(lambda)}`);
     element("now-lambda").textContent = `λ = ${number(lambda)}`;
+    element("paper").textContent = `Orange marks and curves are drawn for λ = ${number(lambda)}.`;
     for (const name of ["damping", "dof", "residual", "penalty", "gcv"]) element(`now-${name}`).textContent = number(now[name]);
     figures.l_curve?.dot("here", now.residual, now.penalty);
     figures.criteria?.place("here", lambda);
@@ -245,6 +246,7 @@
   element("controls").addEventListener("submit", (event) => event.preventDefault());
   if (!modes) element("now-largest").parentElement.hidden = true;
   element("controls").hidden = false;
+  element("paper").hidden = false;
   draw(data.lambda);
 
   // for the console
