@@ -63,6 +63,15 @@ impl Destinations {
         })
     }
 
+    /// Refuses an answer that `--out` cannot hold, before it is computed.
+    ///
+    /// # Errors
+    /// As [`Output::check`].
+    pub fn check(&self, is_vector: bool, complex: bool, grid: Option<(usize, usize)>) -> Result<(), Failure> {
+        let shape = if is_vector { Shape::Vector } else { Shape::Matrix };
+        Ok(self.out.as_ref().map_or(Ok(()), |file| file.check(shape, complex, grid))?)
+    }
+
     /// Does the work; why there is no answer goes into the report, too.
     ///
     /// # Errors

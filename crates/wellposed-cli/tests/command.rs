@@ -350,6 +350,22 @@ fn sparse_matrices_stay_sparse() {
     assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
 }
 
+/// The README shows what the command prints.
+#[test]
+fn the_readme_is_true() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::copy(format!("{DATA}/prostate.tsv"), folder.path().join("data/prostate.tsv")).unwrap();
+    let mut count = 0;
+    for block in include_str!("../README.md").split("```console\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        let (line, printed) = block.split_once('\n').unwrap();
+        run(&folder, line.strip_prefix("$ wellposed ").unwrap()).success().stdout_eq(printed.to_owned());
+        count += 1;
+    }
+    assert_eq!(count, 2);
+}
+
 /// Whoever reads the output may stop reading.
 #[cfg(unix)]
 #[test]

@@ -123,6 +123,7 @@ fn demonstrate(recipe: &Recipe, options: &Demo, destinations: &Destinations) -> 
         DemoPenalty::First => Penalty::first_difference(),
         DemoPenalty::Second => Penalty::second_difference(),
     });
+    destinations.check(true, false, None)?;
     let printer = &destinations.printer;
     printer.text(&format!(
         "{}: {}; {n} unknowns, noise {:.1e} of the data, seed {}\n",
