@@ -155,6 +155,8 @@ fn demonstrate(recipe: &Recipe, options: &Demo, destinations: &Destinations) -> 
         is_vector: true,
         names: None,
         grid: None,
+        // the picture shows it
+        listed: false,
     })?;
     let mut text = String::from("\nrelative error of x\n");
     let _ = writeln!(text, "  this λ           {ours:.3e}   at λ = {lambda:.2e}");

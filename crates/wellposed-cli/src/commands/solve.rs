@@ -42,6 +42,7 @@ fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinatio
         is_vector: b.is_vector,
         names,
         grid,
+        listed: true,
     };
     destinations.deliver(&answer)
 }
