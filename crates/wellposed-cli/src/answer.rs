@@ -44,6 +44,8 @@ pub struct Answer<T> {
     pub names: Option<Vec<String>>,
     /// Rows and columns of x as an image.
     pub grid: Option<(usize, usize)>,
+    /// Whether x is to be printed, where it is short enough.
+    pub listed: bool,
 }
 
 impl Destinations {
@@ -61,6 +63,15 @@ impl Destinations {
             report: results.report.as_deref().map(|path| Output::new(path, results.force)).transpose()?,
             printer,
         })
+    }
+
+    /// Refuses an answer that `--out` cannot hold, before it is computed.
+    ///
+    /// # Errors
+    /// As [`Output::check`].
+    pub fn check(&self, is_vector: bool, complex: bool, grid: Option<(usize, usize)>) -> Result<(), Failure> {
+        let shape = if is_vector { Shape::Vector } else { Shape::Matrix };
+        Ok(self.out.as_ref().map_or(Ok(()), |file| file.check(shape, complex, grid))?)
     }
 
     /// Does the work; why there is no answer goes into the report, too.
@@ -183,12 +194,16 @@ impl<T: Number> Answer<T> {
 
     fn text(&self, out: Option<&Output>) -> String {
         let mut text = self.report.to_string();
+        if !self.listed {
+            return text;
+        }
         let (array, labels) = self.array(true);
         let place = out.map_or_else(|| "--out FILE writes them".to_owned(), |file| format!("they are in {}", file.path().display()));
         if array.rows > COEFFICIENTS_SHOWN || array.columns > COLUMNS_SHOWN {
             let _ = write!(text, "x          {}×{} numbers: {place}", self.unknowns(), array.columns);
             return text;
         }
+        text.push('\n');
         let label = |row: usize| match (&labels, &self.intercept) {
             (Some(labels), _) => labels.get(row).cloned().unwrap_or_default(),
             (None, Some(_)) if row == 0 => "(intercept)".to_owned(),

@@ -232,7 +232,7 @@ pub struct Model {
 #[command(next_help_heading = "Amount of regularization")]
 pub struct Amount {
     /// λ, or the rule that chooses it: gcv, robust-gcv, robust-gcv:GAMMA, loo, discrepancy [default: gcv]
-    #[arg(long, value_name = "NUMBER|RULE")]
+    #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true)]
     pub lambda: Option<LambdaChoice>,
     /// √λ: the damping of LSQR, LSMR and Regularization Tools
     #[arg(long, value_name = "NUMBER", conflicts_with = "lambda", allow_negative_numbers = true)]

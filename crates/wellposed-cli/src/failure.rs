@@ -15,7 +15,7 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// What the library refused or could not do.
-    #[error(transparent)]
+    #[error("{}", in_options(&.0.to_string()))]
     Library(#[from] wellposed::Error),
     /// Ctrl-C, with a text that says what is left.
     #[error("{0}")]
@@ -23,6 +23,25 @@ pub enum Failure {
     /// Printing failed.
     #[error("cannot print: {0}")]
     Print(#[from] std::io::Error),
+}
+
+/// The library's texts end in calls that help; here they are options.
+const OPTIONS: &[(&str, &str)] = &[
+    ("max_steps(..)", "--max-steps"),
+    ("tolerance(..)", "--tolerance"),
+    ("accept_partial()", "--accept-partial"),
+    ("require_full_rank()", "--require-full-rank"),
+    ("Method::Auto", "--method auto"),
+    ("Method::Cholesky", "--method cholesky"),
+    ("Method::Qr", "--method qr"),
+    ("Method::Svd", "--method svd"),
+    ("Method::Gsvd", "--method gsvd"),
+    ("Method::Cgls", "--method cgls"),
+    ("Problem::solve with", "wellposed solve with"),
+];
+
+fn in_options(text: &str) -> String {
+    OPTIONS.iter().fold(text.to_owned(), |text, (call, option)| text.replace(call, option))
 }
 
 impl Failure {

@@ -10,7 +10,7 @@ pub fn plan(plan: &Plan) -> Value {
         "rows": plan.rows,
         "columns": plan.columns,
         "scalar": plan.scalar,
-        "storage": format!("{:?}", plan.storage).to_lowercase(),
+        "storage": hyphenated(&format!("{:?}", plan.storage)),
         "penalty": plan.penalty,
         "lambda": plan.choice.map(|choice| choice.to_string()),
         "method": plan.method,
@@ -20,6 +20,18 @@ pub fn plan(plan: &Plan) -> Value {
         "first": plan.transforms,
         "threads": plan.threads,
     })
+}
+
+/// `MatrixFree` as `matrix-free`.
+fn hyphenated(name: &str) -> String {
+    let mut text = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
 }
 
 /// The head of every document.

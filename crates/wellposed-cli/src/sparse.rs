@@ -63,3 +63,33 @@ impl<T: Number> Operator for Rows<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Numbers;
+    use wellposed::{c64, operator};
+
+    #[test]
+    fn products_are_those_of_the_dense_matrix() {
+        // unsorted, one place given twice, an empty row and an empty column
+        let entries = Coordinates {
+            rows: 4,
+            columns: 3,
+            row_indices: vec![3, 0, 3, 1, 3],
+            column_indices: vec![2, 0, 0, 2, 2],
+            numbers: Numbers::Complex((1..=5).map(|k| c64::new(f64::from(k), f64::from(k * k))).collect()),
+        };
+        let dense = entries.to_dense().unwrap();
+        let sparse = Rows::<c64>::new(entries).unwrap();
+        operator::dot_test(&sparse).unwrap();
+        for j in 0..3 {
+            let unit: Vec<c64> = (0..3).map(|k| c64::new(f64::from(u8::from(k == j)), 0.0)).collect();
+            let mut column = vec![c64::new(f64::NAN, 0.0); 4];
+            sparse.apply(&unit, &mut column);
+            for (i, &entry) in column.iter().enumerate() {
+                assert_eq!(Some(entry), dense.get(i, j));
+            }
+        }
+    }
+}

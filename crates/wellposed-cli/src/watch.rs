@@ -64,6 +64,8 @@ pub fn install() {
 
 /// Before this, a bar would only flicker.
 const QUIET_START: Duration = Duration::from_millis(400);
+/// Often enough to look alive; the steps of a small problem would otherwise wait for the terminal.
+const BETWEEN_DRAWINGS: Duration = Duration::from_millis(100);
 /// Parts of a bar.
 const PARTS: u64 = 1000;
 
@@ -71,6 +73,7 @@ const PARTS: u64 = 1000;
 pub struct Watch {
     bar: Option<ProgressBar>,
     started: Instant,
+    next_drawing: Duration,
     visible: bool,
     goal: Goal,
     best: f64,
@@ -88,7 +91,7 @@ pub enum Goal {
 impl Watch {
     /// Draws on stderr if that is a terminal and `quiet` is not set.
     pub fn new(goal: Goal, quiet: bool) -> Self {
-        Self { bar: None, started: Instant::now(), visible: !quiet, goal, best: 1.0 }
+        Self { bar: None, started: Instant::now(), next_drawing: QUIET_START, visible: !quiet, goal, best: 1.0 }
     }
 
     /// After a step.
@@ -99,11 +102,13 @@ impl Watch {
             self.best = 1.0;
         }
         self.best = self.best.min(step.normal_residual);
-        if self.visible && self.started.elapsed() > QUIET_START {
+        let now = self.started.elapsed();
+        if self.visible && now >= self.next_drawing {
+            self.next_drawing = now + BETWEEN_DRAWINGS;
             let position = self.position(step.index);
             let bar = self.bar.get_or_insert_with(new_bar);
-            bar.set_position(position);
             bar.set_message(format!("step {}, gradient {:.1e}, residual {:.3e}", step.index, step.normal_residual, step.residual_norm));
+            bar.set_position(position);
         }
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -126,10 +131,10 @@ impl Watch {
 }
 
 fn new_bar() -> ProgressBar {
-    // ten times a second; it draws nothing where stderr is not a terminal
+    // it draws nothing where stderr is not a terminal
     let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr_with_hz(10));
     bar.set_style(
-        ProgressStyle::with_template("{elapsed:>4} [{bar:30}] {msg}")
+        ProgressStyle::with_template("{elapsed:>4} [{bar:20}] {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> "),
     );

@@ -62,17 +62,79 @@ fn assert_close(found: &[f64], expected: &[f64]) {
 #[test]
 fn solve_a_table() {
     let folder = folder();
-    run(&folder, "solve prostate.tsv --response lpsa --intercept --threads 1").success().stdout_eq(str![]).stderr_eq(str![]);
+    run(&folder, "solve prostate.tsv --response lpsa --intercept --threads 1")
+        .success()
+        .stdout_eq(str![[r#"
+A          97×9 f64 dense
+penalty    identity
+lambda     chosen by GCV
+first      reflect the constant out
+method     SVD: many λ on a small problem
+λ          2.4585e0 (damping 1.5680e0)
+‖Ax − b‖   6.589546e0
+‖L(x−x₀)‖  9.886055e-1
+dof        9.2907
+rank       9 of 9
+condition  about 9.8e1, of what SVD factored
+criterion  GCV 5.475088e-1
+(intercept)      0.54119799
+lcavol           0.56107747
+lweight          0.53596932
+age            -0.019305051
+lbph             0.10001979
+svi              0.59970277
+lcp            -0.065948527
+gleason         0.029531422
+pgg45          0.0047093962
+train          0.0025030362
+
+"#]])
+        .stderr_eq(str![[r#"
+note: the column without a name is taken for row labels and left out
+
+"#]]);
     run(&folder, "solve longley.csv --response TOTEMP --features GNP,YEAR --intercept --lambda loo --threads 1")
         .success()
-        .stdout_eq(str![])
+        .stdout_eq(str![[r#"
+A          16×2 f64 dense
+penalty    identity
+lambda     chosen by leave-one-out
+first      reflect the constant out
+method     SVD: the rule needs the leverages of the rows
+λ          1.1563e0 (damping 1.0753e0)
+‖Ax − b‖   2.233827e3
+‖L(x−x₀)‖  4.353801e2
+dof        2.7350
+rank       2 of 2
+condition  about 2.1e5, of what SVD factored
+criterion  leave-one-out 6.855316e6, local minima at λ = 1.156e0, 1.649e9
+(intercept)       894746.99
+GNP             0.055508147
+YEAR             -435.38010
+
+"#]])
         .stderr_eq(str![]);
 }
 
 #[test]
 fn solve_arrays() {
     let folder = folder();
-    run(&folder, "solve A.npy b.npy --lambda 1 --threads 1").success().stdout_eq(str![]);
+    run(&folder, "solve A.npy b.npy --lambda 1 --threads 1").success().stdout_eq(str![[r#"
+A          2×2 f64 dense
+penalty    identity
+lambda     1.0000e0 (damping 1.0000e0)
+method     small Gram matrix: few unknowns
+if refused Cholesky, then QR, then SVD
+λ          1.0000e0 (damping 1.0000e0)
+‖Ax − b‖   1.414214e0
+‖L(x−x₀)‖  2.236068e0
+dof        1.3000
+rank       2 of 2
+condition  about 1.6e0, of what small Gram matrix factored
+x[1]            1.0000000
+x[2]            2.0000000
+
+"#]]);
     run(&folder, "solve A.npy b.npy --damping 1 --out x.npz --quiet").success().stdout_eq("").stderr_eq("");
     assert_close(&real(&folder, "x.npz:x"), &[1.0, 2.0]);
     assert_close(&real(&folder, "x.npz:lambda"), &[1.0]);
@@ -115,7 +177,21 @@ fn every_part_of_the_problem_counts() {
 fn several_right_hand_sides_and_complex_numbers() {
     let folder = folder();
     write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
-    run(&folder, "solve A.npy B.npy --lambda 1 --out X.csv --threads 1").success().stdout_eq(str![]);
+    run(&folder, "solve A.npy B.npy --lambda 1 --out X.csv --threads 1").success().stdout_eq(str![[r#"
+A          2×2 f64 dense
+penalty    identity
+lambda     1.0000e0 (damping 1.0000e0)
+method     small Gram matrix: few unknowns
+if refused Cholesky, then QR, then SVD
+column            λ      damping       ‖Ax − b‖      ‖L(x−x₀)‖        dof
+     0     1.0000e0     1.0000e0     1.414214e0     2.236068e0     1.3000
+     1     1.0000e0     1.0000e0     2.828427e0     4.472136e0     1.3000
+rank       2 of 2
+condition  about 1.6e0, of what small Gram matrix factored
+x[1]            1.0000000       2.0000000
+x[2]            2.0000000       4.0000000
+
+"#]]);
     assert_eq!(fs::read_to_string(folder.path().join("X.csv")).unwrap(), "x1,x2\n1.0,2.0\n2.0,4.0\n");
     let c = |re, im| wellposed::c64::new(re, im);
     write(&folder, "C.mtx", &Array::matrix(1, 1, Numbers::Complex(vec![c(0.0, 1.0)])).unwrap());
@@ -124,7 +200,10 @@ fn several_right_hand_sides_and_complex_numbers() {
     let answer = json(&folder, "solve C.mtx one.txt --lambda 1 --json");
     assert_eq!(answer["x"], serde_json::json!([[[0.0, -1.0]]]));
     assert_eq!(answer["plan"]["scalar"], "c64");
-    run(&folder, "solve C.mtx one.txt --lambda 1 --out x.csv").code(1).stderr_eq(str![]);
+    run(&folder, "solve C.mtx one.txt --lambda 1 --out x.csv").code(1).stderr_eq(str![[r#"
+wellposed: x.csv: a table of text has no complex numbers; use .npy, .npz or .mtx
+
+"#]]);
 }
 
 #[test]
@@ -164,22 +243,43 @@ fn choose_compares_rules() {
     let folder = folder();
     run(&folder, "choose prostate.tsv --response lpsa --exclude train --intercept --noise-norm 6.5 --threads 1")
         .success()
-        .stdout_eq(str![])
-        .stderr_eq(str![]);
+        .stdout_eq(str![[r#"
+rule                     λ     damping     ‖Ax − b‖    ‖L(x−x₀)‖       dof
+GCV               1.8960e0    1.3770e0    6.57991e0    1.01778e0     8.527
+robust GCV        6.3452e0    2.5190e0    6.67213e0   8.45235e-1     7.787
+leave-one-out     1.6688e0    1.2918e0    6.57639e0    1.03047e0     8.577
+discrepancy    discrepancy finds no λ in [1.114e-16, inf]: the residual norm is never below 6.562e0, above the 6.500e0 asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv
+verdict        the rules about agree: λ from 1.67e0 to 6.35e0, a factor of 3.8
+
+"#]])
+        .stderr_eq(str![[r#"
+note: the column without a name is taken for row labels and left out
+
+"#]]);
     let answer = json(&folder, "choose prostate.tsv --response lpsa --exclude train --intercept --json");
     let solved = json(&folder, "solve prostate.tsv --response lpsa --exclude train --intercept --json --lambda loo");
     assert_eq!(answer["rules"][2]["rule"], "leave-one-out");
     let (compared, alone) = (answer["rules"][2]["lambda"].as_f64().unwrap(), solved["fits"][0]["lambda"].as_f64().unwrap());
     assert!((compared / alone - 1.0).abs() < 1e-6, "{compared} {alone}");
     write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
-    run(&folder, "choose A.npy B.npy").code(1).stderr_eq(str![]);
+    run(&folder, "choose A.npy B.npy").code(1).stderr_eq(str![[r#"
+wellposed: b has 2 columns; rules are compared for one right-hand side
+
+"#]]);
 }
 
 #[test]
 fn plan_computes_nothing() {
     let folder = folder();
     run(&folder, "plan prostate.tsv --response lpsa --intercept --lambda loo --threads 1 --quiet").success().stdout_eq("");
-    run(&folder, "plan prostate.tsv --response lpsa --intercept --lambda loo --threads 1").success().stdout_eq(str![]);
+    run(&folder, "plan prostate.tsv --response lpsa --intercept --lambda loo --threads 1").success().stdout_eq(str![[r#"
+A          97×9 f64 dense
+penalty    identity
+lambda     chosen by leave-one-out
+first      reflect the constant out
+method     SVD: the rule needs the leverages of the rows
+
+"#]]);
     // b is not needed
     assert_eq!(json(&folder, "plan A.npy --method qr --lambda 0.1 --json")["plan"]["method"], "QR");
 }
@@ -187,10 +287,84 @@ fn plan_computes_nothing() {
 #[test]
 fn demo_ends_near_the_truth() {
     let folder = folder();
-    run(&folder, "demo").success().stdout_eq(str![]);
-    run(&folder, "demo shaw --size 32 --noise 0.01 --lambda discrepancy --report r.json --out x.npy").success().stdout_eq(str![]);
+    run(&folder, "demo").success().stdout_eq(str![[r#"
+deriv2   second derivative of a function from its values (mildly ill-posed)
+shaw     light through a slit, from the image behind it (Shaw 1972; severely ill-posed)
+
+"#]]);
+    run(&folder, "demo shaw --size 32 --noise 0.01 --lambda discrepancy --report r.json --out x.npy").success().stdout_eq(str![[r#"
+shaw: light through a slit, from the image behind it (Shaw 1972; severely ill-posed); 32 unknowns, noise 1.0e-2 of the data, seed 1
+A          32×32 f64 dense
+penalty    identity
+lambda     chosen by discrepancy
+method     SVD: many λ on a small problem
+λ          2.0458e-2 (damping 1.4303e-1)
+‖Ax − b‖   1.294610e-1
+‖L(x−x₀)‖  5.489011e0
+dof        4.0865
+rank       32 of 32
+condition  about 5.5e13, of what SVD factored
+criterion  discrepancy 1.294610e-1
+x[1]           0.14110161
+x[2]           0.18470299
+x[3]           0.24113386
+x[4]           0.31412629
+x[5]           0.40700603
+x[6]           0.52133898
+x[7]           0.65490737
+x[8]           0.79935875
+x[9]           0.93848748
+x[10]           1.0487100
+x[11]           1.1033486
+x[12]           1.0812318
+x[13]          0.97770646
+x[14]          0.81338166
+x[15]          0.63476184
+x[16]          0.50323844
+x[17]          0.47457076
+x[18]          0.57705333
+x[19]          0.79880750
+x[20]           1.0907993
+x[21]           1.3842269
+x[22]           1.6138392
+x[23]           1.7368308
+x[24]           1.7406888
+x[25]           1.6396197
+x[26]           1.4639939
+x[27]           1.2485910
+x[28]           1.0238185
+x[29]          0.81139674
+x[30]          0.62387512
+x[31]          0.46641949
+x[32]          0.33936891
+
+relative error of x
+  this λ           1.703e-1   at λ = 2.05e-2
+  the best λ       9.234e-2   at λ = 5.04e-4, which only the known answer tells
+  no penalty       4.484e10   least squares
+
+                                                     ·····
+                                                          ··
+                                                   ●●oo
+                                                 oo    ooo
+                                              ooo··       oo··
+                                                            oo
+                       ooooo                oo···
+                   oo●●·····●●                                ●●●
+                 ●●··         ●●●··       oo··                   oo
+              ●●●                oo····   ··                     ··oo
+            ●●                     oooo●●●                           oo
+       ●●●●●                                                       ··  o
+   ●●●●                                                              ··
+●●●                                                                    ·
+· the truth    o this solution    ● both; from 0.088 to 2.014
+
+"#]]);
     assert_eq!(real(&folder, "x.npy").len(), 32);
-    run(&folder, "demo deriv2 --penalty second --json --report r.json").code(1).stderr_eq(str![]);
+    run(&folder, "demo deriv2 --penalty second --json --report r.json").code(1).stderr_eq(str![[r#"
+wellposed: r.json: exists already; --force overwrites it
+
+"#]]);
     assert_eq!(json(&folder, "demo deriv2 --penalty second --json")["status"], "ok");
 }
 
@@ -210,13 +384,52 @@ fn completions_and_manual_are_generated() {
     assert!(main.contains(".TH wellposed 1") && main.contains("130"), "{main}");
     let solve = page("man solve");
     assert!(solve.contains(".TH wellposed-solve 1") && solve.contains("prior\\-mean"), "{solve}");
-    run(&folder, "man sovle").code(2).stderr_eq(str![]);
+    run(&folder, "man sovle").code(2).stderr_eq(str![[r#"
+wellposed: there is no subcommand sovle: there are solve, choose, plan, demo, completions, man
+
+"#]]);
 }
 
 #[test]
 fn help_says_what_there_is() {
     let folder = folder();
-    run(&folder, "--help").success().stdout_eq(str![]);
+    run(&folder, "--help").success().stdout_eq(str![[r#"
+Solves min ‖Ax − b‖² + λ‖Lx‖² for matrices in files, and chooses λ.
+
+λ multiplies the squared penalty exactly as written: it is scikit-learn's alpha. The damping √λ of
+LSQR and Regularization Tools is --damping.
+
+Files: .npy, .npz (file.npz:A names an array), .mtx and .mtx.gz, .csv, .tsv and .txt (file.csv:y
+names a column), .png (an image as b is one column, its pixels column after column). All computing
+is in double precision.
+
+Usage: wellposed <COMMAND>
+
+Commands:
+  solve        Solve for x, with λ given or chosen by a rule
+  choose       Compare what each rule would choose for λ
+  plan         Say what `solve` would do, and why, without computing anything
+  demo         Solve a test problem whose answer is known, and show how far off it is
+  completions  Print completions for a shell: `wellposed completions bash >
+               ~/.local/share/bash-completion/completions/wellposed`
+  man          Print the manual page: `wellposed man | man -l -`
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+
+Exit status:
+  0    solved, or printed what was asked for
+  1    a file or the data in it were refused, or a result could not be written
+  2    the command line was not understood
+  3    no answer: a rule found no λ, or an iteration did not converge
+  130  interrupted by Ctrl-C; --report and --out then hold what there was
+
+"#]]);
     run(&folder, "--version").success().stdout_eq(concat!("wellposed ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = String::from_utf8(run(&folder, "solve --help").success().get_output().stdout.clone()).unwrap();
     for word in ["--penalty", "--damping", "--noise-std", "--weights", "--prior-mean", "--report", "--force", "Exit status", "robust-gcv"] {
@@ -266,7 +479,103 @@ fn errors_say_where_and_how_to_go_on() {
         let output = run(&folder, line).code(code).stdout_eq("").get_output().stderr.clone();
         all += &format!("$ wellposed {line}\n{}\n", String::from_utf8(output).unwrap());
     }
-    snapbox::assert_data_eq!(all, str![]);
+    snapbox::assert_data_eq!(
+        all,
+        str![[r#"
+$ wellposed solve absent.npy b.npy
+wellposed: absent.npy: there is no such file
+
+$ wellposed solve A.npy short.txt
+wellposed: short.txt has 3 rows, but A (A.npy) has 2: each row of A needs one value
+
+$ wellposed solve A.npy
+wellposed: name b after A; or --response, the column of the table A that is b
+
+$ wellposed solve gap.csv --response y
+wellposed: gap.csv, line 4, column 3 (z): 'abc' is not a number
+
+$ wellposed solve gap.csv --response x
+wellposed: gap.csv, line 3, column 2 (y): the cell is empty; impute it, or remove the row
+
+$ wellposed solve gap.csv --response w
+wellposed: gap.csv: has no column 'w': it has x, y, z
+
+$ wellposed solve gap.csv b.npy
+wellposed: gap.csv, line 3, column 2 (y): the cell is empty; impute it, or remove the row
+
+$ wellposed solve words.csv --response a
+wellposed: words.csv, line 2, column 1 (a): 'red' is not a number
+
+$ wellposed solve zero.mtx b.npy
+wellposed: zero.mtx, line 3: row 0 does not exist: Matrix Market counts from 1
+
+$ wellposed solve A.dat b.npy
+wellposed: A.dat: the end of the name tells no format; known are .npy, .npz, .mtx, .csv, .tsv, .txt, .png, and .mtx, .csv, .tsv, .txt with .gz
+
+$ wellposed solve A.npy b.npy --weights short.txt
+wellposed: short.txt is 3×1, but 2×1 is needed: one value for each row of A
+
+$ wellposed solve A.npy b.npy --penalty short.txt
+wellposed: L (short.txt) has 1 columns, but A (A.npy) has 2
+
+$ wellposed solve A.npy b.npy --grid 3x4
+wellposed: --grid 3x4 does not have the 2 pixels that A (A.npy) has columns
+
+$ wellposed solve A.npy b.npy --lambda -1
+wellposed: λ is -1, but it must be finite and ≥ 0; for an infinite penalty use a prior mean or remove the columns
+
+$ wellposed solve A.npy b.npy --out b.npy
+wellposed: b.npy: exists already; --force overwrites it
+
+$ wellposed solve A.npy b.npy --out x.png
+wellposed: x.png: needs the shape of the image: --grid ROWSxCOLUMNS
+
+$ wellposed solve A.npy b.npy --out x.npy --report x.npy
+wellposed: --out and --report name the same file
+
+$ wellposed solve A.npy b.npy --lambda discrepancy
+wellposed: --lambda discrepancy needs the noise: --noise-norm, --relative-noise or --noise-std
+
+$ wellposed solve A.npy b.npy --noise-norm 1
+wellposed: --noise-norm and --relative-noise are for --lambda discrepancy; add it, or leave them out
+
+$ wellposed solve A.npy b.npy --steps 3
+wellposed: --tolerance, --max-steps, --steps and --accept-partial belong to --method cgls; add it
+
+$ wellposed solve A.npy b.npy --boundary zero
+wellposed: --boundary belongs to differences: add --penalty first or --penalty second
+
+$ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
+wellposed: discrepancy finds no λ in [1.388e-17, inf]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
+
+$ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
+wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test
+
+$ wellposed demo shew
+wellposed: there is no demo shew: there are deriv2, shaw
+
+$ wellposed plan A.npy b.npy --response y
+error: the argument '[b]' cannot be used with '--response <COLUMN>'
+
+Usage: wellposed plan <A> <b>
+
+For more information, try '--help'.
+
+$ wellposed solve A.npy b.npy --lambda gvc
+error: invalid value 'gvc' for '--lambda <NUMBER|RULE>': give a number, gcv, robust-gcv, robust-gcv:GAMMA, loo or discrepancy
+
+For more information, try '--help'.
+
+$ wellposed frobnicate
+error: unrecognized subcommand 'frobnicate'
+
+Usage: wellposed <COMMAND>
+
+For more information, try '--help'.
+
+
+"#]]
+    );
     assert!(!folder.path().join("x.npy").exists() && !folder.path().join("x.png").exists());
 }
 
@@ -278,7 +587,8 @@ fn failures_are_reported_as_json_too() {
     let printed: Value = serde_json::from_slice(&output).unwrap();
     let written: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
     assert_eq!(printed, written);
-    assert_eq!((&printed["status"], &printed["exit_status"]), (&"failed".into(), &3.into()));
+    assert_eq!(printed["status"], "failed");
+    assert_eq!(printed["exit_status"], 3);
     assert!(printed["error"].as_str().unwrap().contains("discrepancy finds no λ"));
 }
 
@@ -286,7 +596,10 @@ fn failures_are_reported_as_json_too() {
 fn files_are_overwritten_only_by_force() {
     let folder = folder();
     fs::write(folder.path().join("x.npy"), "precious").unwrap();
-    run(&folder, "solve A.npy b.npy --lambda 1 --out x.npy").code(1).stdout_eq("").stderr_eq(str![]);
+    run(&folder, "solve A.npy b.npy --lambda 1 --out x.npy").code(1).stdout_eq("").stderr_eq(str![[r#"
+wellposed: x.npy: exists already; --force overwrites it
+
+"#]]);
     assert_eq!(fs::read(folder.path().join("x.npy")).unwrap(), b"precious");
     run(&folder, "solve A.npy b.npy --lambda 1 --out x.npy --force --quiet").success();
     assert_close(&real(&folder, "x.npy"), &[1.0, 2.0]);
@@ -310,7 +623,10 @@ fn images_go_in_and_out() {
     // differences along both axes of the grid that b has
     let plan = json(&folder, "plan I.npy b.png --penalty first --lambda 0.1 --json");
     assert_eq!(plan["plan"]["penalty"], "first difference on a 3×4 grid (free)");
-    run(&folder, "solve A.npy b.npy --lambda 1e-9 --out y.png --grid 1x2").success().stderr_eq(str![]);
+    run(&folder, "solve A.npy b.npy --lambda 1e-9 --out y.png --grid 1x2").success().stderr_eq(str![[r#"
+note: 2 of 2 pixels are below 0 or above 1; y.png shows them black or white
+
+"#]]);
 }
 
 /// Bidiagonal n×n, 1 on the diagonal and −1 below: too large to be written out, so that only products are left.
@@ -331,7 +647,7 @@ fn sparse_matrices_stay_sparse() {
     let folder = folder();
     large_sparse(&folder, 5000);
     let plan = json(&folder, "plan D.mtx --lambda 1 --json");
-    assert_eq!(plan["plan"]["storage"], "matrixfree");
+    assert_eq!(plan["plan"]["storage"], "matrix-free");
     run(&folder, "solve D.mtx ones.npy --lambda 1 --out x.npy --quiet").success();
     let x = real(&folder, "x.npy");
     // (DᵀD + I)x = Dᵀb, row by row; Dᵀ1 = (0, …, 0, 1)
@@ -344,10 +660,26 @@ fn sparse_matrices_stay_sparse() {
     }
     // asked for products, a small one is left sparse, too
     fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 2\n").unwrap();
-    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --method cgls --json")["plan"]["storage"], "matrixfree");
+    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --method cgls --json")["plan"]["storage"], "matrix-free");
     assert_eq!(json(&folder, "plan S.mtx --lambda 1 --json")["plan"]["storage"], "dense");
     run(&folder, "solve S.mtx b.npy --lambda 1 --method cgls --quiet --out s.npy").success();
     assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+}
+
+/// The README shows what the command prints.
+#[test]
+fn the_readme_is_true() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::copy(format!("{DATA}/prostate.tsv"), folder.path().join("data/prostate.tsv")).unwrap();
+    let mut count = 0;
+    for block in include_str!("../README.md").split("```console\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        let (line, printed) = block.split_once('\n').unwrap();
+        run(&folder, line.strip_prefix("$ wellposed ").unwrap()).success().stdout_eq(printed.to_owned());
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }
 
 /// Whoever reads the output may stop reading.
@@ -419,7 +751,8 @@ fn an_interrupted_decomposition_leaves_its_plan() {
     let (code, said) = interrupt(folder.path(), "solve A.npy b.npy --method svd --threads 1 --out x.npy --report r.json --verbose");
     assert_eq!(code, Some(130), "{said}");
     let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
-    assert_eq!((&report["status"], &report["plan"]["method"]), (&"interrupted".into(), &"SVD".into()));
+    assert_eq!(report["status"], "interrupted");
+    assert_eq!(report["plan"]["method"], "SVD");
     assert!(!folder.path().join("x.npy").exists());
     // the files of the problem, and nothing half-written
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);

@@ -121,7 +121,7 @@ fn matrix_market_by_hand() {
     // assembled matrices repeat entries, and mean their sum
     assert_eq!(matrix(&format!("{banner} integer general\r\n1 2 3\r\n1 1 4\r\n1 1 -1\r\n1 2 7\r\n")).unwrap(), [3.0, 7.0]);
     assert_eq!(matrix("%%MatrixMarket matrix array real skew-symmetric\n1 1\n").unwrap(), [0.0]);
-    assert_eq!(matrix("%%MatrixMarket matrix array real general\n0 5\n").unwrap(), []);
+    assert!(matrix("%%MatrixMarket matrix array real general\n0 5\n").unwrap().is_empty());
     for (text, line, word) in [
         ("real general\n2 2 1\n1 3 1.0\n", 3, "column 3 is outside"),
         ("real general\n2 2 2\n1 2 1.0\n", 3, "ends after 1 of the 2"),

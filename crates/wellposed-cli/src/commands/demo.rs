@@ -123,6 +123,7 @@ fn demonstrate(recipe: &Recipe, options: &Demo, destinations: &Destinations) -> 
         DemoPenalty::First => Penalty::first_difference(),
         DemoPenalty::Second => Penalty::second_difference(),
     });
+    destinations.check(true, false, None)?;
     let printer = &destinations.printer;
     printer.text(&format!(
         "{}: {}; {n} unknowns, noise {:.1e} of the data, seed {}\n",
@@ -154,6 +155,8 @@ fn demonstrate(recipe: &Recipe, options: &Demo, destinations: &Destinations) -> 
         is_vector: true,
         names: None,
         grid: None,
+        // the picture shows it
+        listed: false,
     })?;
     let mut text = String::from("\nrelative error of x\n");
     let _ = writeln!(text, "  this λ           {ours:.3e}   at λ = {lambda:.2e}");

@@ -24,6 +24,7 @@ fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinatio
     let (names, grid) = (files.names.take(), files.grid);
     let (parts, b) = Parts::<T>::new(files, input::only_products(&method))?;
     let b = b.ok_or_else(|| Failure::Usage("name b after A; or --response, the column of the table A that is b".into()))?;
+    destinations.check(b.is_vector, T::IS_COMPLEX, grid)?;
     let goal = match (options.method.steps, options.method.tolerance) {
         (Some(steps), _) => Goal::Steps(steps),
         (None, tolerance) => Goal::Tolerance(tolerance.unwrap_or(f64::EPSILON)),
@@ -41,6 +42,7 @@ fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinatio
         is_vector: b.is_vector,
         names,
         grid,
+        listed: true,
     };
     destinations.deliver(&answer)
 }

@@ -59,6 +59,21 @@ impl Output {
         Self::new(path, overwrite)
     }
 
+    /// Refuses an array that the format cannot hold, before it is computed.
+    ///
+    /// # Errors
+    /// Complex numbers in a table or an image, and an image whose rows and columns are not known.
+    pub fn check(&self, shape: Shape, complex: bool, grid: Option<(usize, usize)>) -> Result<(), FileError> {
+        let in_file = |problem: Problem| problem.in_file(self.path.display());
+        let refuse = |text: &str| Err(in_file(Problem::new(Place::Whole, text)));
+        match Format::of(&self.path).map_err(in_file)?.0 {
+            Format::Table { .. } if complex => refuse("a table of text has no complex numbers; use .npy, .npz or .mtx"),
+            Format::Png if complex => refuse("an image has no complex pixels; use .npy, .npz or .mtx"),
+            Format::Png if shape == Shape::Vector && grid.is_none() => refuse("needs the shape of the image: --grid ROWSxCOLUMNS"),
+            _ => Ok(()),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -118,6 +133,7 @@ impl Output {
         let in_file = |problem: Problem| problem.in_file(self.path.display());
         let (format, gz) = Format::of(&self.path).map_err(in_file)?;
         let array = formatted.array;
+        self.check(array.shape, array.numbers.is_complex(), formatted.grid)?;
         match format {
             Format::Npy => self.write(|writer| npy::write(array, writer)).map(|()| 0),
             Format::Npz => {
@@ -140,7 +156,6 @@ impl Output {
                     let image = Array::matrix(rows, columns, array.numbers.clone()).map_err(in_file)?;
                     self.write(|writer| image::write(&image, writer))
                 }
-                (Shape::Vector, None) => Err(in_file(Problem::new(Place::Whole, "needs the shape of the image: --grid ROWSxCOLUMNS"))),
                 _ => self.write(|writer| image::write(array, writer)),
             },
         }
