@@ -3,7 +3,7 @@
 //! | asked | A | λ | engine | if it refuses |
 //! |---|---|---|---|---|
 //! | a method by name | any | any | that method | an error that names the way out |
-//! | Auto | only products | a number | CGLS | |
+//! | Auto | only products | a number | LSMR | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -12,11 +12,17 @@
 //! | Auto | small | a rule | SVD | |
 //! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
 //!
+//! Why LSMR where there are only products: the tolerance bounds ‖Aᴴ(b − Ax) − λLᴴLx‖, and LSMR is the method that makes this
+//! smallest in the space that k steps reach, so that no other meets the tolerance earlier (rounding aside); its step is one sweep
+//! over A where the operator offers that ([`apply_fused`](crate::Operator::apply_fused)), which CGLS cannot use; and right-hand sides
+//! go through it as a block, many λ from one space.
+//!
 //! Where A and L share a null space every spectral engine is replaced by the GSVD. A rule with a method that has no spectrum
 //! (Cholesky, QR) looks at the spectrum from the decomposition of the same kind (tridiagonal, bidiagonal).
 
 use crate::error::{Error, Result};
-use crate::method::Method;
+use crate::krylov::Kind;
+use crate::method::{self, Method};
 
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
@@ -60,6 +66,8 @@ pub(crate) enum Engine {
     Bidiagonal,
     Tridiagonal,
     Cgls,
+    Lsqr,
+    Lsmr,
 }
 
 /// Which engines, in which order, and why.
@@ -81,7 +89,19 @@ impl Engine {
             Engine::Gsvd => Method::Gsvd.name(),
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
-            Engine::Cgls => "CGLS",
+            Engine::Cgls => method::Cgls::NAME,
+            Engine::Lsqr => method::Lsqr::NAME,
+            Engine::Lsmr => method::Lsmr::NAME,
+        }
+    }
+
+    /// The iterative method behind an engine.
+    pub fn iterative(self) -> Option<Kind> {
+        match self {
+            Engine::Cgls => Some(Kind::Cgls),
+            Engine::Lsqr => Some(Kind::Lsqr),
+            Engine::Lsmr => Some(Kind::Lsmr),
+            _ => None,
         }
     }
 }
@@ -93,13 +113,20 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let route = |engines, why| Route { engines, spectrum: None, why };
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
-    if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
-        return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
+    let iterative = method.iterative().is_some();
+    if !facts.entries && !(iterative || *method == Method::Auto) {
+        return Err(Error::NeedsEntries {
+            method: method.name(),
+            what: "A",
+            instead: "Method::Lsmr, Method::Lsqr or Method::Cgls, or give the matrix itself",
+        });
     }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
-        (Method::Auto, Zero | Number) if !facts.entries => route(&[Cgls], "only products with A are offered"),
-        (Method::Auto | Method::Cgls(_), _) if !facts.entries || matches!(method, Method::Cgls(_)) => {
+        (Method::Lsqr(_), Zero | Number) => route(&[Lsqr], "asked for"),
+        (Method::Lsmr(_), Zero | Number) => route(&[Lsmr], "asked for"),
+        (Method::Auto, Zero | Number) if !facts.entries => route(&[Lsmr], "only products with A are offered"),
+        (_, _) if !facts.entries || iterative => {
             return Err(Error::Unsupported {
                 what: "a rule that chooses λ, or a factorization,",
                 with: "a method that only multiplies by A",
@@ -121,7 +148,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Gsvd, _) => route(&[Gsvd], "asked for"),
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
-        (Method::Cgls(_), _) => unreachable_combination()?,
+        (Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_), _) => unreachable_combination()?,
     })
 }
 

@@ -4,6 +4,7 @@ use crate::linalg::Threads;
 use crate::method::Method;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
+use crate::preconditioner::Preconditioner;
 use crate::scalar::Scalar;
 
 /// What a [`Problem`](crate::Problem) collects.
@@ -16,6 +17,7 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) prior_mean: Option<Vec<T>>,
     pub(crate) intercept: bool,
     pub(crate) method: Method,
+    pub(crate) preconditioner: Option<Preconditioner<'a, T>>,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
 }
@@ -30,6 +32,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             prior_mean: None,
             intercept: false,
             method: Method::Auto,
+            preconditioner: None,
             require_full_rank: false,
             threads: None,
         }
@@ -47,6 +50,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             && self.prior_mean.is_none()
             && !self.intercept
             && self.method == Method::Auto
+            && self.preconditioner.is_none()
             && self.threads != Some(0)
     }
 }

@@ -112,6 +112,7 @@ impl<T: Scalar> Kept<T> {
             steps: None,
             stop: None,
             criteria,
+            variances: Vec::new(),
             warnings,
         };
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
