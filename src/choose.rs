@@ -114,7 +114,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
     let iterative = method.iterative().is_some();
-    if !facts.entries && !(iterative || *method == Method::Auto) {
+    if !(facts.entries || iterative || *method == Method::Auto) {
         return Err(Error::NeedsEntries {
             method: method.name(),
             what: "A",

@@ -78,7 +78,7 @@ impl<'a, T: Scalar> System<'a, T> {
     /// One right-hand side or several, one after another; shapes and values are checked.
     pub fn new(a: &'a dyn Operator<Scalar = T>, l: Option<&'a dyn Operator<Scalar = T>>, damping: f64, b: &'a [T]) -> Result<Self> {
         let (m, n) = a.shape();
-        let columns = if m == 0 { 1 } else { b.len() / m };
+        let columns = b.len().checked_div(m).unwrap_or(1);
         if b.len() != m * columns || columns == 0 {
             return Err(Error::Shape {
                 what: "b",
