@@ -3,6 +3,7 @@
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::linalg::{MatRef, Threads};
+use crate::method::Method;
 use crate::operator::Entries;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
@@ -72,6 +73,31 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         });
     }
     description.method.check()?;
+    if description.intercept && description.method.iterative().is_some_and(|options| options.wants_variances()) {
+        return Err(Error::Unsupported {
+            what: "Lsqr::variances",
+            with: "an intercept, whose uncertainty they would leave out",
+            instead: "add a column of ones to A with penalty weight 0, or drop one of the two",
+        });
+    }
+    if let Some(preconditioner) = &description.preconditioner {
+        preconditioner.check(n)?;
+        let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+        if description.method != Method::Auto && description.method.iterative().is_none() {
+            return refuse(
+                "a preconditioner",
+                "a method that makes no steps",
+                "use Lsmr::new(), Lsqr::new() or Cgls::new(), or leave the method to Auto",
+            );
+        }
+        if preconditioner.needs_identity() && !description.penalty.is_identity() {
+            return refuse(
+                "a Nyström or sketched preconditioner",
+                "a penalty other than the identity",
+                "use Preconditioner::columns() or Preconditioner::inverse(..)",
+            );
+        }
+    }
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;

@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | a method by name | any | any | that method | an error that names the way out |
 //! | Auto | diagonalised together with L by a fast transform | any but a rule that needs leverages | that transform | |
-//! | Auto | only products | a number | CGLS | |
+//! | Auto | only products | a number | LSMR | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -13,11 +13,17 @@
 //! | Auto | small | a rule | SVD | |
 //! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
 //!
+//! Why LSMR where there are only products: the tolerance bounds ‖Aᴴ(b − Ax) − λLᴴLx‖, and LSMR is the method that makes this
+//! smallest in the space that k steps reach, so that no other meets the tolerance earlier (rounding aside); its step is one sweep
+//! over A where the operator offers that ([`apply_fused`](crate::Operator::apply_fused)), which CGLS cannot use; and right-hand sides
+//! go through it as a block, many λ from one space.
+//!
 //! Where A and L share a null space every spectral engine is replaced by the GSVD. A rule with a method that has no spectrum
 //! (Cholesky, QR) looks at the spectrum from the decomposition of the same kind (tridiagonal, bidiagonal).
 
 use crate::error::{Error, Result};
-use crate::method::Method;
+use crate::krylov::Kind;
+use crate::method::{self, Method};
 use crate::operator::Basis;
 
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
@@ -67,6 +73,8 @@ pub(crate) enum Engine {
     Tridiagonal,
     Transform,
     Cgls,
+    Lsqr,
+    Lsmr,
 }
 
 /// Which engines, in which order, and why.
@@ -89,7 +97,19 @@ impl Engine {
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
             Engine::Transform => Method::Transform.name(),
-            Engine::Cgls => "CGLS",
+            Engine::Cgls => method::Cgls::NAME,
+            Engine::Lsqr => method::Lsqr::NAME,
+            Engine::Lsmr => method::Lsmr::NAME,
+        }
+    }
+
+    /// The iterative method behind an engine.
+    pub fn iterative(self) -> Option<Kind> {
+        match self {
+            Engine::Cgls => Some(Kind::Cgls),
+            Engine::Lsqr => Some(Kind::Lsqr),
+            Engine::Lsmr => Some(Kind::Lsmr),
+            _ => None,
         }
     }
 }
@@ -110,16 +130,23 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         return Err(Error::Unsupported {
             what: "the fast transform",
             with: "this problem: no transform is known that diagonalises A and L (or the rule needs leverages, or rows have different weights, or there is an intercept)",
-            instead: "use Method::Auto or Method::Cgls",
+            instead: "use Method::Auto or Method::Lsmr",
         });
     }
-    if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
-        return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
+    let iterative = method.iterative().is_some();
+    if !(facts.entries || iterative || *method == Method::Auto) {
+        return Err(Error::NeedsEntries {
+            method: method.name(),
+            what: "A",
+            instead: "Method::Lsmr, Method::Lsqr or Method::Cgls, or give the matrix itself",
+        });
     }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
-        (Method::Auto, Zero | Number) if !facts.entries => route(&[Cgls], "only products with A are offered"),
-        (Method::Auto | Method::Cgls(_), _) if !facts.entries || matches!(method, Method::Cgls(_)) => {
+        (Method::Lsqr(_), Zero | Number) => route(&[Lsqr], "asked for"),
+        (Method::Lsmr(_), Zero | Number) => route(&[Lsmr], "asked for"),
+        (Method::Auto, Zero | Number) if !facts.entries => route(&[Lsmr], "only products with A are offered"),
+        (_, _) if !facts.entries || iterative => {
             return Err(Error::Unsupported {
                 what: "a rule that chooses λ, or a factorization,",
                 with: "a method that only multiplies by A",
@@ -142,7 +169,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Gsvd, _) => route(&[Gsvd], "asked for"),
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
-        (Method::Cgls(_) | Method::Transform, _) => unreachable_combination()?,
+        (Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::Transform, _) => unreachable_combination()?,
     })
 }
 

@@ -4,6 +4,7 @@ use crate::linalg::Threads;
 use crate::method::Method;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
+use crate::preconditioner::Preconditioner;
 use crate::scalar::Scalar;
 
 /// What a [`Problem`](crate::Problem) collects.
@@ -18,6 +19,7 @@ pub struct Description<'a, T: Scalar> {
     /// Rows with the same label are left out together.
     pub(crate) groups: Option<Vec<usize>>,
     pub(crate) method: Method,
+    pub(crate) preconditioner: Option<Preconditioner<'a, T>>,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
 }
@@ -33,6 +35,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             intercept: false,
             groups: None,
             method: Method::Auto,
+            preconditioner: None,
             require_full_rank: false,
             threads: None,
         }
@@ -50,6 +53,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             && self.prior_mean.is_none()
             && !self.intercept
             && self.method == Method::Auto
+            && self.preconditioner.is_none()
             && self.threads != Some(0)
     }
 }

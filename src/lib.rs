@@ -58,7 +58,9 @@
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`Problem::solve_with`] |
+//! | many λ at once | [`Problem::path`] |
+//! | fewer steps | [`Problem::precondition`] |
 //! | ask before paying | [`Problem::plan`] |
 //!
 //! # Where to read on
@@ -94,6 +96,7 @@ pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod preconditioner;
 pub mod problem;
 pub(crate) mod random;
 pub(crate) mod refusal;
@@ -114,10 +117,11 @@ pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
-pub use method::{Cgls, Method};
+pub use method::{Cgls, Lsmr, Lsqr, Method};
 pub use operator::{Boundary, DenseView, Entries, Operator};
 pub use penalty::Penalty;
 pub use plan::Plan;
+pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{

@@ -78,6 +78,9 @@ pub struct Report {
     pub stop: Option<Stop>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
+    /// empty unless it was asked for ([`Lsqr::variances`](crate::Lsqr::variances)).
+    pub variances: Vec<Vec<f64>>,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
 }

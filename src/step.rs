@@ -49,6 +49,8 @@ pub enum Stop {
     StepLimit,
     /// Starting afresh from the computed x no longer improves it, well above rounding level.
     Stalled,
+    /// The condition number of [A; √λL] is seen to exceed the limit that was asked for: stopping is the regularization.
+    Condition,
     /// The observer ended the iteration.
     Observer,
 }
@@ -58,7 +60,7 @@ impl Stop {
     pub fn converged(self) -> bool {
         match self {
             Stop::Tolerance | Stop::Rounding | Stop::Zero => true,
-            Stop::Steps | Stop::StepLimit | Stop::Stalled | Stop::Observer => false,
+            Stop::Steps | Stop::StepLimit | Stop::Stalled | Stop::Condition | Stop::Observer => false,
         }
     }
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Stop {
             Stop::Steps => "the steps asked for are made",
             Stop::StepLimit => "step limit reached before the tolerance",
             Stop::Stalled => "no further progress, above the tolerance",
+            Stop::Condition => "condition limit reached",
             Stop::Observer => "ended by the observer",
         })
     }

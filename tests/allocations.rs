@@ -1,11 +1,11 @@
-//! What is allocated: nothing by a step of CGLS, no copy of a dense A for one λ, and only the options by a `Problem`.
+//! What is allocated: nothing by a step of an iterative method, no copy of a dense A for one λ, and only the options by a `Problem`.
 //!
 //! Counts are per thread, and the problems run on one thread, so that tests beside each other (and a thread pool) do not
 //! disturb them.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use wellposed::method::{Cgls, Method};
+use wellposed::method::{Cgls, Lsmr, Lsqr, Method};
 use wellposed::operator::from_fn;
 use wellposed::{DenseView, Gcv, Operator, Penalty, Problem, Real, Result, Scalar, Stop, c64};
 
@@ -89,13 +89,21 @@ fn the_counter_counts() {
     assert_eq!(measured(|| 1 + 1).1.count, 0);
 }
 
-/// Allocations between the observer's calls for steps 1 and `steps`.
+/// The iterative methods, making so many steps.
+fn iterative(steps: usize) -> [Method; 3] {
+    [Cgls::new().steps(steps).into(), Lsqr::new().steps(steps).into(), Lsmr::new().steps(steps).into()]
+}
+
+/// Allocations between the observer's calls for steps 1 and `steps`, summed over the methods.
 fn allocations_between_steps<T: Scalar>(problem: &Problem<'_, T>, b: &[T], steps: usize) -> usize {
+    iterative(steps).into_iter().map(|method| allocations_by(&problem.clone().method(method), b, steps)).sum()
+}
+
+fn allocations_by<T: Scalar>(problem: &Problem<'_, T>, b: &[T], steps: usize) -> usize {
     let (mut first, mut last, mut seen) = (0, 0, 0);
     let fit = problem
         .clone()
         .threads(1)
-        .method(Cgls::new().steps(steps))
         .solve_with(b, 1e-3, |step| {
             seen = step.index;
             if step.index == 1 {
@@ -108,7 +116,7 @@ fn allocations_between_steps<T: Scalar>(problem: &Problem<'_, T>, b: &[T], steps
     last - first
 }
 
-/// A smoothing of n values, with n distinct singular values, so that CGLS does not end early.
+/// A smoothing of n values, with n distinct singular values, so that no method ends early.
 fn smoothing<T: Scalar>(n: usize) -> impl Operator<Scalar = T> {
     let apply = move |x: &[T], y: &mut [T]| {
         for i in 0..n {
@@ -160,7 +168,7 @@ fn a_step_allocates_nothing<T: Scalar>() {
 }
 
 #[test]
-fn a_cgls_step_allocates_nothing() {
+fn a_step_of_any_method_allocates_nothing() {
     a_step_allocates_nothing::<f64>();
     a_step_allocates_nothing::<f32>();
     a_step_allocates_nothing::<c64>();
@@ -168,7 +176,7 @@ fn a_cgls_step_allocates_nothing() {
 
 /// The same where A is a dense matrix and the products are kernels.
 #[test]
-fn a_cgls_step_on_a_dense_matrix_allocates_nothing() {
+fn a_step_on_a_dense_matrix_allocates_nothing() {
     let (m, n) = (60, 40);
     let entries: Vec<f64> =
         (0..m * n).map(|k| 1.0 / (1.0 + (k % m) as f64 + (k / m) as f64) + f64::from(u8::from(k % m == k / m))).collect();
@@ -217,14 +225,21 @@ fn one_lambda_does_not_copy_a_dense_matrix() {
 
 /// Iterating needs vectors alone.
 #[test]
-fn cgls_takes_vectors_only() {
+fn iterating_takes_vectors_only() {
     let (m, n) = (3000, 300);
     let entries = dense(m, n);
     let a = DenseView::column_major(&entries, m, n).unwrap();
     let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
-    let (_, used) = measured(|| Problem::new(&a).threads(1).method(Cgls::new()).solve(&b, 10.0).unwrap());
-    let limit = VECTORS * (m + n) * REAL + (1 << 16);
-    assert!(used.peak <= limit, "{} bytes, at most {limit} allowed", used.peak);
+    // b three times (as given, whitened, its column), then what the header of each method says; x once more, and what a block of
+    // the balance needs
+    for (method, of_m, of_n) in
+        [(Method::from(Cgls::new()), 3 + 2, 3 + 3), (Lsqr::new().into(), 3 + 2, 4 + 3), (Lsmr::new().into(), 3 + 2, 5 + 3)]
+    {
+        let (_, used) = measured(|| Problem::new(&a).threads(1).method(method.clone()).solve(&b, 10.0).unwrap());
+        // the verified residual needs a second part of length n where x ≠ 0
+        let limit = (of_m * m + (of_n + 2) * n) * REAL + (1 << 14);
+        assert!(used.peak <= limit, "{method}: {} bytes, at most {limit} allowed", used.peak);
+    }
 }
 
 /// A factorization answers from what it kept: nothing of the size of A.

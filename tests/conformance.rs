@@ -13,7 +13,7 @@
 //! with c = 4·(rows of S + columns). The penalty norm is √λ times part of r, or ‖L‖ times δx; the trace of the hat matrix moves by
 //! cε·N/σ. Methods that form the Gram matrix (Cholesky, tridiagonalization, and what Auto does for few unknowns) refine x, but have
 //! the trace from the Gram matrix, with (N/σ)². For a general L the tridiagonalization sees AL⁺ instead, whose largest singular
-//! value is at most N/σ(L), σ(L) the smallest nonzero one of L: with N/(√λ·σ(L)) in the place of N/σ where that is more. CGLS stops when the gradient is
+//! value is at most N/σ(L), σ(L) the smallest nonzero one of L: with N/(√λ·σ(L)) in the place of N/σ where that is more. CGLS, LSQR and LSMR stop when the gradient is
 //! 10ε‖Sᴴb‖, which is within 10ε‖Sᴴb‖/σ² of the minimiser.
 
 mod common;
@@ -21,9 +21,11 @@ mod common;
 use common::{Case, Data, Dense, cases, distance, epsilon, norm, scalars};
 use nalgebra::{DMatrix, DVector};
 use wellposed::operator::from_fn;
-use wellposed::{Cgls, DenseView, Error, Lambda, Method, Operator, Penalty, Problem, Real, Scalar, Solution, Warning, c32, c64, faer};
+use wellposed::{
+    Cgls, DenseView, Error, Lambda, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution, Warning, c32, c64, faer,
+};
 
-const METHODS: [fn() -> Method; 8] = [
+const METHODS: [fn() -> Method; 10] = [
     || Method::Auto,
     || Method::Cholesky,
     || Method::Qr,
@@ -32,7 +34,13 @@ const METHODS: [fn() -> Method; 8] = [
     || Method::Bidiagonal,
     || Method::Tridiagonal,
     || Cgls::new().into(),
+    || Lsqr::new().into(),
+    || Lsmr::new().into(),
 ];
+
+fn is_iterative(method: &Method) -> bool {
+    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_))
+}
 
 /// The largest κ·ε at which an answer has digits to compare.
 const MEANINGFUL: f64 = 1e-3;
@@ -120,7 +128,7 @@ impl Scale {
     fn x(&self, method: &Method) -> f64 {
         let wedin = self.condition() * self.size + self.data / self.smallest + self.condition() * (self.residual / self.smallest);
         let stopped = match method {
-            Method::Cgls(_) => 10.0 * self.condition() * (self.data / self.smallest) / self.factor,
+            _ if is_iterative(method) => 10.0 * self.condition() * (self.data / self.smallest) / self.factor,
             _ => 0.0,
         };
         self.epsilon * self.factor * (wedin + stopped)
@@ -129,7 +137,7 @@ impl Scale {
     fn residual(&self, method: &Method) -> f64 {
         let wedin = self.norm * self.size + self.data + self.condition() * self.residual;
         let stopped = match method {
-            Method::Cgls(_) => 10.0 * self.condition() * self.data / self.factor,
+            _ if is_iterative(method) => 10.0 * self.condition() * self.data / self.factor,
             _ => 0.0,
         };
         self.epsilon * self.factor * (wedin + stopped)
@@ -188,7 +196,7 @@ fn refusal_is_justified<T: Scalar>(case: &Case, data: &Data<T>, method: &Method,
         // λ itself is needed, not only √λ
         (Method::Cholesky, Error::Unsupported { .. }) => !in_squares,
         // conjugate gradients lose orthogonality: beyond κ = 1e5 no step limit is safe
-        (Method::Cgls(_), Error::NotConverged { .. }) => scale.condition() > 1e5,
+        (_, Error::NotConverged { .. }) if is_iterative(method) => scale.condition() > 1e5,
         _ => false,
     }
 }
@@ -216,7 +224,7 @@ fn complaints<T: Scalar>(case: &Case, data: &Data<T>, method: &Method, fit: &Fit
         }
         None => compare("intercept", norm(&[fit.intercept]), 0.0),
     }
-    let iterative = matches!(method, Method::Cgls(_)) || fit.method == "CGLS";
+    let iterative = is_iterative(method);
     match (fit.dof, fit.rank) {
         (None, None) if iterative => {}
         (Some(dof), Some(rank)) if !iterative => {
@@ -270,20 +278,21 @@ fn every_method<T: Scalar>() {
         for method in METHODS.map(|method| method()) {
             tally.add(case, &data, &method, "", solve(&data, &data.a, method.clone(), case.lambda));
         }
-        // A by its products alone: CGLS, chosen or asked for
+        // A by its products alone: LSMR is chosen, the others can be asked for
         let free = from_fn(
             data.a.rows,
             data.a.columns,
             |x: &[T], y: &mut [T]| y.copy_from_slice(&data.a.times(x)),
             |y: &[T], x: &mut [T]| x.copy_from_slice(&data.a.adjoint_times(y)),
         );
-        let cgls: Method = Cgls::new().into();
-        for method in [Method::Auto, cgls.clone()] {
-            tally.add(case, &data, &cgls, "matrix-free", solve(&data, &free, method, case.lambda));
+        let lsmr: Method = Lsmr::new().into();
+        tally.add(case, &data, &lsmr, "matrix-free", solve(&data, &free, Method::Auto, case.lambda));
+        for method in METHODS.map(|method| method()).into_iter().filter(is_iterative) {
+            tally.add(case, &data, &method, "matrix-free", solve(&data, &free, method.clone(), case.lambda));
         }
     }
-    // 10 solves a case, some refused
-    tally.finish(7 * cases().iter().filter(|case| comparable::<T>(case)).count());
+    // 14 solves a case, some refused
+    tally.finish(11 * cases().iter().filter(|case| comparable::<T>(case)).count());
 }
 
 #[test]

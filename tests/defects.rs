@@ -7,7 +7,8 @@
 
 use wellposed::strategies::certify;
 use wellposed::{
-    Cgls, Choice, DenseView, Discrepancy, Error, Gcv, Lambda, Loo, Method, Penalty, Problem, Result, Warning, log_grid, operator, ridge,
+    Cgls, Choice, DenseView, Discrepancy, Error, Gcv, Lambda, Loo, Lsmr, Lsqr, Method, Penalty, Problem, Result, Warning, log_grid,
+    operator, ridge,
 };
 
 /// Every method, with its defaults.
@@ -21,7 +22,13 @@ fn methods() -> [Method; 8] {
         Method::Bidiagonal,
         Method::Tridiagonal,
         Method::Cgls(Cgls::new()),
+        Method::Lsqr(Lsqr::new()),
+        Method::Lsmr(Lsmr::new()),
     ]
+}
+
+fn is_iterative(method: &Method) -> bool {
+    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_))
 }
 
 fn assert_close(x: &[f64], expected: &[f64], tolerance: f64, what: &str) {
@@ -72,8 +79,10 @@ fn defect_02_a_start_is_no_prior_mean() -> Result<()> {
         for penalty in [Penalty::identity(), Penalty::first_difference()] {
             let problem = Problem::new(&a).penalty(penalty);
             let zero = problem.clone().method(Cgls::new()).solve(&b, lambda)?.x;
-            let started = problem.clone().method(Cgls::new().start(&guess)).solve(&b, lambda)?.x;
-            assert_close(&started, &zero, 1e-10, "start");
+            for method in [Method::from(Cgls::new().start(&guess)), Lsqr::new().start(&guess).into(), Lsmr::new().start(&guess).into()] {
+                let started = problem.clone().method(method).solve(&b, lambda)?.x;
+                assert_close(&started, &zero, 1e-10, "start");
+            }
             let shifted = problem.prior_mean(&guess).solve(&b, lambda)?.x;
             assert!((shifted[3] - zero[3]).abs() > 1e-2, "a prior mean is part of the objective");
         }
@@ -189,6 +198,10 @@ fn defect_11_the_step_limit_is_kept_and_missing_the_tolerance_is_an_error() -> R
         let a = DenseView::column_major(&a, m, n)?;
         let b: Vec<f64> = (0..m).map(|i| (i as f64).cos()).collect();
         let mut steps = 0;
+        for method in [Method::from(Lsqr::new().max_steps(3)), Lsmr::new().max_steps(3).into()] {
+            let missed = Problem::new(&a).method(method).solve(&b, 1e-8);
+            assert!(matches!(missed, Err(Error::NotConverged { steps: 3, .. })), "{m}×{n}: {missed:?}");
+        }
         let options = Cgls::new().tolerance(1e-14).max_steps(3);
         let missed = Problem::new(&a).method(options.clone()).solve_with(&b, 1e-8, |_| steps += 1);
         assert!(matches!(missed, Err(Error::NotConverged { steps: 3, .. })), "{m}×{n}: {missed:?}");
@@ -221,7 +234,7 @@ fn defect_12_no_cutoff_is_absolute() -> Result<()> {
             assert_eq!(fit.rank, Some(3), "{method} at {scale:e}");
             assert!((fit.residual_norm / reference.residual_norm - 1.0).abs() < 1e-13, "{method} at {scale:e}");
         }
-        let direct = methods().into_iter().filter(|method| !matches!(method, Method::Cgls(_)));
+        let direct = methods().into_iter().filter(|method| !is_iterative(method));
         damped_at_scale(&a, &b, scale, direct)?;
     }
     Ok(())
@@ -232,7 +245,7 @@ fn defect_12_no_cutoff_is_absolute() -> Result<()> {
 fn defect_12_no_cutoff_is_absolute_by_products() -> Result<()> {
     let (a, b) = general();
     for scale in [1e-16, 1e16, 1e150, 1e-150, 1e-300] {
-        damped_at_scale(&a, &b, scale, [Method::Cgls(Cgls::new())])?;
+        damped_at_scale(&a, &b, scale, methods().into_iter().filter(is_iterative))?;
     }
     Ok(())
 }
@@ -282,7 +295,7 @@ fn defect_14_dof_has_no_units_and_depends_on_lambda() -> Result<()> {
     let diagonal = DenseView::column_major(&DIAGONAL, 3, 2)?;
     let by_hand = |lambda: f64| 4.0 / (4.0 + lambda) + 1.0 / (1.0 + lambda);
     for lambda in [0.0, 0.1, 3.0, 1e4] {
-        for method in methods().into_iter().filter(|m| !matches!(m, Method::Cgls(_))) {
+        for method in methods().into_iter().filter(|method| !is_iterative(method)) {
             let Ok(fit) = Problem::new(&diagonal).method(method.clone()).solve(&[5.0, 3.0, 1.0], lambda) else {
                 assert_eq!(lambda, 0.0, "{method} refuses");
                 continue;

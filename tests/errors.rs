@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use wellposed::method::{Cgls, Method};
+use wellposed::method::{Cgls, Lsmr, Lsqr, Method};
 use wellposed::operator::{self, Boundary, dot_test, from_fn};
 use wellposed::{
     Choice, Data, DenseView, Discrepancy, Entries, Error, Gcv, Given, Lambda, Loo, Operator, Penalty, Problem, Real, Result, Scalar,
@@ -408,29 +408,51 @@ fn parameters_out_of_range() {
     assert!(problem.clone().threads(64).solve(&B, 1.0).is_ok());
 }
 
-#[test]
-fn options_of_cgls() {
-    let solve = |options: Cgls| Problem::new(&a()).method(options).solve(&B, 0.1);
-    for tolerance in [-1e-3, 1.0, 2.0, f64::NAN, f64::INFINITY] {
-        variant!(refused(solve(Cgls::new().tolerance(tolerance)), &["tolerance of CGLS", "less than 1"]), Error::Parameter { .. });
-    }
-    variant!(refused(solve(Cgls::new().max_steps(0)), &["max_steps", "at least 1"]), Error::Parameter { .. });
-    variant!(refused(solve(Cgls::new().steps(0)), &["steps", "at least 1"]), Error::Parameter { .. });
-    variant!(
-        refused(solve(Cgls::new().steps(3).tolerance(1e-3)), &["Cgls::steps", "max_steps(..).accept_partial()"]),
-        Error::Unsupported { .. }
-    );
-    variant!(refused(solve(Cgls::new().steps(3).max_steps(9)), &["Cgls::steps", "keep one"]), Error::Unsupported { .. });
-    variant!(refused(solve(Cgls::new().steps(3).start(&[1.0; 3])), &["Cgls::start", "prior_mean"]), Error::Unsupported { .. });
-    variant!(refused(solve(Cgls::new().start(&[c64::new(0.0, 1.0); 3])), &["complex start guess", "real part"]), Error::Unsupported { .. });
-    // options are checked before anything is computed, by a plan too
-    variant!(refused(Problem::new(&a()).method(Cgls::new().steps(0)).plan(0.1), &["steps"]), Error::Parameter { .. });
-    // what is asked for is done, and what was not reached is an error or marked
-    let partial = solve(Cgls::new().max_steps(1).accept_partial()).unwrap();
-    assert_eq!((partial.report.steps, partial.report.stop), (Some(1), Some(Stop::StepLimit)));
-    assert!(partial.report.warnings.iter().any(|w| matches!(w, Warning::Partial { .. })), "{}", partial.report);
-    assert_eq!(solve(Cgls::new().steps(2)).unwrap().report.stop, Some(Stop::Steps));
+macro_rules! options_of {
+    ($test:ident, $type:ident, $name:literal) => {
+        #[test]
+        fn $test() {
+            let solve = |options: $type| Problem::new(&a()).method(options).solve(&B, 0.1);
+            for tolerance in [-1e-3, 1.0, 2.0, f64::NAN, f64::INFINITY] {
+                variant!(
+                    refused(solve($type::new().tolerance(tolerance)), &[concat!("tolerance of ", $name), "less than 1"]),
+                    Error::Parameter { .. }
+                );
+            }
+            variant!(refused(solve($type::new().max_steps(0)), &["max_steps", "at least 1"]), Error::Parameter { .. });
+            variant!(refused(solve($type::new().steps(0)), &["steps", "at least 1"]), Error::Parameter { .. });
+            variant!(
+                refused(
+                    solve($type::new().steps(3).tolerance(1e-3)),
+                    &[concat!(stringify!($type), "::steps"), "max_steps(..).accept_partial()"]
+                ),
+                Error::Unsupported { .. }
+            );
+            variant!(
+                refused(solve($type::new().steps(3).max_steps(9)), &[concat!(stringify!($type), "::steps"), "keep one"]),
+                Error::Unsupported { .. }
+            );
+            variant!(
+                refused(solve($type::new().steps(3).start(&[1.0; 3])), &[concat!(stringify!($type), "::start"), "prior_mean"]),
+                Error::Unsupported { .. }
+            );
+            variant!(
+                refused(solve($type::new().start(&[c64::new(0.0, 1.0); 3])), &["complex start guess", "real part"]),
+                Error::Unsupported { .. }
+            );
+            // options are checked before anything is computed, by a plan too
+            variant!(refused(Problem::new(&a()).method($type::new().steps(0)).plan(0.1), &["steps"]), Error::Parameter { .. });
+            // what is asked for is done, and what was not reached is an error or marked
+            let partial = solve($type::new().max_steps(1).accept_partial()).unwrap();
+            assert_eq!((partial.report.steps, partial.report.stop), (Some(1), Some(Stop::StepLimit)));
+            assert!(partial.report.warnings.iter().any(|w| matches!(w, Warning::Partial { .. })), "{}", partial.report);
+            assert_eq!(solve($type::new().steps(2)).unwrap().report.stop, Some(Stop::Steps));
+        }
+    };
 }
+options_of!(options_of_cgls, Cgls, "CGLS");
+options_of!(options_of_lsqr, Lsqr, "LSQR");
+options_of!(options_of_lsmr, Lsmr, "LSMR");
 
 // ---- singular problems ------------------------------------------------------------------------------------------------
 
@@ -761,24 +783,33 @@ impl Bytes<'_> {
             5 => Method::Bidiagonal,
             6 => Method::Tridiagonal,
             _ => {
-                let mut options = Cgls::new();
-                if self.rarely() {
-                    options = options.tolerance(self.number(true));
+                macro_rules! any_options {
+                    ($type:ident) => {{
+                        let mut options = $type::new();
+                        if self.rarely() {
+                            options = options.tolerance(self.number(true));
+                        }
+                        if self.rarely() {
+                            options = options.max_steps(self.pick(&[3, 0, 1, 50]));
+                        }
+                        if self.rarely() {
+                            options = options.steps(self.pick(&[3, 0, 1, 50]));
+                        }
+                        if self.rarely() {
+                            options = options.accept_partial();
+                        }
+                        if self.rarely() {
+                            let length = self.length(n);
+                            options = options.start(&self.scalars::<f64>(length, true));
+                        }
+                        options.into()
+                    }};
                 }
-                if self.rarely() {
-                    options = options.max_steps(self.pick(&[3, 0, 1, 50]));
+                match self.below(3) {
+                    0 => any_options!(Cgls),
+                    1 => any_options!(Lsqr),
+                    _ => any_options!(Lsmr),
                 }
-                if self.rarely() {
-                    options = options.steps(self.pick(&[3, 0, 1, 50]));
-                }
-                if self.rarely() {
-                    options = options.accept_partial();
-                }
-                if self.rarely() {
-                    let length = self.length(n);
-                    options = options.start(&self.scalars::<f64>(length, true));
-                }
-                options.into()
             }
         }
     }

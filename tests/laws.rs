@@ -11,8 +11,8 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{RngSeed, TestCaseResult, TestRunner};
 use wellposed::strategies::{Certificate, Instance, Instances, Matrix, OwnedPenalty, PenaltyKind, certify};
 use wellposed::{
-    Cgls, Choice, DenseView, Discrepancy, Error, Gcv, Lambda, Loo, Method, Operator, Penalty, Problem, Real, Scalar, Solution, c32, c64,
-    log_grid,
+    Cgls, Choice, DenseView, Discrepancy, Error, Gcv, Lambda, Loo, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution,
+    c32, c64, log_grid,
 };
 
 /// How far a backward stable answer may be from the minimiser, in units of ε·max(m, n)·condition·size: LAPACK's 30.
@@ -251,8 +251,17 @@ fn certificates_hold_where_a_rule_chose() {
 /// Every method finds the minimiser: x does not depend on how it is computed.
 #[test]
 fn all_methods_agree() {
-    let methods =
-        [Method::Cholesky, Method::Qr, Method::Svd, Method::Gsvd, Method::Bidiagonal, Method::Tridiagonal, Method::Cgls(Cgls::new())];
+    let methods = [
+        Method::Cholesky,
+        Method::Qr,
+        Method::Svd,
+        Method::Gsvd,
+        Method::Bidiagonal,
+        Method::Tridiagonal,
+        Cgls::new().into(),
+        Lsqr::new().into(),
+        Lsmr::new().into(),
+    ];
     for_all(250, Instances::<f64>::of_every_kind().condition(1.0..100.0).lambda(1e-3..10.0), |case| {
         let problem = case.problem();
         let (automatic, certificate) = fit(&case, &problem, case.lambda)?;
@@ -262,7 +271,7 @@ fn all_methods_agree() {
             match named.solve(&case.b, case.lambda) {
                 Ok(one) => {
                     let own = certify(&named, &case.b, &one);
-                    if !matches!(method, Method::Cgls(_)) {
+                    if !matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_)) {
                         own.holds().map_err(|why| TestCaseError::fail(format!("{method}: {why}\n{own}")))?;
                     }
                     same_x((&one, &own), (&automatic, &certificate), method.name())?;
@@ -283,8 +292,17 @@ fn all_methods_agree_on_complex_data() {
         let problem = case.problem();
         let (automatic, certificate) = fit(&case, &problem, case.lambda)?;
         prop_assume!(certificate.rank == case.a.columns() && certificate.condition < 1e4);
-        for method in [Method::Cholesky, Method::Qr, Method::Svd, Method::Gsvd, Method::Bidiagonal, Method::Tridiagonal, Cgls::new().into()]
-        {
+        for method in [
+            Method::Cholesky,
+            Method::Qr,
+            Method::Svd,
+            Method::Gsvd,
+            Method::Bidiagonal,
+            Method::Tridiagonal,
+            Cgls::new().into(),
+            Lsqr::new().into(),
+            Lsmr::new().into(),
+        ] {
             let (one, own) = fit(&case, &problem.clone().method(method.clone()), case.lambda)?;
             same_x((&one, &own), (&automatic, &certificate), method.name())?;
         }
@@ -299,12 +317,14 @@ fn a_start_vector_never_changes_the_answer() {
         let problem = case.problem().method(Cgls::new());
         let (from_zero, bound) = fit(&case, &problem, case.lambda)?;
         let guess: Vec<f64> = (0..case.a.columns()).map(|j| 100.0 * (j as f64 + 1.0).sin()).collect();
-        let (guessed, other) = fit(&case, &case.problem().method(Cgls::new().start(&guess)), case.lambda)?;
-        // the start leaves rounding errors of its own size behind
-        for j in 0..case.b.columns() {
-            let extra = f64::EPSILON * other.condition * norm(&guess) * case.a.rows().max(case.a.columns()) as f64;
-            let permitted = STABLE * (bound.error_bounds[j] + other.error_bounds[j] + extra);
-            within(distance(guessed.x.column(j), from_zero.x.column(j)), permitted, "start")?;
+        for method in [Method::from(Cgls::new().start(&guess)), Lsqr::new().start(&guess).into(), Lsmr::new().start(&guess).into()] {
+            let (guessed, other) = fit(&case, &case.problem().method(method), case.lambda)?;
+            // the start leaves rounding errors of its own size behind
+            for j in 0..case.b.columns() {
+                let extra = f64::EPSILON * other.condition * norm(&guess) * case.a.rows().max(case.a.columns()) as f64;
+                let permitted = STABLE * (bound.error_bounds[j] + other.error_bounds[j] + extra);
+                within(distance(guessed.x.column(j), from_zero.x.column(j)), permitted, "start")?;
+            }
         }
         Ok(())
     });

@@ -38,6 +38,7 @@ const ROWS: &[(&str, u8)] = &[
     ("data", 2),
     ("penalty", 2),
     ("method", 2),
+    ("preconditioner", 2),
     ("lambda", 2),
     ("description", 2),
     // ground
@@ -68,6 +69,9 @@ const WITHIN: &[(&str, &str)] = &[
     ("description", "operator"),
     ("description", "penalty"),
     ("description", "method"),
+    ("description", "preconditioner"),
+    ("preconditioner", "operator"),
+    ("preconditioner", "data"),
     ("linalg", "scalar"),
     ("fourier", "scalar"),
     ("fourier", "linalg"),

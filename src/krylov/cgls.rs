@@ -23,146 +23,36 @@
 //!              Numerical Methods for Least Squares Problems, 1996, doi:10.1137/1.9781611971484, section 7.4 · attainable
 //!              accuracy: Björck, Elfving & Strakoš 1998, doi:10.1137/S089547989631202X.
 
-use super::{Fault, Iteration, Progress, State, Until, drive};
-use crate::error::{Error, Result, Size};
+use super::{Driver, Fault, Iteration, NULL_DIRECTION, Outcome, Progress, Start, State, System, Until, finite};
+use crate::error::Result;
 use crate::linalg::{add_scaled, dot, norm};
 use crate::method::Cgls as Options;
 use crate::operator::Operator;
 use crate::scalar::{Real, Scalar};
-use crate::step::{Observer, Stop};
+use crate::step::Observer;
 
-/// A direction that Â shrinks by more than this many ε, relative to ‖Â‖, is in the null space as far as can be known.
-const NULL_DIRECTION: f64 = 64.0;
-
-/// What a solve returns.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Outcome<T> {
-    /// The minimiser, or what was reached.
-    pub x: Vec<T>,
-    /// Why it stopped.
-    pub stop: Stop,
-    /// Steps made.
-    pub steps: usize,
-    /// ‖Ax − b‖, computed from x.
-    pub residual_norm: f64,
-    /// ‖Aᴴ(b − Ax) − d²LᴴLx‖ / ‖Aᴴb‖, computed from x; 0 when Aᴴb = 0.
-    pub normal_residual: f64,
-    /// What became of the start guess.
-    pub start: Start,
-}
-
-/// What became of the start guess.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// There was none.
-    Zero,
-    /// It was used.
-    Guess,
-    /// It was not used: without a penalty on every direction, part of it could have stayed in x.
-    SetAside,
-}
-
-/// Solves min ‖Ax − b‖² + damping²‖Lx‖² with L = I for `None`. The guess is an argument (and not read from the options)
-/// because the caller may have changed variables.
-#[cfg(test)]
-pub(crate) fn solve<T: Scalar>(
-    a: &dyn Operator<Scalar = T>,
-    l: Option<&dyn Operator<Scalar = T>>,
-    damping: f64,
-    b: &[T],
-    start: Option<&[T]>,
-    options: &Options,
+/// One right-hand side.
+pub(super) fn solve<T: Scalar>(
+    system: &System<'_, T>,
+    guess: Option<&[T]>,
+    until: Until,
+    start: Start,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
-    solve_projected(a, T::Real::ZERO, l, damping, b, start, options, observer)
-}
-
-/// The same, for products with A inside which something of the norm `hidden` cancels: they round by ε of that, however small
-/// what is left of them, and an iteration that did not know would go on in the noise.
-#[allow(clippy::too_many_arguments)] // the problem, its start, the options and who watches
-pub(crate) fn solve_projected<T: Scalar>(
-    a: &dyn Operator<Scalar = T>,
-    hidden: T::Real,
-    l: Option<&dyn Operator<Scalar = T>>,
-    damping: f64,
-    b: &[T],
-    start: Option<&[T]>,
-    options: &Options,
-    observer: Option<&mut Observer<'_>>,
-) -> Result<Outcome<T>> {
-    options.check()?;
-    let d = check(a, l, damping, b, start)?;
-    let (m, n) = a.shape();
-    let unique = d > T::Real::ZERO && l.is_none();
-    let (start, guess) = match start {
-        None => (Start::Zero, None),
-        Some(guess) if unique => (Start::Guess, Some(guess)),
-        Some(_) => (Start::SetAside, None),
-    };
-    // no rows here may still be rows elsewhere
-    if a.global_rows() == 0 || n == 0 {
-        let residual_norm = if m == 0 { 0.0 } else { a.range_norm(b).to_f64() };
-        return Ok(Outcome { x: vec![T::ZERO; n], stop: Stop::Zero, steps: 0, residual_norm, normal_residual: 0.0, start });
-    }
-    let mut iteration = Cgls::init(a, l, d, b, guess, hidden).map_err(|fault| fault.at(0))?;
-    if iteration.reference > T::Real::ZERO && iteration.reference < T::Real::MIN_POSITIVE {
-        return Err(Error::Unsupported {
-            what: "CGLS",
-            with: "an A so small that its products are denormal numbers",
-            instead: "multiply A and the damping by a power of two, and the answer by the same",
-        });
-    }
-    let until = match options.exact_steps() {
-        Some(steps) => Until::Steps(steps),
-        None => Until::Converged {
-            tolerance: options.tolerance_for(T::Real::EPSILON.to_f64()),
-            max_steps: options.max_steps_for(n),
-            accept_partial: options.accepts_partial(),
-        },
-    };
-    let (stop, steps) = drive(&mut iteration, until, observer)?;
+    let mut iteration = Cgls::init(system, guess).map_err(|fault| fault.at(0))?;
+    system.check_reference(iteration.reference, Options::NAME)?;
+    let (stop, steps) = Driver::new(iteration.epsilon(), until).run(&mut iteration, observer)?;
     let state = iteration.state();
-    Ok(Outcome { stop, steps, residual_norm: state.residual_norm, normal_residual: state.normal_residual(), start, x: iteration.x })
-}
-
-/// Shapes and values; returns the damping in the type of the problem.
-fn check<T: Scalar>(
-    a: &dyn Operator<Scalar = T>,
-    l: Option<&dyn Operator<Scalar = T>>,
-    damping: f64,
-    b: &[T],
-    start: Option<&[T]>,
-) -> Result<T::Real> {
-    let (m, n) = a.shape();
-    let shape = |what, found, expected, hint| Err(Error::Shape { what, found, expected, hint });
-    if b.len() != m {
-        return shape("b", Size::Length(b.len()), Size::Length(m), "it needs one value for each row of A");
-    }
-    if let Some(l) = l
-        && l.shape().1 != n
-    {
-        let (rows, columns) = l.shape();
-        return shape("the penalty operator", Size::Shape(rows, columns), Size::Shape(rows, n), "it needs one column for each unknown");
-    }
-    if let Some(start) = start
-        && start.len() != n
-    {
-        return shape("the start guess", Size::Length(start.len()), Size::Length(n), "it needs one value for each unknown");
-    }
-    for (what, values) in [("b", b), ("the start guess", start.unwrap_or(&[]))] {
-        if let Some(index) = values.iter().position(|v| !v.finite()) {
-            return Err(Error::NonFinite { what, index: Size::Entry(index) });
-        }
-    }
-    let d = T::Real::from_f64(damping);
-    if !(d >= T::Real::ZERO && d.finite()) {
-        return Err(Error::Parameter {
-            name: "the damping √λ",
-            value: damping,
-            must_be: "finite and at least 0 in the scalar type of the problem",
-        });
-    }
-    Ok(d)
+    Ok(Outcome {
+        stop,
+        steps,
+        residual_norm: state.residual_norm,
+        normal_residual: state.normal_residual(),
+        condition: None,
+        variances: None,
+        start,
+        x: iteration.x,
+    })
 }
 
 /// The iteration: everything it ever allocates.
@@ -186,7 +76,17 @@ struct Cgls<'a, T: Scalar> {
     solution_norm: T::Real,
     operator_norm: T::Real,
     reference: T::Real,
+    right: Option<Right<'a, T>>,
     guessed: bool,
+}
+
+/// What a preconditioner R⁻¹ needs beside: t = R⁻¹R⁻ᴴs takes the place of s in the direction.
+struct Right<'a, T: Scalar> {
+    inverse: &'a dyn Operator<Scalar = T>,
+    y: Vec<T>,
+    t: Vec<T>,
+    /// ‖R⁻ᴴs‖, which takes the place of gamma.
+    gradient_norm: T::Real,
 }
 
 /// What a given L needs beside.
@@ -198,14 +98,8 @@ struct PenaltyPart<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Cgls<'a, T> {
-    fn init(
-        a: &'a dyn Operator<Scalar = T>,
-        l: Option<&'a dyn Operator<Scalar = T>>,
-        d: T::Real,
-        b: &'a [T],
-        guess: Option<&[T]>,
-        hidden: T::Real,
-    ) -> core::result::Result<Self, Fault> {
+    fn init(system: &System<'a, T>, guess: Option<&[T]>) -> core::result::Result<Self, Fault> {
+        let System { a, l, d, b, hidden, right, .. } = *system;
         let ((m, n), zero) = (a.shape(), T::Real::ZERO);
         // with d = 0 the penalty is not there at all
         let penalty = l.filter(|_| d > zero).map(|l| {
@@ -231,6 +125,7 @@ impl<'a, T: Scalar> Cgls<'a, T> {
             solution_norm: zero,
             operator_norm: hidden,
             reference: zero,
+            right: right.map(|inverse| Right { inverse, y: vector(n), t: vector(n), gradient_norm: zero }),
             guessed: guess.is_some(),
         };
         new.gradient()?;
@@ -268,28 +163,45 @@ impl<'a, T: Scalar> Cgls<'a, T> {
             }
         };
         self.gamma = norm(&self.s);
-        finite(self.gamma, what)
+        finite(self.gamma, what)?;
+        if let Some(right) = &mut self.right {
+            right.inverse.apply_adjoint(&self.s, &mut right.y);
+            right.inverse.apply(&right.y, &mut right.t);
+            right.gradient_norm = norm(&right.y);
+            finite(right.gradient_norm, "the product with the adjoint of the preconditioner")?;
+        }
+        Ok(())
+    }
+
+    /// gamma in the units of the recursion.
+    fn gradient_norm(&self) -> T::Real {
+        self.right.as_ref().map_or(self.gamma, |right| right.gradient_norm)
     }
 
     /// p ← s/gamma + (gamma/previous gamma)·p.
     fn direction(&mut self) {
-        let inverse = T::Real::ONE / self.gamma;
-        let gamma = self.gamma;
+        let gamma = self.gradient_norm();
+        let inverse = T::Real::ONE / gamma;
+        let s = self.right.as_ref().map_or(&self.s, |right| &right.t);
         let unit = |s: T| if inverse.finite() { s.scale(inverse) } else { T::from_parts(s.real() / gamma, s.imaginary() / gamma) };
         match self.previous_gamma {
             None => {
                 self.direction_norm = T::Real::ONE;
-                for (p, &s) in self.p.iter_mut().zip(&self.s) {
+                for (p, &s) in self.p.iter_mut().zip(s) {
                     *p = unit(s);
                 }
             }
             Some(previous) => {
                 let ratio = gamma / previous;
                 self.direction_norm = norm(&[T::Real::ONE, ratio * self.direction_norm]);
-                for (p, &s) in self.p.iter_mut().zip(&self.s) {
+                for (p, &s) in self.p.iter_mut().zip(s) {
                     *p = unit(s) + p.scale(ratio);
                 }
             }
+        }
+        if self.right.is_some() {
+            // orthogonality is that of R·p
+            self.direction_norm = norm(&self.p);
         }
     }
 
@@ -313,10 +225,6 @@ impl<'a, T: Scalar> Cgls<'a, T> {
         // far above rounding, far below any slip in a transpose, a conjugation or a factor
         if difference > T::Real::EPSILON.sqrt() { Err(Fault::NotAdjoint(difference.to_f64())) } else { Ok(()) }
     }
-}
-
-fn finite<R: Real>(value: R, what: &'static str) -> core::result::Result<(), Fault> {
-    if value.finite() { Ok(()) } else { Err(Fault::NonFinite(what)) }
 }
 
 impl<T: Scalar> Iteration for Cgls<'_, T> {
@@ -345,19 +253,19 @@ impl<T: Scalar> Iteration for Cgls<'_, T> {
         finite(penalty_norm, "the product L·p")?;
         let delta = norm(&[range_norm, penalty_norm]);
         if self.previous_gamma.is_none() {
-            self.compare_adjoint(&self.p, T::Real::ONE)?;
+            self.compare_adjoint(&self.p, self.direction_norm)?;
         }
         self.operator_norm = self.operator_norm.larger(delta / self.direction_norm);
         if delta <= T::Real::from_f64(NULL_DIRECTION) * T::Real::EPSILON * self.operator_norm * self.direction_norm {
             return Ok(Progress::NoDirection);
         }
-        let length = self.gamma / delta / delta;
+        let length = self.gradient_norm() / delta / delta;
         add_scaled(&mut self.x, T::from_real(length), &self.p);
         add_scaled(&mut self.r, T::from_real(-length), &self.q);
         if let Some(part) = &mut self.penalty {
             add_scaled(&mut part.w, T::from_real(-(length * d)), &part.u);
         }
-        self.previous_gamma = Some(self.gamma);
+        self.previous_gamma = Some(self.gradient_norm());
         self.gradient()?;
         Ok(Progress::Moved)
     }
@@ -388,6 +296,7 @@ impl<T: Scalar> Iteration for Cgls<'_, T> {
             reference: self.reference.to_f64(),
             solution_norm: self.solution_norm.to_f64(),
             operator_norm: self.operator_norm.to_f64(),
+            condition: 1.0,
             guessed: self.guessed,
         }
     }
@@ -396,12 +305,29 @@ impl<T: Scalar> Iteration for Cgls<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, Size};
+    use crate::krylov::{Kind, solve as solve_by};
     use crate::linalg::{Mat, Op, Threads};
     use crate::operator::{DenseView, from_fn};
     use crate::random::Random;
     use crate::scalar::{c32, c64};
+    use crate::step::Stop;
     use core::cell::Cell;
     use core::ops::ControlFlow;
+
+    /// Solves min ‖Ax − b‖² + damping²‖Lx‖² with L = I for `None`.
+    fn solve<T: Scalar>(
+        a: &dyn Operator<Scalar = T>,
+        l: Option<&dyn Operator<Scalar = T>>,
+        damping: f64,
+        b: &[T],
+        start: Option<&[T]>,
+        options: &Options,
+        observer: Option<&mut Observer<'_>>,
+    ) -> Result<Outcome<T>> {
+        options.check()?;
+        solve_by(Kind::Cgls, &System::new(a, l, damping, b)?, start, options.common(), observer)
+    }
 
     /// An m×n matrix with standard normal entries, its columns scaled from 1 down to 1/spread.
     fn matrix<T: Scalar>(m: usize, n: usize, spread: f64, seed: u64) -> Vec<T> {

@@ -12,9 +12,21 @@
 //! computed residual, ε‖Â‖(‖r̂‖ + ‖Â‖‖x‖), which means that x is exact for a problem that differs at rounding level; or above
 //! it (after a bad start guess, whose size the drift remembers), and then the iteration starts afresh from x.
 
-pub(crate) mod cgls;
+//!
+//! [`bidiagonal`] drives several recurrences together, for many right-hand sides or many dampings; each ends in this loop.
+
+mod bidiagonal;
+mod cgls;
+mod golub_kahan;
+mod lsmr;
+mod lsqr;
+pub(crate) mod precondition;
+mod system;
+
+pub(crate) use system::{Kind, Outcome, Start, System, block, path, solve};
 
 use crate::error::{Error, Result, Size};
+use crate::scalar::Real;
 use crate::step::{Observer, Step, Stop};
 use core::ops::ControlFlow;
 
@@ -30,6 +42,10 @@ const ROUNDING_AT_STANDSTILL: f64 = 1024.0;
 const STANDSTILL_STEPS: usize = 50;
 /// The norm of r̂ falls monotonically in every method here, but for rounding; growth by this factor is divergence.
 const DIVERGENCE: f64 = 1.01;
+/// Changes of ‖r̂‖ by this many ε of its first value are rounding, however small it has become.
+const RESIDUAL_NOISE: f64 = 1024.0;
+/// A direction that Â shrinks by more than this many ε, relative to ‖Â‖, is in the null space as far as can be known.
+const NULL_DIRECTION: f64 = 64.0;
 
 /// A method: one step, and the residual computed afresh.
 pub(crate) trait Iteration {
@@ -43,6 +59,14 @@ pub(crate) trait Iteration {
     fn replace(&mut self) -> core::result::Result<(), Fault>;
     /// Where it stands.
     fn state(&self) -> State;
+    /// The same for an observer, who sees ‖b − Ax‖ even where a method has no need of it.
+    fn observe(&mut self) -> State {
+        self.state()
+    }
+}
+
+fn finite<R: Real>(value: R, what: &'static str) -> core::result::Result<(), Fault> {
+    if value.finite() { Ok(()) } else { Err(Fault::NonFinite(what)) }
 }
 
 /// What a step did.
@@ -91,6 +115,8 @@ pub(crate) struct State {
     pub solution_norm: f64,
     /// A lower bound of ‖Â‖, or the norm of what cancels in its products where that is more; 0 while nothing is known.
     pub operator_norm: f64,
+    /// A lower bound of the condition number of Â; 1 where the method knows none.
+    pub condition: f64,
     /// Whether x started from a guess.
     pub guessed: bool,
 }
@@ -121,111 +147,190 @@ fn units(normal: f64, operator: f64, residual: f64) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Until {
     /// To the tolerance on ‖s‖/‖Aᴴb‖; not reaching it within the limit is an error, unless a partial answer is accepted.
-    Converged { tolerance: f64, max_steps: usize, accept_partial: bool },
-    /// Exactly so many steps.
-    Steps(usize),
+    Converged { tolerance: f64, max_steps: usize, accept_partial: bool, condition_limit: f64 },
+    /// Exactly so many steps, or fewer where the condition limit is met.
+    Steps { steps: usize, condition_limit: f64 },
 }
 
-/// The loop. Returns why it stopped and after how many steps; the residual is then the one computed from x.
-pub(crate) fn drive(iteration: &mut dyn Iteration, until: Until, mut observer: Option<&mut Observer<'_>>) -> Result<(Stop, usize)> {
-    let epsilon = iteration.epsilon();
-    // below ε² nothing that the recursion still does can be seen in x
-    let (tolerance, max_steps) = match until {
-        Until::Converged { tolerance, max_steps, .. } => (tolerance, max_steps),
-        Until::Steps(steps) => (0.0, steps),
-    };
-    let threshold = tolerance.max(epsilon * epsilon);
-    let mut index = 0;
-    let mut progress = Progress::Moved;
-    let mut replacements = 0;
-    let mut last_replaced = f64::INFINITY;
-    let (mut smallest, mut standstill) = (f64::INFINITY, 0);
-    let mut smallest_stacked = f64::INFINITY;
-    loop {
+/// The loop's memory: what has been tried, and how far it went.
+pub(crate) struct Driver {
+    until: Until,
+    epsilon: f64,
+    tolerance: f64,
+    /// Where the recursion is stopped and believed no longer.
+    threshold: f64,
+    max_steps: usize,
+    condition_limit: f64,
+    index: usize,
+    progress: Progress,
+    replacements: usize,
+    last_replaced: f64,
+    smallest: f64,
+    standstill: usize,
+    smallest_stacked: f64,
+    first_stacked: f64,
+}
+
+impl Driver {
+    pub fn new(epsilon: f64, until: Until) -> Self {
+        let (tolerance, max_steps, condition_limit) = match until {
+            Until::Converged { tolerance, max_steps, condition_limit, .. } => (tolerance, max_steps, condition_limit),
+            Until::Steps { steps, condition_limit } => (0.0, steps, condition_limit),
+        };
+        Self {
+            until,
+            epsilon,
+            tolerance,
+            // below ε² nothing that the recursion still does can be seen in x
+            threshold: tolerance.max(epsilon * epsilon),
+            max_steps,
+            condition_limit,
+            index: 0,
+            progress: Progress::Moved,
+            replacements: 0,
+            last_replaced: f64::INFINITY,
+            smallest: f64::INFINITY,
+            standstill: 0,
+            smallest_stacked: f64::INFINITY,
+            first_stacked: 0.0,
+        }
+    }
+
+    /// Steps made.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// One more step has been made.
+    pub fn count(&mut self) {
+        self.index += 1;
+    }
+
+    /// Whether no further step is allowed.
+    pub fn at_limit(&self) -> bool {
+        self.index == self.max_steps
+    }
+
+    /// Whether the recursion has gone as far as it can be believed.
+    pub fn settled(&mut self, state: &State) -> bool {
+        if state.normal_norm < 0.5 * self.smallest {
+            (self.smallest, self.standstill) = (state.normal_norm, 0);
+        } else {
+            self.standstill += 1;
+        }
+        let units = state.recursion_units(self.epsilon);
+        state.normal_residual() <= self.threshold
+            || units <= RECURSION_FLOOR
+            || (units <= ROUNDING_AT_STANDSTILL && self.standstill >= STANDSTILL_STEPS)
+            || self.progress == Progress::NoDirection
+            || state.condition > self.condition_limit
+    }
+
+    /// Why to stop where the residual has just been computed from x; `None` to go on from there.
+    fn verdict(&mut self, state: &State) -> Option<Stop> {
+        self.replacements += 1;
+        let units = state.units(self.epsilon);
+        if state.normal_residual() <= self.tolerance && self.tolerance > 0.0 {
+            return Some(Stop::Tolerance);
+        }
+        // the first residual after a guess carries the rounding errors of the guess's size, and is always refined
+        if state.normal_norm == 0.0 || (units <= ROUNDING && (!state.guessed || self.replacements > 1)) {
+            return Some(Stop::Rounding);
+        }
+        if state.condition > self.condition_limit {
+            return Some(Stop::Condition);
+        }
+        if state.normal_norm > 0.5 * self.last_replaced || self.progress == Progress::NoDirection {
+            return Some(if units <= ROUNDING_AT_STANDSTILL { Stop::Rounding } else { Stop::Stalled });
+        }
+        self.last_replaced = state.normal_norm;
+        (self.smallest, self.standstill) = (state.normal_norm, 0);
+        (self.smallest_stacked, self.first_stacked) = (f64::INFINITY, 0.0);
+        None
+    }
+
+    /// Goes on with an iteration whose recursion has been driven elsewhere, and whose residual has just been computed from x.
+    pub fn resume(mut self, iteration: &mut dyn Iteration) -> Result<(Stop, usize)> {
         let state = iteration.state();
         if state.reference == 0.0 {
-            return Ok((Stop::Zero, index));
+            return Ok((Stop::Zero, self.index));
         }
-        if state.normal_norm < 0.5 * smallest {
-            (smallest, standstill) = (state.normal_norm, 0);
-        } else {
-            standstill += 1;
+        if let Some(stop) = self.verdict(&state) {
+            return self.finish(stop, iteration);
         }
-        let units = state.recursion_units(epsilon);
-        if state.normal_residual() <= threshold
-            || units <= RECURSION_FLOOR
-            || (units <= ROUNDING_AT_STANDSTILL && standstill >= STANDSTILL_STEPS)
-            || progress == Progress::NoDirection
-        {
-            iteration.replace().map_err(|fault| fault.at(index))?;
-            replacements += 1;
+        self.run(iteration, None)
+    }
+
+    /// The loop. Returns why it stopped and after how many steps; the residual is then the one computed from x.
+    pub fn run(mut self, iteration: &mut dyn Iteration, mut observer: Option<&mut Observer<'_>>) -> Result<(Stop, usize)> {
+        loop {
             let state = iteration.state();
-            let units = state.units(epsilon);
-            if state.normal_residual() <= tolerance && tolerance > 0.0 {
-                return Ok((Stop::Tolerance, index));
+            if state.reference == 0.0 {
+                return Ok((Stop::Zero, self.index));
             }
-            // the first residual after a guess carries the rounding errors of the guess's size, and is always refined
-            if state.normal_norm == 0.0 || (units <= ROUNDING && (!state.guessed || replacements > 1)) {
-                return Ok((Stop::Rounding, index));
+            if self.settled(&state) {
+                iteration.replace().map_err(|fault| fault.at(self.index))?;
+                if let Some(stop) = self.verdict(&iteration.state()) {
+                    return self.finish(stop, iteration);
+                }
             }
-            if state.normal_norm > 0.5 * last_replaced || progress == Progress::NoDirection {
-                let stop = if units <= ROUNDING_AT_STANDSTILL { Stop::Rounding } else { Stop::Stalled };
-                return finish(stop, index, iteration, until);
+            if self.at_limit() {
+                iteration.replace().map_err(|fault| fault.at(self.index))?;
+                let stop = if matches!(self.until, Until::Steps { .. }) { Stop::Steps } else { Stop::StepLimit };
+                return self.finish(stop, iteration);
             }
-            last_replaced = state.normal_norm;
-            (smallest, standstill) = (state.normal_norm, 0);
-            smallest_stacked = f64::INFINITY;
-        }
-        if index == max_steps {
-            iteration.replace().map_err(|fault| fault.at(index))?;
-            let stop = if matches!(until, Until::Steps(_)) { Stop::Steps } else { Stop::StepLimit };
-            return finish(stop, index, iteration, until);
-        }
-        smallest_stacked = smallest_stacked.min(iteration.state().stacked_norm);
-        index += 1;
-        progress = iteration.step().map_err(|fault| fault.at(index))?;
-        if progress == Progress::NoDirection {
-            index -= 1;
-            continue;
-        }
-        let state = iteration.state();
-        if !(state.stacked_norm.is_finite() && state.normal_norm.is_finite() && state.solution_norm.is_finite()) {
-            return Err(Fault::NonFinite("the iterate x or its residual").at(index));
-        }
-        if state.stacked_norm > DIVERGENCE * smallest_stacked {
-            return Err(Error::NotConverged {
-                method: iteration.name(),
-                steps: index,
-                reached: state.normal_residual(),
-                tolerance,
-                instead: "the residual grew, which no exact adjoint permits: check the operator (and the penalty's) with operator::dot_test",
-            });
-        }
-        if let Some(observe) = observer.as_mut() {
-            let step = Step {
-                index,
-                residual_norm: state.residual_norm,
-                normal_residual: state.normal_residual(),
-                solution_norm: state.solution_norm,
-            };
-            if let ControlFlow::Break(()) = observe(&step) {
-                iteration.replace().map_err(|fault| fault.at(index))?;
-                return Ok((Stop::Observer, index));
+            let stacked = iteration.state().stacked_norm;
+            self.smallest_stacked = self.smallest_stacked.min(stacked);
+            self.first_stacked = self.first_stacked.max(stacked);
+            self.index += 1;
+            self.progress = iteration.step().map_err(|fault| fault.at(self.index))?;
+            if self.progress == Progress::NoDirection {
+                self.index -= 1;
+                continue;
+            }
+            let state = iteration.state();
+            if !(state.stacked_norm.is_finite() && state.normal_norm.is_finite() && state.solution_norm.is_finite()) {
+                return Err(Fault::NonFinite("the iterate x or its residual").at(self.index));
+            }
+            if state.stacked_norm > DIVERGENCE * self.smallest_stacked + RESIDUAL_NOISE * self.epsilon * self.first_stacked {
+                return Err(Error::NotConverged {
+                    method: iteration.name(),
+                    steps: self.index,
+                    reached: state.normal_residual(),
+                    tolerance: self.tolerance,
+                    instead: "the residual grew, which no exact adjoint permits: check the operator (and the penalty's) with operator::dot_test",
+                });
+            }
+            if let Some(observe) = observer.as_mut() {
+                let state = iteration.observe();
+                let step = Step {
+                    index: self.index,
+                    residual_norm: state.residual_norm,
+                    normal_residual: state.normal_residual(),
+                    solution_norm: state.solution_norm,
+                };
+                if let ControlFlow::Break(()) = observe(&step) {
+                    iteration.replace().map_err(|fault| fault.at(self.index))?;
+                    return Ok((Stop::Observer, self.index));
+                }
             }
         }
     }
-}
 
-/// The error, where stopping for this reason is one.
-fn finish(stop: Stop, steps: usize, iteration: &dyn Iteration, until: Until) -> Result<(Stop, usize)> {
-    let Until::Converged { tolerance, accept_partial: false, .. } = until else { return Ok((stop, steps)) };
-    let instead = match stop {
-        Stop::StepLimit => {
-            "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), \
-             or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test"
-        }
-        Stop::Stalled => "check the operator (and the penalty's) with operator::dot_test; accept_partial() returns what has been reached",
-        _ => return Ok((stop, steps)),
-    };
-    Err(Error::NotConverged { method: iteration.name(), steps, reached: iteration.state().normal_residual(), tolerance, instead })
+    /// The error, where stopping for this reason is one.
+    fn finish(&self, stop: Stop, iteration: &dyn Iteration) -> Result<(Stop, usize)> {
+        let Until::Converged { tolerance, accept_partial: false, .. } = self.until else { return Ok((stop, self.index)) };
+        let instead = match stop {
+            Stop::StepLimit => {
+                "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), \
+                 or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test"
+            }
+            Stop::Stalled => {
+                "check the operator (and the penalty's) with operator::dot_test; accept_partial() returns what has been reached"
+            }
+            _ => return Ok((stop, self.index)),
+        };
+        let reached = iteration.state().normal_residual();
+        Err(Error::NotConverged { method: iteration.name(), steps: self.index, reached, tolerance, instead })
+    }
 }

@@ -235,6 +235,7 @@ fn finish<T: Scalar>(
         steps: None,
         stop: None,
         criteria,
+        variances: Vec::new(),
         warnings,
         plan,
     };

@@ -78,6 +78,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
         steps: None,
         stop: None,
         criteria,
+        variances: Vec::new(),
         warnings,
         plan,
     };

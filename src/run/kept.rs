@@ -222,6 +222,7 @@ impl<T: Scalar> OnEntries<T> {
             steps: None,
             stop: None,
             criteria,
+            variances: Vec::new(),
             warnings,
         };
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
@@ -380,6 +381,7 @@ impl<T: Scalar> OnEntries<T> {
             steps: None,
             stop: None,
             criteria,
+            variances: Vec::new(),
             warnings,
         };
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })

@@ -17,7 +17,7 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
-use crate::check::{check, check_data};
+use crate::check::{check, check_choice, check_data};
 use crate::choose::{Engine, Facts, Need, Route, choose};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -27,6 +27,7 @@ use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
+use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, Storage};
 use crate::refusal::Refusal;
@@ -35,6 +36,7 @@ use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
 use crate::warning::Warning;
+use std::borrow::Cow;
 
 /// Whole solves, one concrete entry point for each scalar type.
 #[doc(hidden)]
@@ -45,6 +47,10 @@ pub trait Engines: Sized {
         choice: Choice,
         observer: Option<&mut Observer<'_>>,
     ) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
+    /// One solution for each λ, all from one decomposition or one Krylov space.
+    fn path(description: &Description<'_, Self>, b: DenseView<'_, Self>, lambdas: &[Lambda]) -> Result<Vec<Outcome<Self>>>
     where
         Self: Scalar;
     fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>>
@@ -91,6 +97,9 @@ macro_rules! engines {
         impl Engines for $type {
             fn solve(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, observer: Option<&mut Observer<'_>>) -> Result<Outcome<Self>> {
                 solve(description, b.matrix(), choice, observer)
+            }
+            fn path(description: &Description<'_, Self>, b: DenseView<'_, Self>, lambdas: &[Lambda]) -> Result<Vec<Outcome<Self>>> {
+                path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
                 kept::factorize(description)
@@ -142,7 +151,11 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Rule(_)) => Need::Rule,
     };
     let few = few::applies(description);
-    let route = choose(&description.method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need })?;
+    let mut method = Cow::Borrowed(&description.method);
+    if description.preconditioner.is_some() && *method == Method::Auto {
+        method = Cow::Owned(Lsmr::new().into());
+    }
+    let route = choose(&method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need })?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
     if description.weights.is_some() || description.noise_std.is_some() {
@@ -156,6 +169,9 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     }
     if !description.penalty.is_identity() && need != Need::Zero && matches!(first, Engine::Svd | Engine::Bidiagonal | Engine::Tridiagonal) {
         transforms.push("standard form");
+    }
+    if let Some(preconditioner) = &description.preconditioner {
+        transforms.push(preconditioner.describe());
     }
     let plan = Plan {
         rows,
@@ -190,10 +206,40 @@ fn solve<T: Scalar>(
     if route.engines == [Engine::Transform] {
         return transform::Transformed::new(description)?.solve(b, choice, plan);
     }
-    if route.engines == [Engine::Cgls] {
-        return products::solve(description, b, choice, plan, observer);
+    if let &[engine] = route.engines
+        && let Some(kind) = engine.iterative()
+    {
+        return products::solve(description, b, kind, choice, plan, observer);
     }
     dense::solve(description, b, choice, &route, plan, checked.largest, refused)
+}
+
+/// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
+/// multiplies.
+fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    for &lambda in lambdas {
+        check_choice(Some(lambda.into()))?;
+    }
+    check(description, None)?;
+    check_data(description, b)?;
+    let iterative = description.method.iterative().is_some()
+        || description.preconditioner.is_some()
+        || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());
+    if !iterative {
+        let kept = kept::factorize(description)?;
+        return lambdas.iter().map(|&lambda| kept.solve(b, lambda.into())).collect();
+    }
+    let mut planned_for = Vec::with_capacity(lambdas.len());
+    let mut kind = None;
+    for &lambda in lambdas {
+        let (route, plan) = planned(description, Some(lambda.into()))?;
+        kind = route.engines.first().and_then(|engine| engine.iterative());
+        planned_for.push((lambda, plan));
+    }
+    match kind {
+        Some(kind) => products::path(description, b, kind, &planned_for),
+        None => lambdas.iter().map(|&lambda| solve(description, b, lambda.into(), None)).collect(),
+    }
 }
 
 /// The last engine's refusal, as the caller's error.
@@ -283,7 +329,7 @@ impl Engine {
             Engine::Gsvd => Some(decomposed::Kind::Gsvd),
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
-            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Transform | Engine::Cgls => None,
+            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Transform | Engine::Cgls | Engine::Lsqr | Engine::Lsmr => None,
         }
     }
 }
@@ -291,7 +337,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::Method;
     use crate::operator::DenseView;
     use crate::penalty::Penalty;
     use crate::random::Random;

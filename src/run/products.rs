@@ -1,13 +1,16 @@
-//! An A that only multiplies: conjugate gradients, one right-hand side after another.
+//! An A that only multiplies: the iterative methods. Several right-hand sides go together, as a block, and several λ for one
+//! right-hand side share one Krylov space, where the method has that.
 
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
-use crate::krylov::cgls;
-use crate::linalg::{self, MatRef};
-use crate::method::{Cgls, Method};
-use crate::operator::{Operator, algebra};
+use crate::krylov::precondition::{self, Prepared, Rows};
+use crate::krylov::{self, Kind, System};
+use crate::lambda::Lambda;
+use crate::linalg::{self, MatRef, Threads};
+use crate::method::Iterative;
+use crate::operator::{Entries, Operator, algebra};
 use crate::plan::Plan;
-use crate::rule::{Choice, Kind};
+use crate::rule::{Choice, Kind as ChoiceKind};
 use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
@@ -16,88 +19,238 @@ use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
 use crate::transform::whiten::balancing_exponent;
 use crate::warning::Warning;
-use core::ops::ControlFlow;
 
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
     b: MatRef<'_, T>,
+    kind: Kind,
     choice: Choice,
     plan: Plan,
-    mut observer: Option<&mut Observer<'_>>,
+    observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
-    let Kind::Number(lambda) = choice.kind else {
-        return Err(Error::Unsupported { what: "a rule", with: "CGLS", instead: "give λ as a number, or the entries of A" });
-    };
-    if description.require_full_rank {
-        return Err(Error::Unsupported {
-            what: "require_full_rank()",
-            with: "CGLS",
-            instead: "products alone do not show the rank: give the entries of A, or drop it",
-        });
+    let lambda = number(choice, plan.method)?;
+    let run = Run::new(description, kind, plan, lambda.damping())?;
+    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run, (0..b.nrows()).map(|i| b[(i, j)]).collect())).collect();
+    // an observer sees one right-hand side after another; a guess and an unusual scale are a matter of one, too
+    let together = columns.len() > 1 && observer.is_none() && run.guess.is_none() && columns.iter().all(|column| column.balance == 0);
+    let answers = if together { run.block(&columns, lambda)? } else { run.one_by_one(&columns, lambda, observer)? };
+    let parts = columns.iter().zip(answers).map(|(column, answer)| (column, lambda, answer)).collect();
+    run.outcome(parts)
+}
+
+/// One right-hand side, many λ.
+pub(super) fn path<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    kind: Kind,
+    lambdas: &[(Lambda, Plan)],
+) -> Result<Vec<Outcome<T>>> {
+    let Some((_, plan)) = lambdas.first() else { return Ok(Vec::new()) };
+    let smallest = lambdas.iter().map(|(lambda, _)| lambda.damping()).fold(f64::INFINITY, f64::min);
+    let mut run = Run::new(description, kind, plan.clone(), smallest)?;
+    // a guess serves one λ
+    run.guess = None;
+    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run, (0..b.nrows()).map(|i| b[(i, j)]).collect())).collect();
+    let mut answers: Vec<Vec<_>> = Vec::with_capacity(columns.len());
+    for column in &columns {
+        answers.push(run.path(column, lambdas)?);
     }
-    let options = match &description.method {
-        Method::Cgls(options) => options.clone(),
-        _ => Cgls::new(),
+    let mut outcomes = Vec::with_capacity(lambdas.len());
+    for (lambda, plan) in lambdas.iter().rev() {
+        run.plan = plan.clone();
+        let parts =
+            columns.iter().zip(&mut answers).filter_map(|(column, all)| all.pop().map(|answer| (column, *lambda, answer))).collect();
+        outcomes.push(run.outcome(parts)?);
+    }
+    outcomes.reverse();
+    Ok(outcomes)
+}
+
+/// λ as a number.
+pub(super) fn number(choice: Choice, method: &'static str) -> Result<Lambda> {
+    let ChoiceKind::Number(lambda) = choice.kind else {
+        return Err(Error::Unsupported { what: "a rule", with: method, instead: "give λ as a number, or the entries of A" });
     };
-    let problem = ByProducts::new(description)?;
-    let (n, k) = (plan.columns, b.ncols());
-    let guess = options.start_guess::<T>(n)?.map(|guess| problem.departure(&guess));
-    let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
-    let (mut steps, mut stop) = (0, None);
-    let mut warnings = Vec::new();
-    for j in 0..k {
-        let column: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
-        // b is taken to about 1 and x back, exactly: the products of a small A with a small b would vanish
-        let mut data = problem.data(&column);
+    Ok(lambda)
+}
+
+/// The problem by its products, ready for any right-hand side and λ.
+struct Run<'a, T: Scalar> {
+    problem: ByProducts<'a, T>,
+    kind: Kind,
+    options: Iterative,
+    plan: Plan,
+    guess: Option<Vec<T>>,
+    hidden: T::Real,
+    preconditioner: Option<Prepared<'a, T>>,
+    threads: Threads,
+}
+
+/// A right-hand side, scaled.
+struct Column<T> {
+    /// As the caller gave it.
+    given: Vec<T>,
+    /// Whitened, about 1 in size.
+    data: Vec<T>,
+    /// b was multiplied by 2^−exponent, exactly: the products of a small A with a small b would vanish.
+    exponent: i32,
+    /// A is multiplied by 2^balance, where its products are far from 1: their squares would leave the range.
+    balance: i32,
+}
+
+impl<T: Scalar> Column<T> {
+    fn new(run: &Run<'_, T>, given: Vec<T>) -> Self {
+        let mut data = run.problem.data(&given);
         let exponent = exponent_of(&data);
         scale(&mut data, -exponent);
-        let mut guess = guess.clone();
-        if let Some(guess) = &mut guess {
-            scale(guess, -exponent);
-        }
-        let in_units = |norm: f64| times_power_of_two(norm, exponent);
-        let mut watch = |step: &Step| match observer.as_deref_mut() {
-            Some(observe) => {
-                observe(&Step { residual_norm: in_units(step.residual_norm), solution_norm: in_units(step.solution_norm), ..*step })
-            }
-            None => ControlFlow::Continue(()),
-        };
-        // the same for A, where its products are far from 1: their squares would leave the range
-        let balance = balance(&problem, &data);
-        let balanced = algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &problem);
-        if let Some(guess) = &mut guess {
-            scale(guess, -balance);
-        }
-        let mut outcome = cgls::solve_projected(
-            if balance == 0 { &problem } else { &balanced },
-            times_power_of_two(problem.hidden_norm(), balance),
-            problem.penalty(),
-            lambda.scaled(balance).damping(),
-            &data,
-            guess.as_deref(),
-            &options,
-            Some(&mut watch),
-        )?;
-        scale(&mut outcome.x, balance);
-        let penalty_norm = in_units(problem.penalty_norm(&outcome.x));
-        scale(&mut outcome.x, exponent);
-        if penalty_norm.is_nan() {
-            return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(outcome.steps) });
-        }
-        steps += outcome.steps;
-        if !outcome.stop.converged() && options.accepts_partial() {
-            warnings
-                .push(Warning::Partial { reached: outcome.normal_residual, tolerance: options.tolerance_for(T::Real::EPSILON.to_f64()) });
-        }
-        stop = Some(outcome.stop);
-        fits.push(Fit { lambda, residual_norm: in_units(outcome.residual_norm), penalty_norm, dof: None });
-        intercepts.push(problem.constant(&column, &outcome.x));
-        x.extend(problem.answer(&outcome.x));
+        let balance = balance(&run.problem, &data);
+        Self { given, data, exponent, balance }
     }
-    finite(&x, &intercepts, n)?;
-    let report =
-        Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
-    Ok(Outcome { x, unknowns: n, intercepts, report })
+}
+
+impl<'a, T: Scalar> Run<'a, T> {
+    /// `damping` is the smallest that is to come.
+    fn new(description: &Description<'a, T>, kind: Kind, plan: Plan, damping: f64) -> Result<Self> {
+        if description.require_full_rank {
+            return Err(Error::Unsupported {
+                what: "require_full_rank()",
+                with: plan.method,
+                instead: "products alone do not show the rank: give the entries of A, or drop it",
+            });
+        }
+        let options = description.method.iterative().cloned().unwrap_or_default();
+        let problem = ByProducts::new(description)?;
+        let guess = options.start_guess::<T>(plan.columns)?.map(|guess| problem.departure(&guess));
+        let hidden = problem.hidden_norm();
+        let threads = description.threads();
+        let preconditioner = match &description.preconditioner {
+            None => None,
+            Some(preconditioner) => {
+                let rows = match description.operator.entries() {
+                    Entries::Dense(a) => Some(Rows { entries: a.matrix(), scale: problem.row_scale(), constant: problem.projected_out() }),
+                    _ => None,
+                };
+                Some(precondition::prepare(preconditioner, &problem, rows.as_ref(), damping, threads)?)
+            }
+        };
+        Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, threads })
+    }
+
+    /// The system at λ, for right-hand sides of one balance.
+    fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, balance: i32, data: &'s [T]) -> Result<System<'s, T>> {
+        let system = System::new(a, self.problem.penalty(), lambda.scaled(balance).damping(), data)?;
+        Ok(System { hidden: times_power_of_two(self.hidden, balance), ..system })
+    }
+
+    /// R⁻¹ at λ.
+    fn right(&self, lambda: Lambda) -> Option<Box<dyn Operator<Scalar = T> + '_>> {
+        self.preconditioner.as_ref().map(|prepared| prepared.inverse(lambda.damping(), self.threads))
+    }
+
+    fn block(&self, columns: &[Column<T>], lambda: Lambda) -> Result<Vec<krylov::Outcome<T>>> {
+        let data: Vec<T> = columns.iter().flat_map(|column| column.data.iter().copied()).collect();
+        let right = self.right(lambda);
+        let system = System { columns: columns.len(), right: right.as_deref(), ..self.system(&self.problem, lambda, 0, &data)? };
+        krylov::block(self.kind, &system, &self.options)
+    }
+
+    fn one_by_one(
+        &self,
+        columns: &[Column<T>],
+        lambda: Lambda,
+        mut observer: Option<&mut Observer<'_>>,
+    ) -> Result<Vec<krylov::Outcome<T>>> {
+        let one = |column: &Column<T>| {
+            let in_units = |norm: f64| times_power_of_two(norm, column.exponent);
+            let mut watch = observer.as_deref_mut().map(|observe| {
+                move |step: &Step| {
+                    observe(&Step {
+                        residual_norm: in_units(step.residual_norm),
+                        solution_norm: times_power_of_two(step.solution_norm, column.exponent + column.balance),
+                        ..*step
+                    })
+                }
+            });
+            let mut guess = self.guess.clone();
+            if let Some(guess) = &mut guess {
+                scale(guess, -column.exponent);
+                scale(guess, -column.balance);
+            }
+            let right = self.right(lambda);
+            self.balanced(column.balance, |a| {
+                let system = System { right: right.as_deref(), ..self.system(a, lambda, column.balance, &column.data)? };
+                krylov::solve(self.kind, &system, guess.as_deref(), &self.options, watch.as_mut().map(|watch| watch as &mut Observer<'_>))
+            })
+        };
+        columns.iter().map(one).collect()
+    }
+
+    fn path(&self, column: &Column<T>, lambdas: &[(Lambda, Plan)]) -> Result<Vec<krylov::Outcome<T>>> {
+        if self.preconditioner.is_some() {
+            let one = |(lambda, _): &(Lambda, Plan)| self.one_by_one(core::slice::from_ref(column), *lambda, None);
+            let answers: Vec<Vec<_>> = lambdas.iter().map(one).collect::<Result<_>>()?;
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        let dampings: Vec<f64> = lambdas.iter().map(|(lambda, _)| lambda.scaled(column.balance).damping()).collect();
+        self.balanced(column.balance, |a| {
+            let system = self.system(a, Lambda::ZERO, column.balance, &column.data)?;
+            krylov::path(self.kind, &system, &dampings, &self.options)
+        })
+    }
+
+    /// A·2^balance.
+    fn balanced<R>(&self, balance: i32, work: impl FnOnce(&dyn Operator<Scalar = T>) -> R) -> R {
+        if balance == 0 {
+            return work(&self.problem);
+        }
+        work(&algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &self.problem))
+    }
+
+    /// The answer in the caller's units.
+    fn outcome(&self, parts: Vec<(&Column<T>, Lambda, krylov::Outcome<T>)>) -> Result<Outcome<T>> {
+        let n = self.plan.columns;
+        let k = parts.len();
+        let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
+        let (mut steps, mut stop, mut condition) = (0, None, None);
+        let (mut warnings, mut variances) = (Vec::new(), Vec::new());
+        for (column, lambda, mut part) in parts {
+            let in_units = |norm: f64| times_power_of_two(norm, column.exponent);
+            scale(&mut part.x, column.balance);
+            let penalty_norm = in_units(self.problem.penalty_norm(&part.x));
+            scale(&mut part.x, column.exponent);
+            if penalty_norm.is_nan() {
+                return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(part.steps) });
+            }
+            steps += part.steps;
+            if !part.stop.converged() && self.options.accepts_partial() {
+                let tolerance = self.options.tolerance_for(T::Real::EPSILON.to_f64());
+                warnings.push(Warning::Partial { reached: part.normal_residual, tolerance });
+            }
+            stop = Some(part.stop);
+            condition = part.condition.into_iter().chain(condition).reduce(f64::max);
+            if let Some(mut values) = part.variances.take() {
+                values.iter_mut().for_each(|v| *v = times_power_of_two(*v, 2 * column.balance));
+                variances.push(values);
+            }
+            fits.push(Fit { lambda, residual_norm: in_units(part.residual_norm), penalty_norm, dof: None });
+            intercepts.push(self.problem.constant(&column.given, &part.x));
+            x.extend(self.problem.answer(&part.x));
+        }
+        finite(&x, &intercepts, n)?;
+        let report = Report {
+            method: self.plan.method,
+            fits,
+            rank: None,
+            condition,
+            steps: Some(steps),
+            stop,
+            criteria: Vec::new(),
+            variances,
+            warnings,
+            plan: self.plan.clone(),
+        };
+        Ok(Outcome { x, unknowns: n, intercepts, report })
+    }
 }
 
 /// The power of two that takes A to about 1 where its size, seen in Aᴴb, is far from that; 0 otherwise.

@@ -184,6 +184,7 @@ impl<T: Scalar> Transformed<T> {
             steps: None,
             stop: None,
             criteria,
+            variances: Vec::new(),
             warnings,
             plan: Plan { choice: Some(choice), ..plan },
         };

@@ -86,12 +86,23 @@ impl<'a, T: Scalar> ByProducts<'a, T> {
 
     /// ‖(DA)ᴴq‖: what the projection takes out of DA, and what the products round by even so.
     pub fn hidden_norm(&self) -> T::Real {
-        let Some((q, _)) = &self.constant else { return T::Real::ZERO };
+        self.projected_out().map_or(T::Real::ZERO, |(_, along)| linalg::norm(&along))
+    }
+
+    /// q and qᵀDA: the direction that the projection takes out, and what it takes out of DA.
+    pub fn projected_out(&self) -> Option<(&[T::Real], Vec<T>)> {
+        let (q, _) = self.constant.as_ref()?;
         let mut along: Vec<T> = q.iter().map(|&q| T::from_real(q)).collect();
         self.scale(&mut along);
         let mut image = vec![T::ZERO; self.operator.shape().1];
         self.operator.apply_adjoint(&along, &mut image);
-        linalg::norm(&image)
+        image.iter_mut().for_each(|value| *value = value.conj());
+        Some((q, image))
+    }
+
+    /// D, where it is not the identity.
+    pub fn row_scale(&self) -> Option<&[T::Real]> {
+        self.row_scale.as_deref()
     }
 
     /// ‖Lz‖.
