@@ -106,7 +106,7 @@ pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
 pub use method::{Cgls, Method};
-pub use operator::{Boundary, DenseView, Entries, Operator};
+pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
 pub use problem::Problem;

@@ -1,6 +1,6 @@
 //! A: the open end of the library. Anything that can multiply by A and by Aᴴ is an [`Operator`].
 //!
-//! Matrices of faer and nalgebra and [`DenseView`]s of slices implement it and show their entries, so that a
+//! Matrices of faer and nalgebra, dense and sparse, [`DenseView`]s and [`SparseView`]s of slices implement it and show their entries, so that a
 //! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators, and
 //! [`adjoint`](mod@adjoint) turns them round;
 //! [`difference`] has the penalty operators. [`dot_test`] finds a wrong adjoint.
@@ -11,6 +11,7 @@ pub mod dense;
 pub mod difference;
 mod dot_test;
 mod from_fn;
+pub mod sparse;
 
 pub use adjoint::{adjoint, transpose};
 pub use algebra::{diagonal, product, scaled, stack, sum};
@@ -18,6 +19,7 @@ pub use dense::DenseView;
 pub use difference::{Boundary, Differences, first_difference, first_difference_2d, second_difference, second_difference_2d};
 pub use dot_test::dot_test;
 pub use from_fn::{FromFn, from_fn};
+pub use sparse::SparseView;
 
 use crate::linalg;
 use crate::scalar::Scalar;
@@ -127,6 +129,8 @@ pub enum Entries<'a, T> {
     None,
     /// All entries, dense.
     Dense(DenseView<'a, T>),
+    /// The entries that are not zero, by rows or by columns.
+    Sparse(SparseView<'a, T>),
 }
 
 /// References and boxes of operators are operators: every method is passed on, so that no override is lost.
