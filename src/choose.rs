@@ -12,6 +12,12 @@
 //! | Auto | small | a rule | SVD | |
 //! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
 //!
+//! | a dense method by name, or Auto | sparse, small | any | as for a dense A: its entries are stored densely | |
+//! | Auto | sparse | 0 | sparse QR | CGLS (minimum norm) |
+//! | Auto | sparse, AᴴA cheap | a number > 0 | sparse Cholesky with refinement | sparse QR, then CGLS |
+//! | Auto | sparse | a number | CGLS | |
+//! | Auto | sparse | a rule | sparse Cholesky at each λ tried | sparse QR |
+//!
 //! Where A and L share a null space every spectral engine is replaced by the GSVD. A rule with a method that has no spectrum
 //! (Cholesky, QR) looks at the spectrum from the decomposition of the same kind (tridiagonal, bidiagonal).
 
@@ -21,6 +27,27 @@ use crate::method::Method;
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
 const SVD_UP_TO: usize = 48;
+
+/// Up to this many entries, zeros included, a sparse A is stored densely for `Auto`: every rule and the minimum-norm answer
+/// are then there. A guess.
+const DENSE_UP_TO: usize = 10_000;
+/// Up to this many entries, zeros included, a sparse A is stored densely where a dense method or leave-one-out was asked
+/// for by name: 200 MB in `f64`. A choice.
+const DENSE_COPY_UP_TO: usize = 25_000_000;
+/// Multiplications in AᴴA up to which a factorization is tried before CGLS. A guess: it takes about a second.
+const GRAM_WORK_UP_TO: f64 = 1e8;
+
+/// Whether a sparse m×n matrix is to be stored densely.
+pub(crate) fn stored_densely(method: &Method, need: Need, rows: usize, columns: usize) -> bool {
+    let size = rows.saturating_mul(columns);
+    match method {
+        Method::Cgls(_) => false,
+        Method::Cholesky | Method::Qr => matches!(need, Need::Factorization | Need::Leverages) && size <= DENSE_COPY_UP_TO,
+        Method::Auto if matches!(need, Need::Factorization | Need::Leverages) => size <= DENSE_COPY_UP_TO,
+        Method::Auto => size <= DENSE_UP_TO,
+        _ => size <= DENSE_COPY_UP_TO,
+    }
+}
 
 /// What the choice depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +59,16 @@ pub(crate) struct Facts {
     /// Few unknowns and no option: [`small`](crate::factor::small) applies.
     pub few: bool,
     pub need: Need,
+    /// A sparse A that is not to be stored densely.
+    pub sparse: Option<Sparse>,
+}
+
+/// What is known of a sparse A before it is analysed. (The analysis itself is the first step of the engine, which hands the
+/// problem back where the factor would fill in too much.)
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sparse {
+    /// Multiplications in AᴴA, dense rows left out.
+    pub gram_work: f64,
 }
 
 /// What is wanted of λ.
@@ -59,6 +96,8 @@ pub(crate) enum Engine {
     Gsvd,
     Bidiagonal,
     Tridiagonal,
+    SparseCholesky,
+    SparseQr,
     Cgls,
 }
 
@@ -81,6 +120,8 @@ impl Engine {
             Engine::Gsvd => Method::Gsvd.name(),
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
+            Engine::SparseCholesky => "sparse Cholesky",
+            Engine::SparseQr => "sparse QR",
             Engine::Cgls => "CGLS",
         }
     }
@@ -95,6 +136,9 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
     if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
         return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
+    }
+    if let Some(sparse) = facts.sparse {
+        return choose_sparse(method, facts.need, sparse);
     }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
@@ -122,6 +166,45 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
         (Method::Cgls(_), _) => unreachable_combination()?,
+    })
+}
+
+/// The same for a sparse A that is not stored densely.
+fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
+    use Engine::*;
+    use Need::*;
+    let route = |engines, why| Route { engines, spectrum: None, why };
+    Ok(match (method, need) {
+        (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
+        (Method::Cgls(_), _) => {
+            return Err(Error::Unsupported {
+                what: "a rule that chooses λ, or a factorization,",
+                with: "a method that only multiplies by A",
+                instead: "give λ as a number, or use Method::Auto",
+            });
+        }
+        (Method::Auto | Method::Cholesky | Method::Qr, Leverages | Factorization) => {
+            return Err(Error::Unsupported {
+                what: "leave-one-out or factorize()",
+                with: "a sparse A of this size",
+                instead: "use Gcv or Discrepancy with solve, which analyses A once for all the λ that it tries",
+            });
+        }
+        (Method::Auto, Zero) => route(&[SparseQr, Cgls], "λ = 0, every digit of A counts"),
+        (Method::Auto, Number) if sparse.gram_work <= GRAM_WORK_UP_TO => {
+            route(&[SparseCholesky, SparseQr, Cgls], "one λ; a factor that keeps most of the zeros, refined")
+        }
+        (Method::Auto, Number) => route(&[Cgls], "AᴴA would fill in"),
+        (Method::Auto, Rule) => route(&[SparseCholesky, SparseQr], "one analysis for all λ, degrees of freedom from the factor"),
+        (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
+        (Method::Qr, _) => route(&[SparseQr], "asked for"),
+        (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal, _) => {
+            return Err(Error::Unsupported {
+                what: method.name(),
+                with: "a sparse A of more than 25 million places, zeros included, which it would have to store densely",
+                instead: "use Method::Cholesky, Method::Qr or Method::Auto, or a dense copy of A",
+            });
+        }
     })
 }
 

@@ -120,6 +120,10 @@ pub use warning::Warning;
 pub use faer;
 #[cfg(feature = "nalgebra")]
 pub use nalgebra;
+#[cfg(feature = "nalgebra-sparse")]
+pub use nalgebra_sparse;
+#[cfg(feature = "sprs")]
+pub use sprs;
 
 /// The README's examples are compiled and run with the documentation tests.
 #[cfg(all(doctest, feature = "nalgebra"))]

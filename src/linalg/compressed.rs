@@ -31,7 +31,7 @@ pub trait Index: sealed::Sealed + Copy + Send + Sync + core::fmt::Debug + 'stati
     #[doc(hidden)]
     fn number(self) -> i128;
     #[doc(hidden)]
-    fn pattern<'a>(starts: &'a [Self], lengths: Option<&'a [Self]>, indices: &'a [Self]) -> Pattern<'a>;
+    fn pattern<'a>(starts: &'a [Self], lengths: Option<&'a [Self]>, indices: &'a [Self], base: usize) -> Pattern<'a>;
 }
 
 /// Where each stored row begins, how long it is where it does not end at the next, and the index of each entry.
@@ -41,6 +41,8 @@ pub struct Indices<'a, I> {
     starts: &'a [I],
     lengths: Option<&'a [I]>,
     indices: &'a [I],
+    /// What the start of a row that begins with the arrays is called: a view of some rows keeps the starts of the whole.
+    base: usize,
 }
 
 /// The same for every type of index.
@@ -65,8 +67,8 @@ macro_rules! index {
             fn number(self) -> i128 {
                 self as i128
             }
-            fn pattern<'a>(starts: &'a [Self], lengths: Option<&'a [Self]>, indices: &'a [Self]) -> Pattern<'a> {
-                Pattern::$variant(Indices { starts, lengths, indices })
+            fn pattern<'a>(starts: &'a [Self], lengths: Option<&'a [Self]>, indices: &'a [Self], base: usize) -> Pattern<'a> {
+                Pattern::$variant(Indices { starts, lengths, indices, base })
             }
         }
     )*};
@@ -94,8 +96,8 @@ impl<I: Index> Indices<'_, I> {
     /// Where row i lies.
     #[inline(always)]
     fn range(&self, i: usize) -> Range<usize> {
-        let start = self.starts[i].at();
-        start..self.lengths.map_or_else(|| self.starts[i + 1].at(), |lengths| start + lengths[i].at())
+        let start = self.starts[i].at() - self.base;
+        start..self.lengths.map_or_else(|| self.starts[i + 1].at() - self.base, |lengths| start + lengths[i].at())
     }
     /// Room between the first and the last row.
     fn room(&self, rows: &Range<usize>) -> usize {

@@ -10,7 +10,7 @@ use crate::scalar::{Real, Scalar};
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::perm::PermRef;
 use faer::sparse::linalg::SupernodalThreshold;
-use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
+use faer::sparse::linalg::cholesky::supernodal::{SupernodalLltRef, SymbolicSupernodalCholesky};
 use faer::sparse::linalg::cholesky::{self, CholeskySymbolicParams, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering};
 use faer::sparse::linalg::qr;
 use faer::sparse::linalg::qr::supernodal::SymbolicSupernodalQr;
@@ -260,15 +260,12 @@ impl Analysis {
             ..Default::default()
         };
         let symbolic = cholesky::factorize_symbolic_cholesky(lower.symbolic(), Side::Lower, SymmetricOrdering::Amd, params).ok()?;
-        let mut analysis = Self { symbolic, node: vec![0; lower.order()] };
-        for s in 0..analysis.nodes() {
-            let Supernode { start, end, .. } = analysis.supernode(s);
-            analysis.node[start..end].fill(s);
-        }
+        let mut analysis = Self { symbolic, node: Vec::new() };
+        analysis.node = node_of_columns(analysis.supernodal());
         Some(analysis)
     }
 
-    fn supernodal(&self) -> &cholesky::supernodal::SymbolicSupernodalCholesky<usize> {
+    fn supernodal(&self) -> &SymbolicSupernodalCholesky<usize> {
         match self.symbolic.raw() {
             SymbolicCholeskyRaw::Supernodal(symbolic) => symbolic,
             SymbolicCholeskyRaw::Simplicial(_) => unreachable!("the threshold is negative: every factor comes in supernodes"),
@@ -276,7 +273,7 @@ impl Analysis {
     }
 
     /// New index → old, and old → new.
-    pub fn permutation(&self) -> (&[usize], &[usize]) {
+    fn permutation(&self) -> (&[usize], &[usize]) {
         self.symbolic.perm().map_or((&[], &[]), |perm| perm.arrays())
     }
 
@@ -291,33 +288,66 @@ impl Analysis {
             let (w, r) = ((node.end - node.start) as f64, node.pattern.len() as f64);
             w * w * w / 3.0 + w * w * r + w * r * r
         };
-        (0..self.nodes()).map(|s| of(self.supernode(s))).sum()
+        let nodes = self.nodes();
+        (0..nodes.count()).map(|s| of(nodes.supernode(s))).sum()
     }
 
-    pub fn nodes(&self) -> usize {
-        self.supernodal().n_supernodes()
+    /// The supernodes of the factor.
+    pub fn nodes(&self) -> Nodes<'_> {
+        Nodes { symbolic: self.supernodal(), node: &self.node, new: self.permutation().1 }
+    }
+}
+
+/// The supernodes of a factor, in the order of elimination.
+#[derive(Clone, Copy)]
+pub struct Nodes<'a> {
+    symbolic: &'a SymbolicSupernodalCholesky<usize>,
+    node: &'a [usize],
+    new: &'a [usize],
+}
+
+/// The supernode of each column.
+fn node_of_columns(symbolic: &SymbolicSupernodalCholesky<usize>) -> Vec<usize> {
+    let mut node = vec![0; symbolic.ncols()];
+    for s in 0..symbolic.n_supernodes() {
+        node[symbolic.supernode_begin()[s]..symbolic.supernode_end()[s]].fill(s);
+    }
+    node
+}
+
+impl<'a> Nodes<'a> {
+    /// How many.
+    pub fn count(self) -> usize {
+        self.symbolic.n_supernodes()
     }
 
-    pub fn node_of(&self, column: usize) -> usize {
+    /// Where each column of the matrix comes in the order of elimination.
+    pub fn order(self) -> &'a [usize] {
+        self.new
+    }
+
+    /// The supernode of a column.
+    pub fn node_of(self, column: usize) -> usize {
         self.node[column]
     }
 
-    pub fn supernode(&self, s: usize) -> Supernode<'_> {
-        let symbolic = self.supernodal();
-        Supernode { start: symbolic.supernode_begin()[s], end: symbolic.supernode_end()[s], pattern: symbolic.supernode(s).pattern() }
+    pub fn supernode(self, s: usize) -> Supernode<'a> {
+        let symbolic = self.symbolic;
+        let pattern = &symbolic.row_idx()[symbolic.col_ptr_for_row_idx()[s]..][..symbolic.nnz_per_super()[s]];
+        Supernode { start: symbolic.supernode_begin()[s], end: symbolic.supernode_end()[s], pattern }
     }
 
     /// The block of supernode s among the values of a factor (or of anything on its pattern): its own rows, then the pattern.
-    pub fn block<'a, T>(&self, values: &'a [T], s: usize) -> MatRef<'a, T> {
+    pub fn block<T>(self, values: &[T], s: usize) -> MatRef<'_, T> {
         let Supernode { start, end, pattern } = self.supernode(s);
-        let places = self.supernodal().col_ptr_for_val();
+        let places = self.symbolic.col_ptr_for_val();
         MatRef::from_column_major_slice(&values[places[s]..places[s + 1]], end - start + pattern.len(), end - start)
     }
 
     /// The same, to be written.
-    pub fn block_mut<'a, T>(&self, values: &'a mut [T], s: usize) -> MatMut<'a, T> {
+    pub fn block_mut<T>(self, values: &mut [T], s: usize) -> MatMut<'_, T> {
         let Supernode { start, end, pattern } = self.supernode(s);
-        let places = self.supernodal().col_ptr_for_val();
+        let places = self.symbolic.col_ptr_for_val();
         MatMut::from_column_major_slice_mut(&mut values[places[s]..places[s + 1]], end - start + pattern.len(), end - start)
     }
 }
@@ -374,12 +404,13 @@ pub trait Orthogonal<T> {
     fn least_squares(&self, y: &mut [T]) -> Option<Vec<T>>;
     /// x ← (SᴴS)⁻¹x.
     fn normal(&self, x: &mut [T]) -> Option<()>;
-    /// The smallest and the largest modulus on the diagonal of R.
-    fn diagonal(&self) -> (f64, f64);
+    /// Rᴴ in supernodes.
+    fn triangle(&self) -> (Nodes<'_>, &[T]);
 }
 
 struct Householder<'a, T> {
     analysis: &'a Analysis,
+    pattern: &'a QrAnalysis,
     factor: qr::supernodal::SupernodalQrRef<'a, usize, T>,
 }
 
@@ -401,23 +432,16 @@ impl<T: Scalar + ComplexField> Orthogonal<T> for Householder<'_, T> {
         let n = x.len();
         solve_in_order(&factor, self.analysis.permutation(), MatMut::from_column_major_slice_mut(x, n, 1))
     }
-    fn diagonal(&self) -> (f64, f64) {
-        let factor = SupernodalLltRef::new(self.factor.symbolic().R_adjoint(), self.factor.R_val());
-        let mut range = (f64::INFINITY, 0.0f64);
-        for s in 0..factor.symbolic().n_supernodes() {
-            let block = factor.supernode(s).val();
-            for k in 0..block.ncols() {
-                let size = block[(k, k)].modulus().to_f64();
-                range = (if size < range.0 || size.is_nan() { size } else { range.0 }, range.1.max(size));
-            }
-        }
-        range
+    fn triangle(&self) -> (Nodes<'_>, &[T]) {
+        (Nodes { symbolic: self.pattern.symbolic.R_adjoint(), node: &self.pattern.node, new: self.analysis.permutation().1 }, self.factor.R_val())
     }
 }
 
 /// The pattern of a QR factorization of S, with the columns in the order of an [`Analysis`] of SᴴS.
 pub struct QrAnalysis {
     symbolic: SymbolicSupernodalQr<usize>,
+    /// The supernode of each column.
+    node: Vec<usize>,
 }
 
 impl QrAnalysis {
@@ -452,7 +476,8 @@ impl QrAnalysis {
             Default::default(),
         )
         .ok()?;
-        Some(Self { symbolic })
+        let node = node_of_columns(symbolic.R_adjoint());
+        Some(Self { symbolic, node })
     }
 
     /// Entries of R and of the reflectors.
@@ -500,6 +525,6 @@ pub(super) fn with_qr<T: Scalar + ComplexField>(
         MemStack::new(&mut memory),
         Default::default(),
     );
-    work(&Householder { analysis, factor });
+    work(&Householder { analysis, pattern, factor });
     Some(())
 }

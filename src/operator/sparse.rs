@@ -54,7 +54,7 @@ impl<'a, T> SparseView<'a, T> {
         column_indices: &'a [I],
         values: &'a [T],
     ) -> Result<Self> {
-        let pattern = I::pattern(row_starts, None, column_indices);
+        let pattern = I::pattern(row_starts, None, column_indices, 0);
         if let Some(defect) = pattern.defect(rows, columns, values.len()) {
             return Err(refused(defect, rows, columns, values.len(), &BY_ROWS));
         }
@@ -84,7 +84,7 @@ impl<'a, T> SparseView<'a, T> {
         row_indices: &'a [I],
         values: &'a [T],
     ) -> Result<Self> {
-        let pattern = I::pattern(column_starts, None, row_indices);
+        let pattern = I::pattern(column_starts, None, row_indices, 0);
         if let Some(defect) = pattern.defect(columns, rows, values.len()) {
             return Err(refused(defect, columns, rows, values.len(), &BY_COLUMNS));
         }
@@ -92,17 +92,17 @@ impl<'a, T> SparseView<'a, T> {
     }
 
     /// The arrays of a container that keeps them valid itself. (If it does not, a product ends in a panic of the bounds
-    /// check, as anywhere in safe code.) `lengths` holds the number of entries of each row or column where they do not
-    /// lie without gaps.
+    /// check, as anywhere in safe code.) `base` is what the starts call the first place of the arrays; `lengths` holds the number
+    /// of entries of each row or column where they do not lie without gaps.
     pub(crate) fn of_container<I: Index>(
         (rows, columns): (usize, usize),
         by_rows: bool,
-        starts: &'a [I],
+        (starts, base): (&'a [I], usize),
         lengths: Option<&'a [I]>,
         indices: &'a [I],
         values: &'a [T],
     ) -> Self {
-        Self { rows, columns, by_rows, pattern: I::pattern(starts, lengths, indices), values, threads: None }
+        Self { rows, columns, by_rows, pattern: I::pattern(starts, lengths, indices, base), values, threads: None }
     }
 
     /// At most so many threads for a product, instead of all of the current rayon pool. Products have the same bits for the
@@ -145,6 +145,15 @@ impl<T: Scalar> SparseView<'_, T> {
         let scale = |row: usize| row_scale.map_or(1.0, |scale| scale[row].to_f64());
         largest_stored(self.pattern, self.values, |i, j| scale(if self.by_rows { i } else { j }))
             .map_err(|(i, j)| if self.by_rows { (i, j) } else { (j, i) })
+    }
+
+    /// Multiplications in AᴴA: Σ (entries of a row)²/2, rows above 10√n entries counted once for each entry.
+    pub(crate) fn gram_work(&self) -> f64 {
+        let mut counts = vec![0u32; self.rows];
+        self.for_each(|i, _, _| counts[i] = counts[i].saturating_add(1));
+        let dense = (10.0 * (self.columns as f64).sqrt()).max(16.0);
+        let of = |count: f64| if count > dense { count } else { count * count / 2.0 };
+        counts.into_iter().map(|count| of(f64::from(count))).sum()
     }
 
     /// All entries, zeros included.

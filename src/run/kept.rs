@@ -34,10 +34,18 @@ pub struct Kept<T: Scalar> {
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
     let (route, plan) = planned(description, None)?;
-    let Entries::Dense(a) = description.operator.entries() else {
-        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
+    let copy;
+    let a = match description.operator.entries() {
+        Entries::Dense(a) => a.matrix(),
+        Entries::Sparse(a) => {
+            copy = a.to_dense();
+            copy.as_ref()
+        }
+        Entries::None => {
+            return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
+        }
     };
-    let reduced = Reduced::new(description, a.matrix(), checked.largest)?;
+    let reduced = Reduced::new(description, a, checked.largest)?;
     let mut engine = route.engines[0];
     let mut warnings = Vec::new();
     let kind = |engine: Engine| route.spectrum.unwrap_or(engine).decomposition().unwrap_or(decomposed::Kind::Svd);
