@@ -42,6 +42,7 @@ pub(crate) fn stored_densely(method: &Method, need: Need, rows: usize, columns: 
     let size = rows.saturating_mul(columns);
     match method {
         Method::Cgls(_) => false,
+        _ if size == 0 => true,
         Method::Cholesky | Method::Qr => matches!(need, Need::Factorization | Need::Leverages) && size <= DENSE_COPY_UP_TO,
         Method::Auto if matches!(need, Need::Factorization | Need::Leverages) => size <= DENSE_COPY_UP_TO,
         Method::Auto => size <= DENSE_UP_TO,

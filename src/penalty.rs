@@ -2,8 +2,8 @@
 
 use crate::data::Data;
 use crate::error::{Error, Result, Size};
-use crate::operator::difference::{Boundary, Differences};
 use crate::operator::dense::materialize;
+use crate::operator::difference::{Boundary, Differences};
 use crate::operator::{Entries, Operator, algebra};
 use crate::scalar::{Real, Scalar};
 use std::borrow::Cow;

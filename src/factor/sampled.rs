@@ -190,7 +190,11 @@ impl Sampled {
 
 /// The list of minima with the one chosen at its better place.
 fn replaced(chosen: &Chosen, fine: &Chosen) -> Vec<(f64, f64)> {
-    chosen.minima.iter().map(|&(damping, value)| if damping == chosen.damping { (fine.damping, fine.value) } else { (damping, value) }).collect()
+    chosen
+        .minima
+        .iter()
+        .map(|&(damping, value)| if damping == chosen.damping { (fine.damping, fine.value) } else { (damping, value) })
+        .collect()
 }
 
 impl Curve for Sampled {

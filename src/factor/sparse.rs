@@ -18,8 +18,9 @@
 //! Columns are scaled by powers of two to about 1, which changes no digit of the factor, but makes the condition estimate
 //! blind to units.
 //!
-//! Prefer [`krylov`](crate::krylov) where the factor fills in. Cost: for a grid of n points about 31 n log₂ n numbers and
-//! 10 n^1.5 flops by the theory of nested dissection (George 1973, doi:10.1137/0710032), of which minimum degree stays near.
+//! Prefer [`krylov`](crate::krylov) where the factor fills in. Cost: for a square grid of n points about
+//! 4 n log₂ n numbers and 10 n^1.5 flops in the order of nested dissection (George 1973, doi:10.1137/0710032), of which minimum
+//! degree stays near.
 
 use super::cholesky::{Direct, EXTEND_ENTRIES, EXTEND_FROM, EXTEND_PER_CONDITION, LARGEST_CONDITION};
 use super::{Handed, Refusal, rank_tolerance, selected};
@@ -395,9 +396,8 @@ impl<T: Scalar> Stacked<'_, T> {
             }
         };
         // ‖SᴴS‖₁ ≤ ‖S‖∞‖S‖₁
-        let most = |rows: &Rows<T>| {
-            (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|v| v.modulus().to_f64()).sum::<f64>()).fold(0.0, f64::max)
-        };
+        let most =
+            |rows: &Rows<T>| (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|v| v.modulus().to_f64()).sum::<f64>()).fold(0.0, f64::max);
         let condition = (most(self.rows) * most(self.transposed) * linalg::inverse_one_norm(n, &normal, &normal)).sqrt().max(1.0);
         if !(condition * self.tolerance < 1.0) {
             return Err(deficient());
@@ -454,7 +454,18 @@ fn each_pivot<T: Scalar>(solver: &dyn Orthogonal<T>, visit: &mut dyn FnMut(f64))
 /// The smallest and the largest pivot; NaN counts as 0.
 fn diagonal<T: Scalar>(solver: &dyn Orthogonal<T>) -> (f64, f64) {
     let mut range = (f64::INFINITY, 0.0f64);
-    each_pivot(solver, &mut |size| range = (if size >= range.0 { range.0 } else if size.is_nan() { 0.0 } else { size }, range.1.max(size)));
+    each_pivot(solver, &mut |size| {
+        range = (
+            if size >= range.0 {
+                range.0
+            } else if size.is_nan() {
+                0.0
+            } else {
+                size
+            },
+            range.1.max(size),
+        )
+    });
     range
 }
 
@@ -511,4 +522,101 @@ fn equilibrate<T: Scalar>(rows: &mut Rows<T>) -> Vec<i32> {
 /// C ← C + AᴴB.
 fn add_adjoint_product<T: Scalar>(c: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>, threads: Threads) {
     T::product(c.as_mut(), linalg::Accum::Add, T::ONE, a, Op::Adjoint, b, Op::None, threads);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linalg::Kernels;
+    use crate::random::Random;
+
+    /// A grid of side×side unknowns, each row seeing two neighbours, as A; the identity as L.
+    fn grid(side: usize, extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))) -> (Rows<f64>, Rows<f64>) {
+        let n = side * side;
+        let a = Rows::new(n + 2, n + 1, &|visit| {
+            for i in 0..n {
+                visit(i, i, 1.0 + (i % 5) as f64 * 0.1);
+                visit(i, (i + side) % n, 0.5);
+            }
+            visit(n, n, 1.0);
+            extra(visit);
+        });
+        let l = Rows::new(n + 1, n + 1, &|visit| (0..=n).for_each(|j| visit(j, j, 1.0)));
+        (a, l)
+    }
+
+    /// Counted, not timed: neither a dense row nor a dense column of A fills the factor in.
+    #[test]
+    fn a_dense_row_or_column_does_not_fill_the_factor_in() {
+        let side = 40;
+        let n = side * side;
+        let fill = |extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))| {
+            let (a, l) = grid(side, extra);
+            System::new(a, l, Threads::ONE).unwrap().fill()
+        };
+        let plain = fill(&|_| {});
+        let row = fill(&|visit| (0..n).for_each(|j| visit(n + 1, j, 0.1)));
+        let column = fill(&|visit| (0..n).for_each(|i| visit(i, n, 0.1)));
+        let both = fill(&|visit| {
+            (0..n).for_each(|i| visit(i, n, 0.1));
+            (0..n).for_each(|j| visit(n + 1, j, 0.1));
+        });
+        assert!(plain < n * n / 10, "{plain} of {}", n * n);
+        assert_eq!(row, plain);
+        // a full last row of the factor, and what the supernodes round up to
+        for fill in [column, both] {
+            assert!(fill < plain + 4 * n, "{fill} against {plain}");
+        }
+    }
+
+    /// tr(M⁻¹P) against the dense inverse, with dense rows and without, by both factorizations.
+    #[test]
+    fn the_trace_is_that_of_the_dense_inverse() {
+        let mut random = Random::new(9);
+        for (side, dense_row) in [(3, false), (9, false), (9, true)] {
+            let n = side * side;
+            let (a, _) = grid(side, &|visit| {
+                if dense_row {
+                    (0..n).for_each(|j| visit(n + 1, j, 0.2 + (j % 3) as f64));
+                }
+            });
+            let weights: Vec<f64> = random.scalars(n + 1);
+            let l = Rows::new(n + 1, n + 1, &|visit| {
+                for j in 0..=n {
+                    visit(j, j, 1.0 + weights[j]);
+                    if j > 0 {
+                        visit(j, j - 1, -0.5);
+                    }
+                }
+            });
+            let lambda = 0.3f64;
+            let dense = |rows: &Rows<f64>| {
+                Mat::from_fn(rows.rows(), n + 1, |i, j| {
+                    let (columns, values) = rows.row(i);
+                    columns.iter().position(|&c| c == j).map_or(0.0, |k| values[k])
+                })
+            };
+            let (da, dl) = (dense(&a), dense(&l));
+            let p = dl.transpose() * &dl;
+            let mut m = da.transpose() * &da;
+            m += scaled(&p, lambda);
+            // M⁻¹P by the dense Cholesky factor
+            let mut lower = m.clone();
+            f64::cholesky(lower.as_mut(), Threads::ONE).unwrap();
+            let mut solved = p.clone();
+            f64::solve_lower(lower.as_ref(), Op::None, solved.as_mut(), Threads::ONE);
+            f64::solve_lower(lower.as_ref(), Op::Adjoint, solved.as_mut(), Threads::ONE);
+            let expected = (n + 1) as f64 - lambda * (0..=n).map(|j| solved[(j, j)]).sum::<f64>();
+            let system = System::new(a.clone(), l.clone(), Threads::ONE).unwrap();
+            let b: Vec<f64> = random.scalars(a.rows());
+            let b = MatRef::from_column_major_slice(&b, a.rows(), 1);
+            for found in [system.cholesky(lambda.sqrt(), b).unwrap(), system.qr(lambda.sqrt(), b).unwrap()] {
+                assert!((found.dof - expected).abs() <= 1e-11 * expected, "{side}: {} is not {expected}", found.dof);
+            }
+        }
+    }
+
+    fn scaled(a: &Mat<f64>, factor: f64) -> Mat<f64> {
+        Mat::from_fn(a.nrows(), a.ncols(), |i, j| factor * a[(i, j)])
+    }
 }

@@ -345,20 +345,12 @@ pub(super) fn scatter_all<T: Scalar>(p: Pattern<'_>, values: &[T], conjugate: bo
     })
 }
 
-pub(super) fn fused_all<T: Scalar>(
-    p: Pattern<'_>,
-    values: &[T],
-    x: &[T],
-    alpha: T,
-    u: &[T],
-    w: &mut [T],
-    z: &mut [T],
-    threads: Threads,
-) {
+pub(super) fn fused_all<T: Scalar>(p: Pattern<'_>, values: &[T], x: &[T], alpha: T, u: &[T], w: &mut [T], z: &mut [T], threads: Threads) {
     let parts = scatter_threads(p.entries(), z.len(), threads);
-    T::with_scratch((parts - 1) * z.len(), |scratch| {
-        with_indices!(p, p => fused_parts(p, values, 0..p.count(), parts, x, alpha, u, w, z, scratch))
-    })
+    T::with_scratch(
+        (parts - 1) * z.len(),
+        |scratch| with_indices!(p, p => fused_parts(p, values, 0..p.count(), parts, x, alpha, u, w, z, scratch)),
+    )
 }
 
 /// [`gather`] for up to [`COLUMNS_AT_ONCE`] columns of length `width`, `count` rows stored.

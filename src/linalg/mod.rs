@@ -22,8 +22,8 @@ pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_
 use crate::scalar::{Scalar, c32, c64};
 use compressed::Pattern;
 use faer::Par;
-use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
 pub use faer::prelude::ReborrowMut;
+use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
 
 pub use faer::{Accum, Mat, MatMut, MatRef};
 
@@ -155,17 +155,36 @@ pub trait Kernels: Sized {
     /// x ← Aᵀy by stored rows; with the conjugated entries where asked for.
     fn scatter(p: Pattern<'_>, values: &[Self], conjugate: bool, y: &[Self], x: &mut [Self], threads: Threads);
     /// w ← Ax − αu and z ← Aᴴw by stored rows.
-    fn gather_scatter(p: Pattern<'_>, values: &[Self], x: &[Self], alpha: Self, u: &[Self], w: &mut [Self], z: &mut [Self], threads: Threads);
+    fn gather_scatter(
+        p: Pattern<'_>,
+        values: &[Self],
+        x: &[Self],
+        alpha: Self,
+        u: &[Self],
+        w: &mut [Self],
+        z: &mut [Self],
+        threads: Threads,
+    );
     /// [`gather`](Self::gather) for k columns, those of X of length `width`.
     fn gather_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, x: &[Self], y: &mut [Self], threads: Threads);
     /// [`scatter`](Self::scatter) for k columns, those of X of length `width`.
-    fn scatter_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, y: &[Self], x: &mut [Self], threads: Threads);
+    fn scatter_block(
+        p: Pattern<'_>,
+        values: &[Self],
+        conjugate: bool,
+        k: usize,
+        width: usize,
+        y: &[Self],
+        x: &mut [Self],
+        threads: Threads,
+    );
     /// The values of the Cholesky factor of a sparse M; `None` when it is not positive definite in working precision.
     fn factorize_sparse(analysis: &Analysis, lower: &Lower<Self>) -> Option<Vec<Self>>;
     /// B ← M⁻¹B with those values; `None` when memory does not suffice.
     fn solve_sparse(analysis: &Analysis, values: &[Self], b: MatMut<'_, Self>) -> Option<()>;
     /// Hands a sparse QR factorization of S to `work`; `None` when memory does not suffice.
-    fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>)) -> Option<()>;
+    fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>))
+    -> Option<()>;
 }
 
 macro_rules! kernels {

@@ -417,10 +417,7 @@ struct Householder<'a, T> {
 impl<T: Scalar + ComplexField> Orthogonal<T> for Householder<'_, T> {
     fn least_squares(&self, y: &mut [T]) -> Option<Vec<T>> {
         let m = y.len();
-        let requirement = StackReq::and(
-            self.factor.symbolic().solve_in_place_scratch::<T>(1, Par::Seq),
-            StackReq::new_aligned::<T>(m, 64),
-        );
+        let requirement = StackReq::and(self.factor.symbolic().solve_in_place_scratch::<T>(1, Par::Seq), StackReq::new_aligned::<T>(m, 64));
         let mut memory = memory(requirement)?;
         let column = MatMut::from_column_major_slice_mut(y, m, 1);
         self.factor.solve_in_place_with_conj(Conj::No, column, Par::Seq, MemStack::new(&mut memory));
@@ -433,7 +430,10 @@ impl<T: Scalar + ComplexField> Orthogonal<T> for Householder<'_, T> {
         solve_in_order(&factor, self.analysis.permutation(), MatMut::from_column_major_slice_mut(x, n, 1))
     }
     fn triangle(&self) -> (Nodes<'_>, &[T]) {
-        (Nodes { symbolic: self.pattern.symbolic.R_adjoint(), node: &self.pattern.node, new: self.analysis.permutation().1 }, self.factor.R_val())
+        (
+            Nodes { symbolic: self.pattern.symbolic.R_adjoint(), node: &self.pattern.node, new: self.analysis.permutation().1 },
+            self.factor.R_val(),
+        )
     }
 }
 
@@ -466,16 +466,9 @@ impl QrAnalysis {
         qr::postorder(&mut post, tree, stack);
         let (mut counts, mut first) = (vec![0usize; n], vec![0usize; m]);
         qr::column_counts_ata(&mut counts, &mut first, by_rows, Some(order), tree, &post, stack);
-        let symbolic = qr::supernodal::factorize_supernodal_symbolic_qr(
-            by_columns,
-            Some(order),
-            first,
-            tree,
-            &counts,
-            stack,
-            Default::default(),
-        )
-        .ok()?;
+        let symbolic =
+            qr::supernodal::factorize_supernodal_symbolic_qr(by_columns, Some(order), first, tree, &counts, stack, Default::default())
+                .ok()?;
         let node = node_of_columns(symbolic.R_adjoint());
         Some(Self { symbolic, node })
     }
@@ -501,13 +494,9 @@ pub(super) fn with_qr<T: Scalar + ComplexField>(
     let (mut rows, mut sizes, mut heights, mut widths) =
         (vec![0; householder.len_householder_row_idx()], vec![0; blocks], vec![0; blocks], vec![0; blocks]);
     let zero = <T as Scalar>::ZERO;
-    let (mut r, mut reflectors, mut tau) = (
-        vec![zero; symbolic.R_adjoint().len_val()],
-        vec![zero; householder.len_householder_val()],
-        vec![zero; householder.len_tau_val()],
-    );
-    let mut memory =
-        memory(qr::supernodal::factorize_supernodal_numeric_qr_scratch::<usize, T>(symbolic, Par::Seq, Default::default()))?;
+    let (mut r, mut reflectors, mut tau) =
+        (vec![zero; symbolic.R_adjoint().len_val()], vec![zero; householder.len_householder_val()], vec![zero; householder.len_tau_val()]);
+    let mut memory = memory(qr::supernodal::factorize_supernodal_numeric_qr_scratch::<usize, T>(symbolic, Par::Seq, Default::default()))?;
     // the rows of S are the columns of Sᵀ
     let transposed = SparseColMatRef::new(SymbolicSparseColMatRef::new_checked(n, m, &s.starts, None, &s.indices), &s.values);
     let factor = qr::supernodal::factorize_supernodal_numeric_qr(

@@ -47,13 +47,7 @@ impl<'a, T> SparseView<'a, T> {
     /// # Errors
     /// [`Error::Shape`] when `row_starts` has not one entry more than there are rows, or indices and values differ in number;
     /// [`Error::Index`], which names the place, when a start falls or leaves the arrays or a column index is too large.
-    pub fn csr<I: Index>(
-        rows: usize,
-        columns: usize,
-        row_starts: &'a [I],
-        column_indices: &'a [I],
-        values: &'a [T],
-    ) -> Result<Self> {
+    pub fn csr<I: Index>(rows: usize, columns: usize, row_starts: &'a [I], column_indices: &'a [I], values: &'a [T]) -> Result<Self> {
         let pattern = I::pattern(row_starts, None, column_indices, 0);
         if let Some(defect) = pattern.defect(rows, columns, values.len()) {
             return Err(refused(defect, rows, columns, values.len(), &BY_ROWS));
@@ -77,13 +71,7 @@ impl<'a, T> SparseView<'a, T> {
     /// assert_eq!(y, [2.0, 4.0]);
     /// # Ok::<(), wellposed::Error>(())
     /// ```
-    pub fn csc<I: Index>(
-        rows: usize,
-        columns: usize,
-        column_starts: &'a [I],
-        row_indices: &'a [I],
-        values: &'a [T],
-    ) -> Result<Self> {
+    pub fn csc<I: Index>(rows: usize, columns: usize, column_starts: &'a [I], row_indices: &'a [I], values: &'a [T]) -> Result<Self> {
         let pattern = I::pattern(column_starts, None, row_indices, 0);
         if let Some(defect) = pattern.defect(columns, rows, values.len()) {
             return Err(refused(defect, columns, rows, values.len(), &BY_COLUMNS));
@@ -199,12 +187,9 @@ fn refused(defect: Defect, count: usize, width: usize, values: usize, words: &Wo
             value: start,
             must_be: format!("at least {before}, the start before it: each row or column begins where the one before ends"),
         },
-        Defect::Beyond { place, start } => Error::Index {
-            what: words.starts,
-            place,
-            value: start,
-            must_be: format!("at most {values}, the number of values"),
-        },
+        Defect::Beyond { place, start } => {
+            Error::Index { what: words.starts, place, value: start, must_be: format!("at most {values}, the number of values") }
+        }
         Defect::Index { place, index } => {
             Error::Index { what: words.index, place, value: index, must_be: format!("less than {width}: {}", words.range) }
         }

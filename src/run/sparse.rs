@@ -37,6 +37,10 @@ pub(super) fn solve<T: Scalar>(
     let mut refused: Option<(Engine, Refusal)> = None;
     let mut built: Option<(SparseReduced<T>, SparseData<T>, Rows<T>, System<T>)> = None;
     for &engine in route.engines {
+        if engine == Engine::Cgls && description.require_full_rank && refused.is_some() {
+            // the iteration cannot tell the rank, which is what was asked for
+            break;
+        }
         if let Some((from, refusal)) = refused.take() {
             warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
         }
