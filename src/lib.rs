@@ -36,7 +36,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, a [`DenseView`] of a slice, [`operator::from_fn`], your own type |
+//! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, dense and sparse, a [`DenseView`] or [`SparseView`] of slices, [`operator::from_fn`], your own type |
 //! | [`Data`] | b goes in, x comes back in the same family of types; a vector, or a matrix of many right-hand sides |
 //! | [`Problem`] | A, W, R, x₀, intercept, method: everything except b and λ |
 //! | [`Penalty`] | R: identity, diagonal, differences, any matrix or operator L, sums |
@@ -68,7 +68,7 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra` and `rayon` (default), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;

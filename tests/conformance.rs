@@ -145,7 +145,7 @@ impl Scale {
     fn dof(&self, method: &Method, by: &str) -> f64 {
         let condition = match (method, by) {
             (Method::Tridiagonal, _) => self.condition().max(self.standard_form).powi(2),
-            (_, "Cholesky" | "small Gram matrix") => self.condition().powi(2),
+            (_, "Cholesky" | "sparse Cholesky" | "sparse QR" | "small Gram matrix") => self.condition().powi(2),
             _ => self.condition(),
         };
         self.epsilon * self.factor * condition

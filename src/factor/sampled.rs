@@ -32,10 +32,13 @@ const POINTS: usize = 7;
 /// The same around the λ that was chosen.
 const FINE_CELL: f64 = 1.0;
 const FINE_POINTS: usize = 15;
-/// λ has ceased to matter where a unit of log λ moves the degrees of freedom by less than this.
+/// λ has ceased to matter where a unit of log λ moves the degrees of freedom by less than this, or than what their
+/// rounding is.
 const STILL: f64 = 1e-4;
+/// See [`STILL`]: this many times mε.
+const ROUNDING: f64 = 64.0;
 /// Cells in each direction at most.
-const MOST_CELLS: usize = 40;
+const MOST_CELLS: usize = 20;
 
 /// The logarithms of ρ, η and tr(I − H) through Chebyshev points.
 struct Cell {
@@ -107,8 +110,9 @@ fn beyond(jet: Jet, distance: f64) -> Jet {
 
 impl Sampled {
     /// Samples from around t = `middle` outwards, until λ no longer matters or the source refuses; an error only where it
-    /// refuses at once. `rows` is m.
-    pub fn new(middle: f64, rows: usize, source: Source<'_>) -> Handed<Self> {
+    /// refuses at once. `rows` is m, `epsilon` that of the scalar type.
+    pub fn new(middle: f64, rows: usize, epsilon: f64, source: Source<'_>) -> Handed<Self> {
+        let still = STILL.max(ROUNDING * epsilon * rows as f64);
         let mut cells = vec![Cell::new(middle, middle + CELL, POINTS, source)?];
         let moves = |cell: &Cell, t: f64| {
             let trace = exponential(cell.at(t)[2]);
@@ -116,7 +120,7 @@ impl Sampled {
         };
         for _ in 0..MOST_CELLS {
             let Some(last) = cells.last() else { break };
-            if moves(last, last.end) < STILL {
+            if moves(last, last.end) < still {
                 break;
             }
             match Cell::new(last.end, last.end + CELL, POINTS, source) {
@@ -128,7 +132,7 @@ impl Sampled {
         let mut start = middle;
         for _ in 0..MOST_CELLS {
             let lowest = below.last().unwrap_or(&cells[0]);
-            if moves(lowest, lowest.start) < STILL {
+            if moves(lowest, lowest.start) < still {
                 break;
             }
             match Cell::new(start - CELL, start, POINTS, source) {

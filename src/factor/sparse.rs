@@ -25,7 +25,7 @@
 use super::cholesky::{Direct, EXTEND_ENTRIES, EXTEND_FROM, EXTEND_PER_CONDITION, LARGEST_CONDITION};
 use super::{Handed, Refusal, rank_tolerance, selected};
 use crate::extended;
-use crate::linalg::sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
+use crate::linalg::sparse::{Analysis, Lower, Nodes, Orthogonal, QrAnalysis, Rows};
 use crate::linalg::{self, Mat, MatMut, MatRef, Op, Threads};
 use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
@@ -62,7 +62,6 @@ pub(crate) struct System<T: Scalar> {
 
 /// What one λ leaves: for the solutions and for the trace.
 struct Factor<T> {
-    lower: Lower<T>,
     exponents: Vec<i32>,
     values: Vec<T>,
     condition: f64,
@@ -128,7 +127,7 @@ impl<T: Scalar> System<T> {
         let norm = lower.one_norm();
         let values = T::factorize_sparse(&self.analysis, &lower).ok_or(hopeless)?;
         let k = self.dense.rows();
-        let mut factor = Factor { lower, exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
+        let mut factor = Factor { exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
         let solve = |x: &mut [T]| {
             if T::solve_sparse(&self.analysis, &factor.values, MatMut::from_column_major_slice_mut(x, n, 1)).is_none() {
                 x.fill(T::from_real(T::Real::MAX));
@@ -174,37 +173,44 @@ impl<T: Scalar> System<T> {
         Ok(())
     }
 
-    /// tr((AᴴA + λLᴴL)⁻¹LᴴL).
-    fn inverse_trace(&self, factor: &Factor<T>) -> f64 {
-        let inverse = selected::inverse(self.analysis.nodes(), &factor.values, self.threads);
-        let penalty = self.scaled_penalty(&factor.exponents);
-        let mut trace = selected::trace(self.analysis.nodes(), &inverse, &factor.lower, &penalty);
-        let k = factor.dense.ncols();
-        if k > 0 {
-            // tr(W(I + AW)⁻¹WᴴP) = ‖P^½WR⁻ᴴ‖²_F with I + AW = RRᴴ and P^½ = L: the columns of WR⁻ᴴ through L
-            let mut columns = linalg::adjoint(factor.dense.as_ref());
-            T::solve_lower(factor.capacitance.as_ref(), Op::None, columns.as_mut(), Threads::ONE);
-            let mut columns = linalg::adjoint(columns.as_ref());
-            scale_rows(&mut columns, &factor.exponents);
-            let mut image = vec![T::ZERO; self.l.rows()];
-            for i in 0..k {
-                image.fill(T::ZERO);
-                self.l.add_product(T::Real::ONE, columns.col_as_slice(i), &mut image);
-                trace -= image.iter().map(|v| v.modulus_squared().to_f64()).sum::<f64>();
-            }
+    /// tr(M⁻¹AᴴA) = n − λ·tr(M⁻¹LᴴL): the smaller of the two sums keeps its digits.
+    fn dof(&self, nodes: Nodes<'_>, values: &[T], exponents: &[i32], damping: f64) -> f64 {
+        let inverse = selected::inverse(nodes, values, self.threads);
+        let trace = |values: &[T]| selected::trace(nodes, &inverse, &self.gram, &self.scaled(values, exponents));
+        let n = self.a.columns as f64;
+        let penalised = damping * (damping * trace(&self.penalty));
+        match self.dense.rows() == 0 && penalised > 0.5 * n {
+            true => trace(&self.gram.values),
+            false => n - penalised,
         }
-        trace
     }
 
-    fn scaled_penalty(&self, exponents: &[i32]) -> Vec<T> {
+    /// What the dense rows add to the degrees of freedom: λ·tr(W(I + AW)⁻¹WᴴP) = λ‖LWR⁻ᴴ‖²_F with I + AW = RRᴴ, P = LᴴL.
+    fn dof_of_dense_rows(&self, factor: &Factor<T>, lambda: f64) -> f64 {
+        let mut columns = linalg::adjoint(factor.dense.as_ref());
+        T::solve_lower(factor.capacitance.as_ref(), Op::None, columns.as_mut(), Threads::ONE);
+        let mut columns = linalg::adjoint(columns.as_ref());
+        scale_rows(&mut columns, &factor.exponents);
+        let mut image = vec![T::ZERO; self.l.rows()];
+        let mut sum = 0.0;
+        for i in 0..columns.ncols() {
+            image.fill(T::ZERO);
+            self.l.add_product(T::Real::ONE, columns.col_as_slice(i), &mut image);
+            sum += image.iter().map(|v| v.modulus_squared().to_f64()).sum::<f64>();
+        }
+        lambda * sum
+    }
+
+    /// Values on the united pattern, rows and columns scaled.
+    fn scaled(&self, values: &[T], exponents: &[i32]) -> Vec<T> {
         let Lower { starts, indices, .. } = &self.gram;
-        let mut penalty = self.penalty.clone();
+        let mut scaled = values.to_vec();
         for j in 0..self.gram.order() {
             for place in starts[j]..starts[j + 1] {
-                penalty[place] = times_power_of_two(penalty[place], exponents[j] + exponents[indices[place]]);
+                scaled[place] = times_power_of_two(scaled[place], exponents[j] + exponents[indices[place]]);
             }
         }
-        penalty
+        scaled
     }
 
     /// log λ where AᴴA and λLᴴL are of one size.
@@ -243,7 +249,13 @@ impl<T: Scalar> System<T> {
             x.col_as_slice_mut(j).copy_from_slice(&solution);
             residual_norms.push(norm);
         }
-        let dof = if lambda == 0.0 { n as f64 } else { n as f64 - lambda * self.inverse_trace(&factor) };
+        let dof = match lambda == 0.0 {
+            true => n as f64,
+            false => {
+                let nodes = self.analysis.nodes();
+                self.dof(nodes, &factor.values, &factor.exponents, damping) + self.dof_of_dense_rows(&factor, lambda)
+            }
+        };
         Ok(Direct { x, residual_norms, dof, rank: n, condition: factor.condition.sqrt() })
     }
 
@@ -352,16 +364,10 @@ impl<T: Scalar> System<T> {
         }
         let mut answer = Err(Refusal::OutOfRange);
         let problem = Stacked { rows: &stacked, transposed: &transposed, data_rows: self.a.rows(), tolerance };
-        let (lambda, lower) = (damping * damping, &self.gram);
         T::with_sparse_qr(analysis, &pattern, &stacked, &mut |solver| {
             answer = problem.solve(solver, b).map(|(x, norms, condition)| {
-                let dof = if lambda == 0.0 {
-                    n as f64
-                } else {
-                    let (nodes, values) = solver.triangle();
-                    let inverse = selected::inverse(nodes, values, self.threads);
-                    n as f64 - damping * (damping * selected::trace(nodes, &inverse, lower, &self.scaled_penalty(&exponents)))
-                };
+                let (nodes, values) = solver.triangle();
+                let dof = if damping == 0.0 { n as f64 } else { self.dof(nodes, values, &exponents, damping) };
                 (x, norms, condition, dof)
             });
         })

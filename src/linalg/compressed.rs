@@ -142,12 +142,13 @@ impl Pattern<'_> {
             if p.indices.len() != values {
                 return Some(Defect::Lengths(p.indices.len()));
             }
-            let start = |place: usize| p.starts[place].at();
-            if let Some(place) = (1..=count).find(|&place| start(place) < start(place - 1)) {
-                return Some(Defect::Falling { place, start: p.starts[place].number(), before: p.starts[place - 1].number() });
+            // as they stand: a negative one would be taken for a large one
+            let start = |place: usize| p.starts[place].number();
+            if let Some(place) = (0..=count).find(|&place| start(place) < if place == 0 { 0 } else { start(place - 1) }) {
+                return Some(Defect::Falling { place, start: start(place), before: if place == 0 { 0 } else { start(place - 1) } });
             }
-            if start(count) > values {
-                return Some(Defect::Beyond { place: count, start: p.starts[count].number() });
+            if start(count) > values as i128 {
+                return Some(Defect::Beyond { place: count, start: start(count) });
             }
             let bad = (0..count).flat_map(|i| p.range(i)).find(|&place| p.indices[place].at() >= width);
             if let Some(place) = bad {

@@ -185,7 +185,7 @@ fn refused(defect: Defect, count: usize, width: usize, values: usize, words: &Wo
             what: words.starts,
             place,
             value: start,
-            must_be: format!("at least {before}, the start before it: each row or column begins where the one before ends"),
+            must_be: format!("at least {before}, where the row or column before it begins"),
         },
         Defect::Beyond { place, start } => {
             Error::Index { what: words.starts, place, value: start, must_be: format!("at most {values}, the number of values") }

@@ -15,7 +15,7 @@ use crate::operator::SparseView;
 use crate::plan::Plan;
 use crate::refusal::{Handed, Refusal};
 use crate::rule::{Choice, Chosen, Kind};
-use crate::scalar::Scalar;
+use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
 use crate::step::Observer;
 use crate::transform::reduced::finite;
@@ -117,7 +117,7 @@ fn attempt<T: Scalar>(
             for (first, count) in blocks {
                 let b = data.b.as_ref().subcols(first, count);
                 let source = |t: f64| sample(b, t);
-                let mut curve = match Sampled::new(system.middle(), reduced.shape.0, &source) {
+                let mut curve = match Sampled::new(system.middle(), reduced.shape.0, T::Real::EPSILON.to_f64(), &source) {
                     Ok(curve) => curve,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -158,8 +158,8 @@ fn averaged<T: Scalar>(direct: &Direct<T>, reduced: &SparseReduced<T>, penalty: 
     let count = direct.residual_norms.len().max(1) as f64;
     let penalties = (0..direct.x.ncols()).map(|j| {
         let mut image = vec![T::ZERO; penalty.rows()];
-        penalty.add_product(<T::Real as Scalar>::ONE, direct.x.col_as_slice(j), &mut image);
-        let norm = crate::scalar::Real::to_f64(linalg::norm(&image));
+        penalty.add_product(T::Real::ONE, direct.x.col_as_slice(j), &mut image);
+        let norm = linalg::norm(&image).to_f64();
         norm * norm
     });
     Sample {
