@@ -101,19 +101,30 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
-    let Entries::Dense(a) = description.operator.entries() else { return Ok(Checked { largest: 0.0 }) };
-    let a = a.matrix();
-    if a.shape() != (m, n) {
-        return Err(Error::Shape {
+    let fits = |shape: (usize, usize)| match shape == (m, n) {
+        true => Ok(()),
+        false => Err(Error::Shape {
             what: "the view that entries() returns",
-            found: Size::Shape(a.nrows(), a.ncols()),
+            found: Size::Shape(shape.0, shape.1),
             expected: Size::Shape(m, n),
             hint: "entries() and shape() of the operator must agree",
-        });
-    }
-    let largest =
-        T::largest_entry(a, description.threads()).ok_or_else(|| Error::NonFinite { what: "A", index: first_nonfinite(a) })?.to_f64();
-    let largest = whitened_largest(scale.as_deref(), a, largest);
+        }),
+    };
+    let largest = match description.operator.entries() {
+        Entries::None => return Ok(Checked { largest: 0.0 }),
+        Entries::Dense(a) => {
+            let a = a.matrix();
+            fits(a.shape())?;
+            let largest = T::largest_entry(a, description.threads())
+                .ok_or_else(|| Error::NonFinite { what: "A", index: first_nonfinite(a) })?
+                .to_f64();
+            whitened_largest(scale.as_deref(), a, largest)
+        }
+        Entries::Sparse(a) => {
+            fits(a.shape())?;
+            a.largest(scale.as_deref()).map_err(|(i, j)| Error::NonFinite { what: "A", index: Size::Position(i, j) })?
+        }
+    };
     if largest > T::Real::MAX.to_f64() {
         return Err(Error::Parameter {
             name: "the largest entry of A times √weight/noise_std",

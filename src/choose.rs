@@ -13,6 +13,12 @@
 //! | Auto | small | a rule | SVD | |
 //! | Auto | entries | a rule | tridiagonalization of the Gram matrix | bidiagonalization, then SVD |
 //!
+//! | a dense method by name, or Auto | sparse, small | any | as for a dense A: its entries are stored densely | |
+//! | Auto | sparse | 0 | sparse QR | LSMR (minimum norm) |
+//! | Auto | sparse, AᴴA cheap | a number > 0 | sparse Cholesky with refinement | sparse QR, then LSMR |
+//! | Auto | sparse | a number | LSMR | |
+//! | Auto | sparse | a rule | sparse Cholesky at each λ tried | sparse QR |
+//!
 //! Why LSMR where there are only products: the tolerance bounds ‖Aᴴ(b − Ax) − λLᴴLx‖, and LSMR is the method that makes this
 //! smallest in the space that k steps reach, so that no other meets the tolerance earlier (rounding aside); its step is one sweep
 //! over A where the operator offers that ([`apply_fused`](crate::Operator::apply_fused)), which CGLS cannot use; and right-hand sides
@@ -30,6 +36,28 @@ use crate::operator::Basis;
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
 const SVD_UP_TO: usize = 48;
 
+/// Up to this many entries, zeros included, a sparse A is stored densely for `Auto`: every rule and the minimum-norm answer
+/// are then there. A guess.
+const DENSE_UP_TO: usize = 10_000;
+/// Up to this many entries, zeros included, a sparse A is stored densely where a dense method or leave-one-out was asked
+/// for by name: 200 MB in `f64`. A choice.
+const DENSE_COPY_UP_TO: usize = 25_000_000;
+/// Multiplications in AᴴA up to which a factorization is tried before CGLS. A guess: it takes about a second.
+const GRAM_WORK_UP_TO: f64 = 1e8;
+
+/// Whether a sparse m×n matrix is to be stored densely.
+pub(crate) fn stored_densely(method: &Method, need: Need, rows: usize, columns: usize) -> bool {
+    let size = rows.saturating_mul(columns);
+    match method {
+        _ if method.iterative().is_some() => false,
+        _ if size == 0 => true,
+        Method::Cholesky | Method::Qr => matches!(need, Need::Factorization | Need::Leverages) && size <= DENSE_COPY_UP_TO,
+        Method::Auto if matches!(need, Need::Factorization | Need::Leverages) => size <= DENSE_COPY_UP_TO,
+        Method::Auto => size <= DENSE_UP_TO,
+        _ => size <= DENSE_COPY_UP_TO,
+    }
+}
+
 /// What the choice depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Facts {
@@ -42,6 +70,16 @@ pub(crate) struct Facts {
     /// A transform that diagonalises A and L.
     pub basis: Option<Basis>,
     pub need: Need,
+    /// A sparse A that is not to be stored densely.
+    pub sparse: Option<Sparse>,
+}
+
+/// What is known of a sparse A before it is analysed. (The analysis itself is the first step of the engine, which hands the
+/// problem back where the factor would fill in too much.)
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sparse {
+    /// Multiplications in AᴴA, dense rows left out.
+    pub gram_work: f64,
 }
 
 /// What is wanted of λ.
@@ -72,6 +110,8 @@ pub(crate) enum Engine {
     Bidiagonal,
     Tridiagonal,
     Transform,
+    SparseCholesky,
+    SparseQr,
     Cgls,
     Lsqr,
     Lsmr,
@@ -97,6 +137,8 @@ impl Engine {
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
             Engine::Transform => Method::Transform.name(),
+            Engine::SparseCholesky => "sparse Cholesky",
+            Engine::SparseQr => "sparse QR",
             Engine::Cgls => method::Cgls::NAME,
             Engine::Lsqr => method::Lsqr::NAME,
             Engine::Lsmr => method::Lsmr::NAME,
@@ -141,6 +183,9 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             instead: "Method::Lsmr, Method::Lsqr or Method::Cgls, or give the matrix itself",
         });
     }
+    if let Some(sparse) = facts.sparse {
+        return choose_sparse(method, facts.need, sparse);
+    }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
         (Method::Lsqr(_), Zero | Number) => route(&[Lsqr], "asked for"),
@@ -170,6 +215,47 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
         (Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::Transform, _) => unreachable_combination()?,
+    })
+}
+
+/// The same for a sparse A that is not stored densely.
+fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
+    use Engine::*;
+    use Need::*;
+    let route = |engines, why| Route { engines, spectrum: None, why };
+    Ok(match (method, need) {
+        (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
+        (Method::Lsqr(_), Zero | Number) => route(&[Lsqr], "asked for"),
+        (Method::Lsmr(_), Zero | Number) => route(&[Lsmr], "asked for"),
+        (Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_), _) => {
+            return Err(Error::Unsupported {
+                what: "a rule that chooses λ, or a factorization,",
+                with: "a method that only multiplies by A",
+                instead: "give λ as a number, or use Method::Auto",
+            });
+        }
+        (Method::Auto | Method::Cholesky | Method::Qr, Leverages | Values | Factorization) => {
+            return Err(Error::Unsupported {
+                what: "a rule that needs leverages or every singular value, or factorize(),",
+                with: "a sparse A of this size",
+                instead: "use Gcv or Discrepancy with solve, which analyses A once for all the λ that it tries",
+            });
+        }
+        (Method::Auto, Zero) => route(&[SparseQr, Lsmr], "λ = 0, every digit of A counts"),
+        (Method::Auto, Number) if sparse.gram_work <= GRAM_WORK_UP_TO => {
+            route(&[SparseCholesky, SparseQr, Lsmr], "one λ; a factor that keeps most of the zeros, refined")
+        }
+        (Method::Auto, Number) => route(&[Lsmr], "AᴴA would fill in"),
+        (Method::Auto, Rule) => route(&[SparseCholesky, SparseQr], "one analysis for all λ, degrees of freedom from the factor"),
+        (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
+        (Method::Qr, _) => route(&[SparseQr], "asked for"),
+        (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal | Method::Transform, _) => {
+            return Err(Error::Unsupported {
+                what: method.name(),
+                with: "a sparse A of more than 25 million places, zeros included, which it would have to store densely",
+                instead: "use Method::Cholesky, Method::Qr or Method::Auto, or a dense copy of A",
+            });
+        }
     })
 }
 

@@ -29,6 +29,18 @@ pub enum Error {
         /// Where: the row and column.
         index: Size,
     },
+    /// An entry of an index array of a sparse matrix that cannot be.
+    #[error("{what}[{place}] is {value}, but it must be {must_be}")]
+    Index {
+        /// Which array.
+        what: &'static str,
+        /// The place in it.
+        place: usize,
+        /// What stands there.
+        value: i128,
+        /// What may stand there, and why.
+        must_be: String,
+    },
     /// A parameter outside its range.
     #[error("{name} is {value}, but it must be {must_be}")]
     Parameter {

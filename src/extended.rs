@@ -4,6 +4,7 @@
 //! (doi:10.1137/030601818) for the accumulation. Entries must be far from overflow: the callers equilibrate.
 
 use crate::linalg::MatRef;
+use crate::linalg::sparse::Rows;
 use crate::scalar::{Real, Scalar};
 
 /// An unevaluated sum hi + lo.
@@ -113,4 +114,27 @@ pub(crate) fn negative_adjoint_product<T: Scalar>(a: MatRef<'_, T>, r: &[T]) -> 
         sum.value()
     };
     (0..a.ncols()).map(column).collect()
+}
+
+/// b − r − Ax for a sparse A, rounded once.
+pub(crate) fn sparse_residual<T: Scalar>(a: &Rows<T>, x: &[T], r: &[T], b: &[T]) -> Vec<T> {
+    let row = |i: usize| {
+        let mut sum = ComplexSum::new(b[i]);
+        sum.subtract(r[i]);
+        let (columns, values) = a.row(i);
+        columns.iter().zip(values).for_each(|(&j, &a)| sum.subtract_product(a, x[j]));
+        sum.value()
+    };
+    (0..a.rows()).map(row).collect()
+}
+
+/// −Aᴴr for a sparse A, given Aᵀ, rounded once.
+pub(crate) fn sparse_negative_adjoint_product<T: Scalar>(transposed: &Rows<T>, r: &[T]) -> Vec<T> {
+    let column = |j: usize| {
+        let mut sum = ComplexSum::new(T::ZERO);
+        let (rows, values) = transposed.row(j);
+        rows.iter().zip(values).for_each(|(&i, &a)| sum.subtract_product(a.conj(), r[i]));
+        sum.value()
+    };
+    (0..transposed.rows()).map(column).collect()
 }

@@ -36,7 +36,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, a [`DenseView`] of a slice, [`operator::from_fn`], your own type |
+//! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, dense and sparse, a [`DenseView`] or [`SparseView`] of slices, [`operator::from_fn`], your own type |
 //! | [`Data`] | b goes in, x comes back in the same family of types; a vector, or a matrix of many right-hand sides |
 //! | [`Problem`] | A, W, R, x₀, intercept, method: everything except b and λ |
 //! | [`Penalty`] | R: identity, diagonal, differences, any matrix or operator L, sums |
@@ -72,6 +72,7 @@
 //!
 //! Features: `nalgebra` and `rayon` (default), `plot` (figures and a report that shows them; `png` for pictures),
 //! `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;
@@ -118,7 +119,7 @@ pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
 pub use method::{Cgls, Lsmr, Lsqr, Method};
-pub use operator::{Boundary, DenseView, Entries, Operator};
+pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
 pub use preconditioner::Preconditioner;
@@ -136,6 +137,10 @@ pub use warning::Warning;
 pub use faer;
 #[cfg(feature = "nalgebra")]
 pub use nalgebra;
+#[cfg(feature = "nalgebra-sparse")]
+pub use nalgebra_sparse;
+#[cfg(feature = "sprs")]
+pub use sprs;
 
 /// The README's examples are compiled and run with the documentation tests.
 #[cfg(all(doctest, feature = "nalgebra"))]

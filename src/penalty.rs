@@ -2,8 +2,9 @@
 
 use crate::data::Data;
 use crate::error::{Error, Result, Size};
+use crate::operator::dense::materialize;
 use crate::operator::difference::{Boundary, Differences};
-use crate::operator::{Grid, Operator, algebra};
+use crate::operator::{Entries, Grid, Operator, algebra};
 use crate::scalar::{Real, Scalar};
 use std::borrow::Cow;
 
@@ -36,6 +37,9 @@ enum Kind<'a, T: Scalar> {
     Matrix(&'a dyn Operator<Scalar = T>),
     Sum(Vec<(f64, Penalty<'a, T>)>),
 }
+
+/// Columns up to which the entries of an operator that only multiplies are computed, one product for each.
+const PRODUCTS_UP_TO: usize = 2000;
 
 /// First or second difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +152,66 @@ impl<'a, T: Scalar> Penalty<'a, T> {
 
     pub(crate) fn is_identity(&self) -> bool {
         matches!(self.kind, Kind::Identity)
+    }
+
+    /// The entries of L for n unknowns, not all the zeros between them, and the number of its rows.
+    ///
+    /// # Errors
+    /// Those of [`resolve`](Self::resolve), and [`Error::NeedsEntries`] for an operator that only multiplies and has more
+    /// than [`PRODUCTS_UP_TO`] columns.
+    pub(crate) fn for_each(&self, n: usize, visit: &mut dyn FnMut(usize, usize, T)) -> Result<usize> {
+        match &self.kind {
+            Kind::Difference { order, boundary } => {
+                let differences = Differences::<T>::along_line(order.degree(), n, *boundary);
+                differences.for_each(visit);
+                return Ok(differences.shape().0);
+            }
+            Kind::Difference2d { order, rows, columns, boundary } if n > 0 => {
+                self.resolve(n)?;
+                let differences = Differences::<T>::on_grid(order.degree(), *rows, *columns, *boundary);
+                differences.for_each(visit);
+                return Ok(differences.shape().0);
+            }
+            Kind::Sum(terms) => {
+                self.resolve(n)?;
+                let mut first_row = 0;
+                for (weight, penalty) in terms {
+                    let root = T::Real::from_f64(weight.sqrt());
+                    first_row += penalty.for_each(n, &mut |i, j, value| visit(first_row + i, j, value.scale(root)))?;
+                }
+                return Ok(first_row);
+            }
+            _ => {}
+        }
+        match self.resolve(n)? {
+            Resolved::Identity => (0..n).for_each(|j| visit(j, j, T::ONE)),
+            Resolved::Diagonal(weights) => weights.iter().enumerate().for_each(|(j, &w)| visit(j, j, T::from_real(w))),
+            Resolved::Operator(l) => {
+                match l.entries() {
+                    Entries::Sparse(view) => view.for_each(visit),
+                    Entries::None if n > PRODUCTS_UP_TO => {
+                        return Err(Error::NeedsEntries {
+                            method: "a sparse factorization",
+                            what: "the penalty",
+                            instead: "a SparseView as the penalty matrix, or Method::Cgls",
+                        });
+                    }
+                    Entries::Dense(_) | Entries::None => {
+                        let entries = materialize(&*l);
+                        for j in 0..entries.ncols() {
+                            for (i, &value) in entries.col_as_slice(j).iter().enumerate() {
+                                // NaN is not 0 and is seen
+                                if value != T::ZERO {
+                                    visit(i, j, value);
+                                }
+                            }
+                        }
+                    }
+                }
+                return Ok(l.shape().0);
+            }
+        }
+        Ok(n)
     }
 
     /// L for n unknowns.

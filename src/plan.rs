@@ -43,12 +43,24 @@ pub struct Plan {
     pub threads: usize,
 }
 
+impl Plan {
+    /// Whether a sparse A is stored densely first.
+    pub(crate) fn stores_densely(&self) -> bool {
+        self.transforms.first() == Some(&STORE_DENSELY)
+    }
+}
+
+/// The transformation of a small sparse A.
+pub(crate) const STORE_DENSELY: &str = "store A densely";
+
 /// Where the entries of A are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Storage {
     /// All entries in memory.
     Dense,
+    /// The entries that are not zero; this many are stored.
+    Sparse(usize),
     /// Only products with A and Aᴴ.
     MatrixFree,
 }
@@ -56,8 +68,9 @@ pub enum Storage {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let storage = match self.storage {
-            Storage::Dense => "dense",
-            Storage::MatrixFree => "matrix-free",
+            Storage::Dense => Cow::Borrowed("dense"),
+            Storage::Sparse(entries) => Cow::Owned(format!("sparse ({entries} entries)")),
+            Storage::MatrixFree => Cow::Borrowed("matrix-free"),
         };
         writeln!(f, "A          {}×{} {} {storage}", self.rows, self.columns, self.scalar)?;
         writeln!(f, "penalty    {}", self.penalty)?;

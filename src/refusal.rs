@@ -13,6 +13,8 @@ pub(crate) enum Refusal {
     PenaltyOutOfRange,
     /// A kernel's iteration did not converge.
     NoConvergence,
+    /// The factor of a sparse matrix would have this many entries, or take that many operations: more than is reasonable.
+    TooMuchFill { entries: f64, flops: f64 },
     /// Something that this engine does not cover.
     NotCovered,
     /// λ is so large or small that its square root's square leaves the exponent range.
@@ -31,6 +33,7 @@ impl Refusal {
             Refusal::SharedNullSpace => "A and the penalty share a null space",
             Refusal::PenaltyOutOfRange => "A divided by the weights of the penalty leaves the range of the scalar type",
             Refusal::NoConvergence => "its iteration did not converge",
+            Refusal::TooMuchFill { .. } => "its factor would fill in too much",
             Refusal::NotCovered => "the problem is outside what it covers",
             Refusal::OutOfRange => "λ leaves the range of numbers that it can square",
         }

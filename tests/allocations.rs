@@ -320,3 +320,27 @@ fn products_of_structured_operators_allocate_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+/// Products with a sparse A allocate nothing: the sums of several threads live in memory that the calling thread keeps.
+#[test]
+fn sparse_products_allocate_nothing() -> Result<()> {
+    let (m, n) = (3000, 400);
+    let starts: Vec<u32> = (0..=m as u32).map(|i| 3 * i).collect();
+    let indices: Vec<u32> = (0..3 * m as u32).map(|k| (k * 7 + k / 11) % n as u32).collect();
+    let values: Vec<f64> = (0..3 * m).map(|k| (k % 5) as f64 - 2.0).collect();
+    let a = wellposed::SparseView::csr(m, n, &starts, &indices, &values)?.threads(1);
+    let transposed = wellposed::SparseView::csc(n, m, &starts, &indices, &values)?.threads(1);
+    let (x, u) = (vec![1.0; n], vec![0.5; m]);
+    let (mut w, mut z) = (vec![0.0; m], vec![0.0; n]);
+    let ((), used) = measured(|| {
+        a.apply(&x, &mut w);
+        a.apply_adjoint(&u, &mut z);
+        a.apply_fused(&x, 0.5, &u, &mut w, &mut z);
+        transposed.apply(&u, &mut z);
+        transposed.apply_adjoint(&x, &mut w);
+        a.apply_block(1, &x, &mut w);
+    });
+    assert_eq!(used.count, 0);
+    assert_eq!(allocations_between_steps(&Problem::new(&a), &u, 20), 0);
+    Ok(())
+}

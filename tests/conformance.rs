@@ -22,7 +22,8 @@ use common::{Case, Data, Dense, cases, distance, epsilon, norm, scalars};
 use nalgebra::{DMatrix, DVector};
 use wellposed::operator::from_fn;
 use wellposed::{
-    Cgls, DenseView, Error, Lambda, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution, Warning, c32, c64, faer,
+    Cgls, DenseView, Error, Lambda, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution, SparseView, Warning, c32, c64,
+    faer,
 };
 
 const METHODS: [fn() -> Method; 10] = [
@@ -151,7 +152,7 @@ impl Scale {
     fn dof(&self, method: &Method, by: &str) -> f64 {
         let condition = match (method, by) {
             (Method::Tridiagonal, _) => self.condition().max(self.standard_form).powi(2),
-            (_, "Cholesky" | "small Gram matrix") => self.condition().powi(2),
+            (_, "Cholesky" | "sparse Cholesky" | "sparse QR" | "small Gram matrix") => self.condition().powi(2),
             _ => self.condition(),
         };
         self.epsilon * self.factor * condition
@@ -399,6 +400,56 @@ fn every_container_f32() {
 #[test]
 fn every_container_c32() {
     every_container::<c32>();
+}
+
+/// The entries that are not zero, by rows and by columns: the sparse factorizations by name, and whatever else a sparse A
+/// may be given to.
+fn every_sparse_container<T: Scalar>() {
+    let mut tally = Tally::default();
+    for case in cases().iter().filter(|case| comparable::<T>(case)) {
+        let data = case.given.data::<T>();
+        let (m, n) = (data.a.rows, data.a.columns);
+        let compressed = |outer: usize, inner: usize, at: &dyn Fn(usize, usize) -> T| {
+            let (mut starts, mut indices, mut values) = (vec![0u32], Vec::new(), Vec::new());
+            for i in 0..outer {
+                for j in (0..inner).filter(|&j| at(i, j) != T::ZERO) {
+                    indices.push(j as u32);
+                    values.push(at(i, j));
+                }
+                starts.push(indices.len() as u32);
+            }
+            (starts, indices, values)
+        };
+        let rows = compressed(m, n, &|i, j| data.a.at(i, j));
+        let columns = compressed(n, m, &|j, i| data.a.at(i, j));
+        let by_rows = SparseView::csr(m, n, &rows.0, &rows.1, &rows.2).unwrap();
+        let by_columns = SparseView::csc(m, n, &columns.0, &columns.1, &columns.2).unwrap();
+        for method in [Method::Auto, Method::Cholesky, Method::Qr, Method::Svd, Cgls::new().into()] {
+            tally.add(case, &data, &method, "CSR", solve(&data, &by_rows, method.clone(), case.lambda));
+            tally.add(case, &data, &method, "CSC", solve(&data, &by_columns, method.clone(), case.lambda));
+        }
+    }
+    tally.finish(7 * cases().iter().filter(|case| comparable::<T>(case)).count());
+}
+
+#[test]
+fn every_sparse_container_f64() {
+    every_sparse_container::<f64>();
+}
+
+#[test]
+fn every_sparse_container_c64() {
+    every_sparse_container::<c64>();
+}
+
+#[test]
+fn every_sparse_container_f32() {
+    every_sparse_container::<f32>();
+}
+
+#[test]
+fn every_sparse_container_c32() {
+    every_sparse_container::<c32>();
 }
 
 /// Many right-hand sides in each container: column j of the answer is the answer of column j.

@@ -260,3 +260,143 @@ mod nalgebra_cases {
         check_vector(&OVector::<T, Dyn>::from_fn(3, |i, _| entry(i, 0)), 3, |i| entry(i, 0));
     }
 }
+
+/// A sparse container: the products and the entries that are not zero, repeated places added up.
+fn check_sparse<T: Scalar, O: Operator<Scalar = T> + ?Sized>(a: &O, m: usize, n: usize, expected: impl Fn(usize, usize) -> T) {
+    assert_eq!(a.shape(), (m, n));
+    let Entries::Sparse(view) = a.entries() else { panic!("a sparse container shows its entries") };
+    assert_eq!(view.shape(), (m, n));
+    let mut seen = vec![T::ZERO; m * n];
+    view.for_each(|i, j, value| seen[j * m + i] += value);
+    let all: Vec<T> = (0..m * n).map(|t| expected(t % m, t / m)).collect();
+    assert_eq!(seen, all, "entries");
+    let k = 3;
+    let (x, y) = (vector::<T>(n * k), vector::<T>(m * k));
+    let garbage = T::from_real(T::Real::from_f64(f64::NAN));
+    let sum = |terms: &mut dyn Iterator<Item = T>| terms.fold(T::ZERO, |sum, term| sum + term);
+    let ax: Vec<T> = (0..m * k).map(|t| sum(&mut (0..n).map(|j| expected(t % m, j) * x[t / m * n + j]))).collect();
+    let ay: Vec<T> = (0..n * k).map(|t| sum(&mut (0..m).map(|i| expected(i, t % n).conj() * y[t / n * m + i]))).collect();
+    let (mut out, mut back) = (vec![garbage; m], vec![garbage; n]);
+    a.apply(&x[..n], &mut out);
+    a.apply_adjoint(&y[..m], &mut back);
+    assert_eq!((&out[..], &back[..]), (&ax[..m], &ay[..n]), "A·x and Aᴴ·y");
+    let (mut out, mut back) = (vec![garbage; m * k], vec![garbage; n * k]);
+    a.apply_block(k, &x, &mut out);
+    a.apply_adjoint_block(k, &y, &mut back);
+    assert_eq!((out, back), (ax, ay), "A·X and Aᴴ·Y");
+    let (mut w, mut z) = (vec![garbage; m], vec![garbage; n]);
+    a.apply_fused(&x[..n], T::ONE, &y[..m], &mut w, &mut z);
+    let expected_w: Vec<T> = (0..m).map(|i| sum(&mut (0..n).map(|j| expected(i, j) * x[j])) - y[i]).collect();
+    let expected_z: Vec<T> = (0..n).map(|j| sum(&mut (0..m).map(|i| expected(i, j).conj() * expected_w[i]))).collect();
+    assert_eq!((w, z), (expected_w, expected_z), "Ax − u and its adjoint product");
+}
+
+/// Entry (i, j) of the sparse matrices here: every third place, and an empty row and column.
+fn thin<T: Scalar>(i: usize, j: usize) -> T {
+    if (i + 2 * j).is_multiple_of(3) && i != 1 && j != 2 { entry(i, j) } else { T::ZERO }
+}
+
+/// Compressed rows of [`thin`], or of its transpose.
+fn compressed<T: Scalar>(m: usize, n: usize, transposed: bool) -> (Vec<usize>, Vec<usize>, Vec<T>) {
+    let (mut starts, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    let (outer, inner) = if transposed { (n, m) } else { (m, n) };
+    for i in 0..outer {
+        for j in 0..inner {
+            let value: T = if transposed { thin(j, i) } else { thin(i, j) };
+            if value != T::ZERO {
+                indices.push(j);
+                values.push(value);
+            }
+        }
+        starts.push(indices.len());
+    }
+    (starts, indices, values)
+}
+
+for_each_scalar!(sparse_cases: sparse_views faer_sparse);
+#[cfg(feature = "nalgebra-sparse")]
+for_each_scalar!(sparse_cases: nalgebra_sparse);
+#[cfg(feature = "sprs")]
+for_each_scalar!(sparse_cases: sprs);
+
+mod sparse_cases {
+    use super::*;
+    use faer::sparse::{SparseColMat, SparseRowMat, SymbolicSparseColMat, SymbolicSparseRowMat};
+    use wellposed::operator::{adjoint, transpose};
+
+    const SHAPES: [(usize, usize); 4] = [(7, 5), (5, 8), (1, 1), (3, 0)];
+
+    pub fn sparse_views<T: Scalar>() {
+        for (m, n) in SHAPES {
+            let (starts, indices, values) = compressed::<T>(m, n, false);
+            let rows = wellposed::SparseView::csr(m, n, &starts, &indices, &values).unwrap();
+            check_sparse(&rows, m, n, thin);
+            check_sparse(&&rows, m, n, thin);
+            check_sparse(&transpose(rows), n, m, |i, j| thin(j, i));
+            if !T::IS_COMPLEX {
+                check_sparse(&adjoint(rows), n, m, |i, j| thin(j, i));
+            }
+            let (starts, indices, values) = compressed::<T>(m, n, true);
+            check_sparse(&wellposed::SparseView::csc(m, n, &starts, &indices, &values).unwrap(), m, n, thin);
+        }
+    }
+
+    pub fn faer_sparse<T: Scalar>() {
+        let small = |list: &[usize]| list.iter().map(|&i| i as u32).collect::<Vec<u32>>();
+        for (m, n) in SHAPES {
+            let (starts, indices, values) = compressed::<T>(m, n, true);
+            let symbolic = SymbolicSparseColMat::<u32>::new_checked(m, n, small(&starts), None, small(&indices));
+            let a = SparseColMat::new(symbolic, values);
+            check_sparse(&a, m, n, thin);
+            check_sparse(&a.as_ref(), m, n, thin);
+            check_sparse(&a.as_ref().transpose(), n, m, |i, j| thin(j, i));
+            let (starts, indices, values) = compressed::<T>(m, n, false);
+            let symbolic = SymbolicSparseRowMat::<usize>::new_checked(m, n, starts, None, indices);
+            let a = SparseRowMat::new(symbolic, values);
+            check_sparse(&a, m, n, thin);
+            check_sparse(&a.as_ref(), m, n, thin);
+        }
+        // not compressed: room for four in each column, of which fewer are used
+        let (m, n) = (7, 5);
+        let (starts, indices, values) = compressed::<T>(m, n, true);
+        let lengths: Vec<usize> = starts.windows(2).map(|w| w[1] - w[0]).collect();
+        let (mut room, mut spread) = (vec![0; 4 * n], vec![T::from_real(T::Real::from_f64(99.0)); 4 * n]);
+        for j in 0..n {
+            for k in 0..lengths[j] {
+                (room[4 * j + k], spread[4 * j + k]) = (indices[starts[j] + k], values[starts[j] + k]);
+            }
+        }
+        let symbolic = SymbolicSparseColMat::<usize>::new_checked(m, n, (0..=n).map(|j| 4 * j).collect(), Some(lengths), room);
+        check_sparse(&SparseColMat::new(symbolic, spread), m, n, thin);
+    }
+
+    #[cfg(feature = "nalgebra-sparse")]
+    pub fn nalgebra_sparse<T: Scalar>() {
+        use wellposed::nalgebra_sparse::{CscMatrix, CsrMatrix};
+        for (m, n) in SHAPES {
+            let (starts, indices, values) = compressed::<T>(m, n, false);
+            check_sparse(&CsrMatrix::try_from_csr_data(m, n, starts, indices, values).unwrap(), m, n, thin);
+            let (starts, indices, values) = compressed::<T>(m, n, true);
+            check_sparse(&CscMatrix::try_from_csc_data(m, n, starts, indices, values).unwrap(), m, n, thin);
+        }
+    }
+
+    #[cfg(feature = "sprs")]
+    pub fn sprs<T: Scalar>() {
+        use wellposed::sprs::CsMatI;
+        for (m, n) in SHAPES {
+            let (starts, indices, values) = compressed::<T>(m, n, false);
+            let rows = CsMatI::<T, usize>::new((m, n), starts, indices, values);
+            check_sparse(&rows, m, n, thin);
+            check_sparse(&rows.view(), m, n, thin);
+            check_sparse(&rows.transpose_view(), n, m, |i, j| thin(j, i));
+            if m > 3 {
+                // some rows of it keep the starts of the whole
+                check_sparse(&rows.slice_outer(2..4), 2, n, |i, j| thin(i + 2, j));
+            }
+            let (starts, indices, values) = compressed::<T>(m, n, true);
+            let small = |list: &[usize]| list.iter().map(|&i| i as i32).collect::<Vec<i32>>();
+            check_sparse(&CsMatI::<T, i32>::new_csc((m, n), small(&starts), small(&indices), values), m, n, thin);
+        }
+    }
+}

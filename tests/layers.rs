@@ -94,8 +94,11 @@ const BESIDE: &[&str] = &["interop", "gallery"];
 const BESIDE_UP_TO: u8 = 2;
 
 /// Files that may name a container crate.
-const FAER: &[&str] = &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "interop/faer.rs"];
+const FAER: &[&str] =
+    &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "linalg/sparse.rs", "interop/faer.rs"];
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];
+const NALGEBRA_SPARSE: &[&str] = &["lib.rs", "interop/nalgebra_sparse.rs"];
+const SPRS: &[&str] = &["lib.rs", "interop/sprs.rs"];
 
 fn row(module: &str) -> Option<u8> {
     ROWS.iter().find(|(name, _)| *name == module).map(|&(_, row)| row)
@@ -150,7 +153,7 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             report(offset, "write a path to another module with crate::".into());
         }
     }
-    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA)] {
+    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("nalgebra_sparse", NALGEBRA_SPARSE), ("sprs", SPRS)] {
         for offset in words(&code, name) {
             let before = code[..offset].trim_end();
             // a file or a feature may be called so

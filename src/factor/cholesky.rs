@@ -25,9 +25,9 @@ pub(super) const LARGEST_CONDITION: f64 = 1e-4;
 pub(super) const EXTEND_FROM: f64 = 1e2;
 /// Entries of [A; √λL] up to which that is done (75 flops an entry and step, one thread): this many, or κ(M) times
 /// [`EXTEND_PER_CONDITION`] where that is less. Beyond, working precision keeps all but about half a digit.
-const EXTEND_ENTRIES: f64 = 2e5;
+pub(super) const EXTEND_ENTRIES: f64 = 2e5;
 /// See [`EXTEND_ENTRIES`].
-const EXTEND_PER_CONDITION: f64 = 40.0;
+pub(super) const EXTEND_PER_CONDITION: f64 = 40.0;
 
 /// The solution of one λ by a direct factorization.
 pub(crate) struct Direct<T> {

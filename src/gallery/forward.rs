@@ -40,7 +40,7 @@ impl Forward {
     pub fn view(&self) -> Option<DenseView<'_, f64>> {
         match self.operator.entries() {
             Entries::Dense(view) => Some(view),
-            Entries::None => None,
+            _ => None,
         }
     }
 

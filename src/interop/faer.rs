@@ -1,12 +1,15 @@
-//! faer's `Mat`, `MatRef`, `Col` and `ColRef`, with any shape and stride types, transposed, reversed or strided.
+//! faer's `Mat`, `MatRef`, `Col` and `ColRef`, with any shape and stride types, transposed, reversed or strided; its sparse
+//! matrices by rows and by columns as operators, with `u32` or `usize` indices, compressed or not.
 //!
 //! A `Mat` or `MatRef` on the right-hand side is many right-hand sides, also when it has one column; a `Col` or
 //! `ColRef` is one. The answers are a `Mat` and a `Col`. As an operator, a column is an m×1 matrix.
 
-use super::{Dense, dense_operator};
+use super::{Dense, Sparse, dense_operator, sparse_operator};
 use crate::data::{Data, only};
-use crate::operator::{DenseView, Entries, Operator};
+use crate::operator::sparse::Index;
+use crate::operator::{DenseView, Entries, Operator, SparseView};
 use crate::scalar::Scalar;
+use faer::sparse::{SparseColMat, SparseColMatRef, SparseRowMat, SparseRowMatRef};
 use faer::{Col, ColRef, Mat, MatRef, Shape, Stride};
 
 impl<T: Scalar, R: Shape, C: Shape> Dense<T> for Mat<T, R, C> {
@@ -75,3 +78,24 @@ macro_rules! vectors {
     )*};
 }
 vectors!([R: Shape] Col<T, R>, [R: Shape, RS: Stride] ColRef<'_, T, R, RS>);
+
+// the checked constructors of faer are the promise that the arrays fit; the unchecked ones are unsafe
+macro_rules! sparse {
+    ($($type:ty, $view:ident, $by_rows:literal, $starts:ident $lengths:ident $indices:ident;)*) => {$(
+        impl<T: Scalar, I: Index + faer::Index> Sparse<T> for $type {
+            fn sparse(&self) -> SparseView<'_, T> {
+                let view: $view<'_, I, T> = self.as_ref();
+                let symbolic = view.symbolic();
+                let shape = (symbolic.nrows(), symbolic.ncols());
+                SparseView::of_container(shape, $by_rows, (symbolic.$starts(), 0), symbolic.$lengths(), symbolic.$indices(), view.val())
+            }
+        }
+        sparse_operator!([I: Index + faer::Index] $type);
+    )*};
+}
+sparse! {
+    SparseColMat<I, T>, SparseColMatRef, false, col_ptr col_nnz row_idx;
+    SparseColMatRef<'_, I, T>, SparseColMatRef, false, col_ptr col_nnz row_idx;
+    SparseRowMat<I, T>, SparseRowMatRef, true, row_ptr row_nnz col_idx;
+    SparseRowMatRef<'_, I, T>, SparseRowMatRef, true, row_ptr row_nnz col_idx;
+}

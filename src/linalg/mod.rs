@@ -9,9 +9,11 @@
 //! Conventions: matrices are faer views with any strides; triangular factors live in the lower (Cholesky) or upper
 //! (QR) triangle and the other triangle is never read; `adjoint` means conjugate transpose.
 
+pub mod compressed;
 mod condition;
 mod kernels;
 mod parts;
+pub mod sparse;
 mod sweeps;
 mod vectors;
 
@@ -20,8 +22,10 @@ pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 
 use crate::scalar::{Scalar, c32, c64};
+use compressed::Pattern;
 use faer::Par;
 pub use faer::prelude::ReborrowMut;
+use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
 
 pub use faer::{Accum, Mat, MatMut, MatRef};
 
@@ -146,6 +150,43 @@ pub trait Kernels: Sized {
     fn self_adjoint_product(c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, threads: Threads);
     /// Lower triangle of C ← C − LRᴴ, where LRᴴ is known to be self-adjoint.
     fn subtract_lower(c: MatMut<'_, Self>, l: MatRef<'_, Self>, r: MatRef<'_, Self>, threads: Threads);
+    /// Memory of the calling thread, kept between calls; it may hold anything.
+    fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [Self]) -> R) -> R;
+    /// y ← Ax by stored rows; with the conjugated entries where asked for.
+    fn gather(p: Pattern<'_>, values: &[Self], conjugate: bool, x: &[Self], y: &mut [Self], threads: Threads);
+    /// x ← Aᵀy by stored rows; with the conjugated entries where asked for.
+    fn scatter(p: Pattern<'_>, values: &[Self], conjugate: bool, y: &[Self], x: &mut [Self], threads: Threads);
+    /// w ← Ax − αu and z ← Aᴴw by stored rows.
+    fn gather_scatter(
+        p: Pattern<'_>,
+        values: &[Self],
+        x: &[Self],
+        alpha: Self,
+        u: &[Self],
+        w: &mut [Self],
+        z: &mut [Self],
+        threads: Threads,
+    );
+    /// [`gather`](Self::gather) for k columns, those of X of length `width`.
+    fn gather_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, x: &[Self], y: &mut [Self], threads: Threads);
+    /// [`scatter`](Self::scatter) for k columns, those of X of length `width`.
+    fn scatter_block(
+        p: Pattern<'_>,
+        values: &[Self],
+        conjugate: bool,
+        k: usize,
+        width: usize,
+        y: &[Self],
+        x: &mut [Self],
+        threads: Threads,
+    );
+    /// The values of the Cholesky factor of a sparse M; `None` when it is not positive definite in working precision.
+    fn factorize_sparse(analysis: &Analysis, lower: &Lower<Self>) -> Option<Vec<Self>>;
+    /// B ← M⁻¹B with those values; `None` when memory does not suffice.
+    fn solve_sparse(analysis: &Analysis, values: &[Self], b: MatMut<'_, Self>) -> Option<()>;
+    /// Hands a sparse QR factorization of S to `work`; `None` when memory does not suffice.
+    fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>))
+    -> Option<()>;
 }
 
 macro_rules! kernels {
@@ -210,6 +251,43 @@ macro_rules! kernels {
             }
             fn subtract_lower(c: MatMut<'_, Self>, l: MatRef<'_, Self>, r: MatRef<'_, Self>, threads: Threads) {
                 kernels::subtract_lower(c, l, r, threads)
+            }
+            fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local! {
+                    static SCRATCH: core::cell::RefCell<Vec<$type>> = const { core::cell::RefCell::new(Vec::new()) };
+                }
+                // taken out while in use: a product inside a product (by work stealing) finds an empty one
+                let mut scratch = SCRATCH.take();
+                if scratch.len() < length {
+                    scratch.resize(length, <$type as Scalar>::ZERO);
+                }
+                let result = work(&mut scratch[..length]);
+                SCRATCH.replace(scratch);
+                result
+            }
+            fn gather(p: Pattern<'_>, values: &[Self], conjugate: bool, x: &[Self], y: &mut [Self], threads: Threads) {
+                compressed::gather_all(p, values, conjugate, x, y, threads)
+            }
+            fn scatter(p: Pattern<'_>, values: &[Self], conjugate: bool, y: &[Self], x: &mut [Self], threads: Threads) {
+                compressed::scatter_all(p, values, conjugate, y, x, threads)
+            }
+            fn gather_scatter(p: Pattern<'_>, values: &[Self], x: &[Self], alpha: Self, u: &[Self], w: &mut [Self], z: &mut [Self], threads: Threads) {
+                compressed::fused_all(p, values, x, alpha, u, w, z, threads)
+            }
+            fn gather_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, x: &[Self], y: &mut [Self], threads: Threads) {
+                compressed::gather_block(p, values, conjugate, k, width, x, y, threads)
+            }
+            fn scatter_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, y: &[Self], x: &mut [Self], threads: Threads) {
+                compressed::scatter_block(p, values, conjugate, k, width, y, x, threads)
+            }
+            fn factorize_sparse(analysis: &Analysis, lower: &Lower<Self>) -> Option<Vec<Self>> {
+                sparse::factorize(analysis, lower)
+            }
+            fn solve_sparse(analysis: &Analysis, values: &[Self], b: MatMut<'_, Self>) -> Option<()> {
+                sparse::solve_factored(analysis, values, b)
+            }
+            fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>)) -> Option<()> {
+                sparse::with_qr(analysis, pattern, s, work)
             }
         }
     )*};

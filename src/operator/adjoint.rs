@@ -1,4 +1,4 @@
-//! Aᴴ and Aᵀ as operators. For a real A they are the same; both show the entries of a dense A, seen the other way round,
+//! Aᴴ and Aᵀ as operators. For a real A they are the same; both show the entries of a stored A, seen the other way round,
 //! unless those would have to be conjugated.
 
 use super::{DenseView, Entries, Operator};
@@ -30,6 +30,7 @@ pub struct Adjoint<O> {
 fn exchanged<T>(entries: Entries<'_, T>) -> Entries<'_, T> {
     match entries {
         Entries::Dense(view) => Entries::Dense(DenseView::from_matrix(view.matrix().transpose())),
+        Entries::Sparse(view) => Entries::Sparse(view.exchanged()),
         Entries::None => Entries::None,
     }
 }

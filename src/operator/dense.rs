@@ -112,8 +112,10 @@ const COLUMNS_AT_ONCE: usize = 32;
 
 /// All entries of A: a copy of those it shows, or else its products with the unit vectors.
 pub(crate) fn materialize<T: Scalar>(operator: &dyn Operator<Scalar = T>) -> Mat<T> {
-    if let Entries::Dense(view) = operator.entries() {
-        return view.matrix().cloned();
+    match operator.entries() {
+        Entries::Dense(view) => return view.matrix().cloned(),
+        Entries::Sparse(view) => return view.to_dense(),
+        Entries::None => {}
     }
     let (m, n) = operator.shape();
     let mut entries = Mat::from_fn(m, n, |_, _| T::ZERO);

@@ -154,6 +154,17 @@ impl<T: Scalar> Differences<T> {
     }
 }
 
+impl<T: Scalar> Differences<T> {
+    /// Each entry as (row, column, value); those at one place count as their sum.
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        let mut first_row = 0;
+        for axis in [Some(self.first), self.second].into_iter().flatten() {
+            axis.for_each(&mut |row, column, value| visit(first_row + row, column, T::from_real(T::Real::from_f64(value))));
+            first_row += axis.outputs();
+        }
+    }
+}
+
 impl<T: Scalar> Operator for Differences<T> {
     type Scalar = T;
     fn shape(&self) -> (usize, usize) {
@@ -270,6 +281,20 @@ impl Axis {
                 value.map(|value| (row, value, coefficient))
             })
         })
+    }
+
+    /// Each entry as (row, column, coefficient).
+    fn for_each(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
+        let (length, width, inner) = (self.n * self.inner, self.rows() * self.inner, self.inner);
+        let core =
+            (0..self.core()).flat_map(|k| self.coefficients().iter().enumerate().map(move |(tap, &c)| (self.lead() + k, k + tap, c)));
+        for (row, value, coefficient) in core.chain(self.edges()) {
+            for line in 0..self.outer {
+                for t in 0..inner {
+                    visit(line * width + row * inner + t, line * length + value * inner + t, coefficient);
+                }
+            }
+        }
     }
 
     pub(super) fn apply<T: Scalar>(&self, x: &[T], y: &mut [T]) {

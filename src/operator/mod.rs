@@ -1,6 +1,6 @@
 //! A: the open end of the library. Anything that can multiply by A and by Aᴴ is an [`Operator`].
 //!
-//! Matrices of faer and nalgebra and [`DenseView`]s of slices implement it and show their entries, so that a
+//! Matrices of faer and nalgebra, dense and sparse, [`DenseView`]s and [`SparseView`]s of slices implement it and show their entries, so that a
 //! factorization is possible; [`from_fn`] makes an operator of two closures; [`algebra`] combines operators, and
 //! [`adjoint`](mod@adjoint) turns them round;
 //! [`difference`] and [`grid`] have the penalty operators, [`blocks`] puts operators side by side and chooses rows,
@@ -20,6 +20,7 @@ mod from_fn;
 pub mod grid;
 pub mod kernel;
 pub mod kronecker;
+pub mod sparse;
 pub mod tomography;
 
 pub use adjoint::{adjoint, transpose};
@@ -35,6 +36,7 @@ pub use from_fn::{FromFn, from_fn};
 pub use grid::Grid;
 pub use kernel::{Kernel, defocus_kernel, gaussian_kernel, motion_kernel};
 pub use kronecker::kronecker;
+pub use sparse::SparseView;
 pub use tomography::{ParallelBeam, parallel_beam};
 
 use crate::linalg;
@@ -156,6 +158,8 @@ pub enum Entries<'a, T> {
     None,
     /// All entries, dense.
     Dense(DenseView<'a, T>),
+    /// The entries that are not zero, by rows or by columns.
+    Sparse(SparseView<'a, T>),
 }
 
 /// References and boxes of operators are operators: every method is passed on, so that no override is lost.

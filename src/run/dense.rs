@@ -34,18 +34,18 @@ macro_rules! or_refuse {
 }
 
 /// What an engine found: solutions of the reduced problem, one column for each right-hand side.
-struct Solved<T> {
-    engine: Engine,
-    z: Mat<T>,
+pub(super) struct Solved<T> {
+    pub(super) engine: Engine,
+    pub(super) z: Mat<T>,
     /// Dampings in the units of the reduced problem.
-    dampings: Vec<f64>,
+    pub(super) dampings: Vec<f64>,
     /// Degrees of freedom, the constant included.
-    dofs: Vec<f64>,
-    residual_norms: Option<Vec<f64>>,
-    rank: usize,
-    tolerance: f64,
-    condition: f64,
-    chosen: Vec<Chosen>,
+    pub(super) dofs: Vec<f64>,
+    pub(super) residual_norms: Option<Vec<f64>>,
+    pub(super) rank: usize,
+    pub(super) tolerance: f64,
+    pub(super) condition: f64,
+    pub(super) chosen: Vec<Chosen>,
 }
 
 /// Solves on the entries of A; `largest` is the largest entry of DA, `small` why the fast path for few unknowns refused.

@@ -59,10 +59,18 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
     if route.engines == [Engine::Transform] {
         return Ok(Kept { form: Form::Transform(Box::new(Transformed::new(description)?)), plan, threads });
     }
-    let Entries::Dense(a) = description.operator.entries() else {
-        return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
+    let copy;
+    let a = match description.operator.entries() {
+        Entries::Dense(a) => a.matrix(),
+        Entries::Sparse(a) => {
+            copy = a.to_dense();
+            copy.as_ref()
+        }
+        Entries::None => {
+            return Err(Error::NeedsEntries { method: plan.method, what: "A", instead: "Problem::solve with λ as a number" });
+        }
     };
-    let reduced = Reduced::new(description, a.matrix(), checked.largest)?;
+    let reduced = Reduced::new(description, a, checked.largest)?;
     let mut engine = route.engines[0];
     let mut warnings = Vec::new();
     let kind = |engine: Engine| route.spectrum.unwrap_or(engine).decomposition().unwrap_or(decomposed::Kind::Svd);

@@ -11,6 +11,7 @@ mod kept;
 #[cfg(feature = "plot")]
 mod modes;
 mod products;
+mod sparse;
 mod transform;
 
 pub use kept::Kept;
@@ -18,7 +19,7 @@ pub use kept::Kept;
 pub use modes::Modes;
 
 use crate::check::{check, check_choice, check_data};
-use crate::choose::{Engine, Facts, Need, Route, choose};
+use crate::choose::{Engine, Facts, Need, Route, Sparse, choose, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
 use crate::description::Description;
@@ -29,7 +30,7 @@ use crate::lambda::Lambda;
 use crate::linalg::MatRef;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
-use crate::plan::{Plan, Storage};
+use crate::plan::{Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
 use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
 use crate::scalar::{Scalar, c32, c64};
@@ -141,7 +142,6 @@ engines!(f32 f64 c32 c64);
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
     let (rows, columns) = description.operator.shape();
-    let entries = matches!(description.operator.entries(), Entries::Dense(_));
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
@@ -150,14 +150,26 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Rule(rule)) if rule.needs_every_value() => Need::Values,
         Some(Kind::Rule(_)) => Need::Rule,
     };
-    let few = few::applies(description);
+    let (storage, sparse) = match description.operator.entries() {
+        Entries::None => (Storage::MatrixFree, None),
+        Entries::Dense(_) => (Storage::Dense, None),
+        Entries::Sparse(a) => {
+            let dense = stored_densely(&description.method, need, rows, columns);
+            (Storage::Sparse(a.stored()), (!dense).then(|| Sparse { gram_work: a.gram_work() }))
+        }
+    };
+    let entries = storage != Storage::MatrixFree;
+    let few = storage == Storage::Dense && few::applies(description);
     let mut method = Cow::Borrowed(&description.method);
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let route = choose(&method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need })?;
+    let route = choose(&method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need, sparse })?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
+    if matches!(storage, Storage::Sparse(_)) && sparse.is_none() {
+        transforms.push(STORE_DENSELY);
+    }
     if description.weights.is_some() || description.noise_std.is_some() {
         transforms.push("whiten the rows");
     }
@@ -165,7 +177,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         transforms.push("shift by the prior mean");
     }
     if description.intercept {
-        transforms.push("reflect the constant out");
+        transforms.push(if sparse.is_some() { "the constant as one more unknown" } else { "reflect the constant out" });
     }
     if !description.penalty.is_identity() && need != Need::Zero && matches!(first, Engine::Svd | Engine::Bidiagonal | Engine::Tridiagonal) {
         transforms.push("standard form");
@@ -177,7 +189,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         rows,
         columns,
         scalar: T::NAME,
-        storage: if entries { Storage::Dense } else { Storage::MatrixFree },
+        storage,
         penalty: description.penalty.describe(),
         choice,
         method: first.name(),
@@ -205,6 +217,15 @@ fn solve<T: Scalar>(
     let (route, plan) = planned(description, Some(choice))?;
     if route.engines == [Engine::Transform] {
         return transform::Transformed::new(description)?.solve(b, choice, plan);
+    }
+    if let Entries::Sparse(a) = description.operator.entries() {
+        if !plan.stores_densely() {
+            return sparse::solve(description, a, b, choice, &route, plan, checked.largest, observer);
+        }
+        let copy = a.to_dense();
+        let copy = DenseView::from_matrix(copy.as_ref());
+        let dense = Description { operator: &copy, ..description.clone() };
+        return dense::solve(&dense, b, choice, &route, plan, checked.largest, refused);
     }
     if let &[engine] = route.engines
         && let Some(kind) = engine.iterative()
@@ -265,6 +286,11 @@ fn refusal_error(engine: Engine, refusal: Refusal, unknowns: usize) -> Error {
             reached: f64::INFINITY,
             tolerance: f64::EPSILON,
             instead: "use Method::Qr or Method::Cholesky with λ as a number",
+        },
+        Refusal::TooMuchFill { .. } => Error::Unsupported {
+            what: engine.name(),
+            with: "an A whose factor would fill in beyond memory or a minute of work",
+            instead: "use Method::Cgls with λ as a number",
         },
         Refusal::OutOfRange | Refusal::NotCovered => Error::Unsupported {
             what: engine.name(),
@@ -329,7 +355,8 @@ impl Engine {
             Engine::Gsvd => Some(decomposed::Kind::Gsvd),
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
-            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Transform | Engine::Cgls | Engine::Lsqr | Engine::Lsmr => None,
+            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::SparseCholesky | Engine::SparseQr | Engine::Transform => None,
+            Engine::Cgls | Engine::Lsqr | Engine::Lsmr => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 pub(crate) mod by_products;
 pub(crate) mod constant;
 pub(crate) mod reduced;
+pub(crate) mod sparse;
 pub(crate) mod standard_form;
 pub(crate) mod whiten;
 

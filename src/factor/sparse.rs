@@ -1,0 +1,628 @@
+//! Sparse A: Cholesky of AᴴA + λLᴴL and QR of [A; √λL], analysed once, factored for each λ.
+//!
+//! What the dense engines do ([`cholesky`](super::cholesky), [`qr`](super::qr)), with factors that keep most of the zeros:
+//!
+//! - *Cholesky*: M = AᴴA + λLᴴL in the order of an approximate minimum degree analysis, which depends on the pattern
+//!   alone and serves every λ; solutions refined with the residual of the least-squares problem; refused beyond the same
+//!   condition number as the dense engine.
+//! - *QR* of [A; √λL] with the columns in the same order: for what Cholesky refuses and for λ = 0. Refined as an augmented
+//!   system (Björck 1967, doi:10.1007/BF01939321): with the residuals f = b − r − Sx and g = −Sᴴr of r + Sx = b, Sᴴr = 0, the
+//!   corrections are dx = argmin ‖S·dx − f‖ − (SᴴS)⁻¹g and dr = f − S·dx. It does not reveal the rank: a matrix whose
+//!   triangle is singular to working precision is handed back.
+//! - *Degrees of freedom* exactly, from the inverse on the pattern of the factor: [`selected`](super::selected).
+//!
+//! An unpenalised constant is one more column of A that L does not see. A dense column costs one full row of M, which the
+//! ordering puts last. A dense *row* of A would make all of M full: such rows are left out of M and brought back by the
+//! formula of Sherman, Morrison and Woodbury, k solves for k of them.
+//!
+//! Columns are scaled by powers of two to about 1, which changes no digit of the factor, but makes the condition estimate
+//! blind to units.
+//!
+//! Prefer [`krylov`](crate::krylov) where the factor fills in. Cost: for a square grid of n points about
+//! 4 n log₂ n numbers and 10 n^1.5 flops in the order of nested dissection (George 1973, doi:10.1137/0710032), of which minimum
+//! degree stays near.
+
+use super::cholesky::{Direct, EXTEND_ENTRIES, EXTEND_FROM, EXTEND_PER_CONDITION, LARGEST_CONDITION};
+use super::{Handed, Refusal, rank_tolerance, selected};
+use crate::extended;
+use crate::linalg::sparse::{Analysis, Lower, Nodes, Orthogonal, QrAnalysis, Rows};
+use crate::linalg::{self, Mat, MatMut, MatRef, Op, Threads};
+use crate::scalar::times_power_of_two;
+use crate::scalar::{Real, Scalar};
+
+/// Numbers in a factor at most (2 GB in `f64`). A choice, not a measurement.
+const MOST_ENTRIES: f64 = 2.5e8;
+/// Flops of a factorization at most: about a minute on one thread.
+const MOST_FLOPS: f64 = 1e12;
+/// Multiplications in AᴴA at most, counted before it is formed.
+pub(crate) const MOST_GRAM_WORK: f64 = 2e8;
+/// A row of A is dense from this many times √n entries on, if it has more than [`DENSE_ROW_LEAST`]. The 10 is that of the
+/// minimum degree ordering for the rows of M.
+const DENSE_ROW: f64 = 10.0;
+/// See [`DENSE_ROW`].
+const DENSE_ROW_LEAST: usize = 16;
+/// With more dense rows than this the matrix is not sparse, and they stay where they are.
+const MOST_DENSE_ROWS: usize = 100;
+/// Refinement steps at most.
+const REFINEMENTS: usize = 8;
+
+/// The problem at every λ: AᴴA and LᴴL on one pattern, and its analysis.
+pub(crate) struct System<T: Scalar> {
+    a: Rows<T>,
+    l: Rows<T>,
+    /// The dense rows of A.
+    dense: Rows<T>,
+    /// AᴴA without the dense rows, on the united pattern.
+    gram: Lower<T>,
+    /// LᴴL on the same pattern.
+    penalty: Vec<T>,
+    analysis: Analysis,
+    threads: Threads,
+}
+
+/// What one λ leaves: for the solutions and for the trace.
+struct Factor<T> {
+    exponents: Vec<i32>,
+    values: Vec<T>,
+    condition: f64,
+    /// W = M⁻¹Aᴴ and the Cholesky factor of I + AW for the dense rows A; empty without any.
+    dense: Mat<T>,
+    capacitance: Mat<T>,
+}
+
+impl<T: Scalar> System<T> {
+    /// A (m×n) and L (p×n) by rows.
+    pub fn new(a: Rows<T>, l: Rows<T>, threads: Threads) -> Handed<Self> {
+        let n = a.columns;
+        let from = DENSE_ROW_LEAST.max((DENSE_ROW * (n as f64).sqrt()) as usize);
+        let (mut heavy, mut light): (Vec<usize>, Vec<usize>) = (0..a.rows()).partition(|&i| a.row(i).0.len() > from);
+        if heavy.len() > MOST_DENSE_ROWS.min(n / 4) {
+            light = (0..a.rows()).collect();
+            heavy.clear();
+        }
+        let kept = a.select(&light);
+        let work = kept.gram_work() + l.gram_work();
+        if work > MOST_GRAM_WORK {
+            return Err(Refusal::TooMuchFill { entries: work, flops: work });
+        }
+        let gram = kept.gram(&kept.transposed());
+        let (gram, penalty) = gram.united(&l.gram(&l.transposed()));
+        let analysis = Analysis::new(&gram).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
+        let (entries, flops) = (analysis.entries() as f64, analysis.flops());
+        if entries > MOST_ENTRIES || flops > MOST_FLOPS {
+            return Err(Refusal::TooMuchFill { entries, flops });
+        }
+        let dense = a.select(&heavy);
+        Ok(Self { a, l, dense, gram, penalty, analysis, threads })
+    }
+
+    /// Entries of the factor.
+    #[cfg(test)]
+    pub fn fill(&self) -> usize {
+        self.analysis.entries()
+    }
+
+    /// M = AᴴA + λLᴴL without the dense rows, its columns scaled, and the powers of two.
+    fn normal(&self, lambda: T::Real) -> (Lower<T>, Vec<i32>) {
+        let Lower { starts, indices, values } = &self.gram;
+        let mut values: Vec<T> = values.iter().zip(&self.penalty).map(|(&g, &p)| g + p.scale(lambda)).collect();
+        let n = self.gram.order();
+        let exponent = |j: usize| {
+            let size = values[starts[j]].real().to_f64();
+            if size > 0.0 { -(0.5 * size.log2()).floor() as i32 } else { 0 }
+        };
+        let exponents: Vec<i32> = (0..n).map(exponent).collect();
+        for j in 0..n {
+            for place in starts[j]..starts[j + 1] {
+                values[place] = times_power_of_two(values[place], exponents[j] + exponents[indices[place]]);
+            }
+        }
+        (Lower { starts: starts.clone(), indices: indices.clone(), values }, exponents)
+    }
+
+    fn factorize(&self, lambda: T::Real) -> Handed<Factor<T>> {
+        let hopeless = Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64());
+        let (lower, exponents) = self.normal(lambda);
+        let n = lower.order();
+        let norm = lower.one_norm();
+        let values = T::factorize_sparse(&self.analysis, &lower).ok_or(hopeless)?;
+        let k = self.dense.rows();
+        let mut factor = Factor { exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
+        let solve = |x: &mut [T]| {
+            if T::solve_sparse(&self.analysis, &factor.values, MatMut::from_column_major_slice_mut(x, n, 1)).is_none() {
+                x.fill(T::from_real(T::Real::MAX));
+            }
+        };
+        factor.condition = (norm * linalg::inverse_one_norm(n, &solve, &solve)).max(1.0);
+        if !(factor.condition * T::Real::EPSILON.to_f64() <= LARGEST_CONDITION) {
+            return Err(Refusal::IllConditioned(factor.condition));
+        }
+        if k > 0 {
+            // in the scaled unknowns
+            for i in 0..k {
+                let (columns, entries) = self.dense.row(i);
+                for (&j, &a) in columns.iter().zip(entries) {
+                    factor.dense[(j, i)] = times_power_of_two(a.conj(), factor.exponents[j]);
+                }
+            }
+            let rows = factor.dense.clone();
+            T::solve_sparse(&self.analysis, &factor.values, factor.dense.as_mut()).ok_or(hopeless)?;
+            let mut capacitance = Mat::from_fn(k, k, |i, j| if i == j { T::ONE } else { T::ZERO });
+            add_adjoint_product(&mut capacitance, rows.as_ref(), factor.dense.as_ref(), self.threads);
+            T::cholesky(capacitance.as_mut(), Threads::ONE).map_err(|_| hopeless)?;
+            factor.capacitance = capacitance;
+        }
+        Ok(factor)
+    }
+
+    /// C ← (AᴴA + λLᴴL)⁻¹C.
+    fn solve_normal(&self, factor: &Factor<T>, c: &mut Mat<T>) -> Handed<()> {
+        scale_rows(c, &factor.exponents);
+        let rows = factor.dense.ncols();
+        let before = (rows > 0).then(|| c.clone());
+        T::solve_sparse(&self.analysis, &factor.values, c.as_mut()).ok_or(Refusal::OutOfRange)?;
+        if let Some(before) = before {
+            // M⁻¹c − W(I + AW)⁻¹Wᴴc
+            let mut small = linalg::zeros(rows, c.ncols());
+            add_adjoint_product(&mut small, factor.dense.as_ref(), before.as_ref(), self.threads);
+            T::solve_lower(factor.capacitance.as_ref(), Op::None, small.as_mut(), Threads::ONE);
+            T::solve_lower(factor.capacitance.as_ref(), Op::Adjoint, small.as_mut(), Threads::ONE);
+            T::product(c.as_mut(), linalg::Accum::Add, -T::ONE, factor.dense.as_ref(), Op::None, small.as_ref(), Op::None, self.threads);
+        }
+        scale_rows(c, &factor.exponents);
+        Ok(())
+    }
+
+    /// tr(M⁻¹AᴴA) = n − λ·tr(M⁻¹LᴴL): the smaller of the two sums keeps its digits.
+    fn dof(&self, nodes: Nodes<'_>, values: &[T], exponents: &[i32], damping: f64) -> f64 {
+        let inverse = selected::inverse(nodes, values, self.threads);
+        let trace = |values: &[T]| selected::trace(nodes, &inverse, &self.gram, &self.scaled(values, exponents));
+        let n = self.a.columns as f64;
+        let penalised = damping * (damping * trace(&self.penalty));
+        match self.dense.rows() == 0 && penalised > 0.5 * n {
+            true => trace(&self.gram.values),
+            false => n - penalised,
+        }
+    }
+
+    /// What the dense rows add to the degrees of freedom: λ·tr(W(I + AW)⁻¹WᴴP) = λ‖LWR⁻ᴴ‖²_F with I + AW = RRᴴ, P = LᴴL.
+    fn dof_of_dense_rows(&self, factor: &Factor<T>, lambda: f64) -> f64 {
+        let mut columns = linalg::adjoint(factor.dense.as_ref());
+        T::solve_lower(factor.capacitance.as_ref(), Op::None, columns.as_mut(), Threads::ONE);
+        let mut columns = linalg::adjoint(columns.as_ref());
+        scale_rows(&mut columns, &factor.exponents);
+        let mut image = vec![T::ZERO; self.l.rows()];
+        let mut sum = 0.0;
+        for i in 0..columns.ncols() {
+            image.fill(T::ZERO);
+            self.l.add_product(T::Real::ONE, columns.col_as_slice(i), &mut image);
+            sum += image.iter().map(|v| v.modulus_squared().to_f64()).sum::<f64>();
+        }
+        lambda * sum
+    }
+
+    /// Values on the united pattern, rows and columns scaled.
+    fn scaled(&self, values: &[T], exponents: &[i32]) -> Vec<T> {
+        let Lower { starts, indices, .. } = &self.gram;
+        let mut scaled = values.to_vec();
+        for j in 0..self.gram.order() {
+            for place in starts[j]..starts[j + 1] {
+                scaled[place] = times_power_of_two(scaled[place], exponents[j] + exponents[indices[place]]);
+            }
+        }
+        scaled
+    }
+
+    /// log λ where AᴴA and λLᴴL are of one size.
+    pub fn middle(&self) -> f64 {
+        let squares = |rows: &Rows<T>| rows.values.iter().map(|v| v.modulus_squared().to_f64()).sum::<f64>();
+        let (a, l) = (squares(&self.a), squares(&self.l));
+        if a > 0.0 && l > 0.0 { (a / l).ln() } else { 0.0 }
+    }
+
+    /// By Cholesky.
+    pub fn cholesky(&self, damping: f64, b: MatRef<'_, T>) -> Handed<Direct<T>> {
+        let lambda = damping * damping;
+        let in_range = |x: f64| x == 0.0 || (x > 1e6 * T::Real::MIN_POSITIVE.to_f64() && x < 1e-6 * T::Real::MAX.to_f64());
+        if !in_range(lambda) || (damping > 0.0 && lambda == 0.0) {
+            return Err(Refusal::OutOfRange);
+        }
+        let real = T::Real::from_f64(lambda);
+        let n = self.a.columns;
+        let factor = self.factorize(real)?;
+        let stored = (self.a.indices.len() + self.l.indices.len()) as f64;
+        let extend = factor.condition > EXTEND_FROM && stored <= EXTEND_ENTRIES.min(EXTEND_PER_CONDITION * factor.condition);
+        let mut x = linalg::zeros(n, b.ncols());
+        let mut residual_norms = Vec::with_capacity(b.ncols());
+        for j in 0..b.ncols() {
+            let data: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
+            let solve = |c: &mut [T]| {
+                let mut column = Mat::from_fn(n, 1, |i, _| c[i]);
+                self.solve_normal(&factor, &mut column)?;
+                c.copy_from_slice(column.col_as_slice(0));
+                Ok(())
+            };
+            let (solution, norm) = match extend {
+                true => self.refined_extended(real, &data, &solve)?,
+                false => self.refined(real, &data, &solve)?,
+            };
+            x.col_as_slice_mut(j).copy_from_slice(&solution);
+            residual_norms.push(norm);
+        }
+        let dof = match lambda == 0.0 {
+            true => n as f64,
+            false => {
+                let nodes = self.analysis.nodes();
+                self.dof(nodes, &factor.values, &factor.exponents, damping) + self.dof_of_dense_rows(&factor, lambda)
+            }
+        };
+        Ok(Direct { x, residual_norms, dof, rank: n, condition: factor.condition.sqrt() })
+    }
+
+    /// Solution by the normal equations, corrected in working precision.
+    fn refined(&self, lambda: T::Real, b: &[T], solve: &dyn Fn(&mut [T]) -> Handed<()>) -> Handed<(Vec<T>, f64)> {
+        let mut x = vec![T::ZERO; self.a.columns];
+        let (mut image, mut gradient) = (vec![T::ZERO; self.l.rows()], x.clone());
+        let mut residual = b.to_vec();
+        let mut last = f64::INFINITY;
+        for step in 0..REFINEMENTS {
+            gradient.fill(T::ZERO);
+            self.a.add_adjoint_product(T::Real::ONE, &residual, &mut gradient);
+            image.fill(T::ZERO);
+            self.l.add_product(T::Real::ONE, &x, &mut image);
+            self.l.add_adjoint_product(-lambda, &image, &mut gradient);
+            solve(&mut gradient)?;
+            let relative = relative(&gradient, &x);
+            if step > 0 {
+                progress::<T>(relative, last)?;
+            }
+            linalg::add_scaled(&mut x, T::ONE, &gradient);
+            residual.copy_from_slice(b);
+            self.a.add_product(-T::Real::ONE, &x, &mut residual);
+            if step > 0 && relative * relative <= 0.25 * T::Real::EPSILON.to_f64() {
+                break;
+            }
+            last = relative;
+        }
+        let norm = linalg::norm(&residual).to_f64();
+        Ok((x, norm))
+    }
+
+    /// The same with residuals in twice the working precision.
+    fn refined_extended(&self, lambda: T::Real, b: &[T], solve: &dyn Fn(&mut [T]) -> Handed<()>) -> Handed<(Vec<T>, f64)> {
+        let stacked = self.stacked(lambda.sqrt());
+        let transposed = stacked.transposed();
+        let mut data = b.to_vec();
+        data.resize(stacked.rows(), T::ZERO);
+        let zeros = vec![T::ZERO; stacked.rows()];
+        let mut x = vec![T::ZERO; self.a.columns];
+        let mut last = f64::INFINITY;
+        loop {
+            let high = extended::sparse_residual(&stacked, &x, &zeros, &data);
+            let low = extended::sparse_residual(&stacked, &x, &high, &data);
+            let coarse = extended::sparse_negative_adjoint_product(&transposed, &high);
+            let fine = extended::sparse_negative_adjoint_product(&transposed, &low);
+            let mut correction: Vec<T> = coarse.iter().zip(&fine).map(|(&c, &f)| -c - f).collect();
+            solve(&mut correction)?;
+            let relative = relative(&correction, &x);
+            if last.is_finite() && last > 0.5 {
+                // the first correction of the solution itself
+                progress::<T>(relative, f64::INFINITY)?;
+            }
+            if !(relative <= 0.5 * last) {
+                return Ok((x, linalg::norm(&high[..b.len()]).to_f64()));
+            }
+            linalg::add_scaled(&mut x, T::ONE, &correction);
+            last = relative;
+            if relative <= 0.25 * T::Real::EPSILON.to_f64() {
+                return Ok((x, linalg::norm(&high[..b.len()]).to_f64()));
+            }
+        }
+    }
+
+    /// [A; √λL].
+    fn stacked(&self, damping: T::Real) -> Rows<T> {
+        let mut stacked = self.a.clone();
+        if damping > T::Real::ZERO {
+            for i in 0..self.l.rows() {
+                stacked.push(self.l.row(i), damping);
+            }
+        }
+        stacked
+    }
+
+    /// By QR of the stacked matrix.
+    pub fn qr(&self, damping: f64, b: MatRef<'_, T>) -> Handed<Direct<T>> {
+        let d = T::Real::from_f64(damping);
+        if !d.finite() || (damping > 0.0 && d == T::Real::ZERO) {
+            return Err(Refusal::OutOfRange);
+        }
+        let n = self.a.columns;
+        let too_much = |entries: f64| Refusal::TooMuchFill { entries, flops: f64::NAN };
+        let mut stacked = self.stacked(d);
+        let tolerance = rank_tolerance::<T>(stacked.rows(), n);
+        if stacked.rows() < n {
+            return Err(Refusal::RankDeficient { rank: stacked.rows(), tolerance });
+        }
+        let exponents = equilibrate(&mut stacked);
+        let transposed = stacked.transposed();
+        // with the dense rows, or without the penalty, the pattern of SᴴS is another one
+        let own: Analysis;
+        let analysis = match damping > 0.0 && self.dense.rows() == 0 {
+            true => &self.analysis,
+            false => {
+                if stacked.gram_work() > MOST_GRAM_WORK {
+                    return Err(too_much(stacked.gram_work()));
+                }
+                own = Analysis::new(&stacked.gram(&transposed)).ok_or(too_much(f64::INFINITY))?;
+                &own
+            }
+        };
+        let pattern = QrAnalysis::new(analysis, &stacked, &transposed).ok_or(too_much(f64::INFINITY))?;
+        if pattern.entries() as f64 > MOST_ENTRIES {
+            return Err(too_much(pattern.entries() as f64));
+        }
+        let mut answer = Err(Refusal::OutOfRange);
+        let problem = Stacked { rows: &stacked, transposed: &transposed, data_rows: self.a.rows(), tolerance };
+        T::with_sparse_qr(analysis, &pattern, &stacked, &mut |solver| {
+            answer = problem.solve(solver, b).map(|(x, norms, condition)| {
+                let (nodes, values) = solver.triangle();
+                let dof = if damping == 0.0 { n as f64 } else { self.dof(nodes, values, &exponents, damping) };
+                (x, norms, condition, dof)
+            });
+        })
+        .ok_or(too_much(f64::INFINITY))?;
+        let (mut x, residual_norms, condition, dof) = answer?;
+        scale_rows(&mut x, &exponents);
+        Ok(Direct { x, residual_norms, dof, rank: n, condition })
+    }
+}
+
+/// A stacked problem with its columns scaled.
+struct Stacked<'a, T> {
+    rows: &'a Rows<T>,
+    transposed: &'a Rows<T>,
+    /// The first of the rows are those of A.
+    data_rows: usize,
+    tolerance: f64,
+}
+
+impl<T: Scalar> Stacked<'_, T> {
+    /// Solutions, norms of their residuals, condition.
+    fn solve(&self, solver: &dyn Orthogonal<T>, b: MatRef<'_, T>) -> Handed<(Mat<T>, Vec<f64>, f64)> {
+        let n = self.rows.columns;
+        let (least, largest) = diagonal(solver);
+        let deficient = || Refusal::RankDeficient { rank: below(solver, self.tolerance * largest), tolerance: self.tolerance };
+        if n > 0 && !(least > self.tolerance * 1e-3 * largest) {
+            return Err(deficient());
+        }
+        let normal = |x: &mut [T]| {
+            if solver.normal(x).is_none() {
+                x.fill(T::from_real(T::Real::MAX));
+            }
+        };
+        // ‖SᴴS‖₁ ≤ ‖S‖∞‖S‖₁
+        let most =
+            |rows: &Rows<T>| (0..rows.rows()).map(|i| rows.row(i).1.iter().map(|v| v.modulus().to_f64()).sum::<f64>()).fold(0.0, f64::max);
+        let condition = (most(self.rows) * most(self.transposed) * linalg::inverse_one_norm(n, &normal, &normal)).sqrt().max(1.0);
+        if !(condition * self.tolerance < 1.0) {
+            return Err(deficient());
+        }
+        let mut x = linalg::zeros(n, b.ncols());
+        let mut norms = Vec::with_capacity(b.ncols());
+        for j in 0..b.ncols() {
+            let data: Vec<T> = (0..self.rows.rows()).map(|i| if i < self.data_rows { b[(i, j)] } else { T::ZERO }).collect();
+            let (solution, residual) = self.refined(solver, &data).ok_or(Refusal::OutOfRange)?;
+            x.col_as_slice_mut(j).copy_from_slice(&solution);
+            norms.push(linalg::norm(&residual[..self.data_rows]).to_f64());
+        }
+        Ok((x, norms, condition))
+    }
+
+    /// x and r = b − Sx, refined until the corrections are rounding or stop shrinking.
+    fn refined(&self, solver: &dyn Orthogonal<T>, b: &[T]) -> Option<(Vec<T>, Vec<T>)> {
+        let n = self.rows.columns;
+        let (mut x, mut r) = (vec![T::ZERO; n], vec![T::ZERO; b.len()]);
+        let (mut f, mut g) = (b.to_vec(), vec![T::ZERO; n]);
+        let mut last = f64::INFINITY;
+        for _ in 0..REFINEMENTS {
+            let mut dx = solver.least_squares(&mut f.clone())?;
+            solver.normal(&mut g)?;
+            linalg::add_scaled(&mut dx, -T::ONE, &g);
+            let size = linalg::norm(&dx).to_f64();
+            // corrections that do not halve are rounding noise (or κ·ε ≥ 1): keep what is there
+            if !(size <= 0.5 * last) {
+                break;
+            }
+            last = if size == 0.0 && last.is_infinite() { last } else { size };
+            linalg::add_scaled(&mut x, T::ONE, &dx);
+            self.rows.add_product(-T::Real::ONE, &dx, &mut f);
+            linalg::add_scaled(&mut r, T::ONE, &f);
+            if size > 0.0 && size <= 0.25 * T::Real::EPSILON.to_f64() * linalg::norm(&x).to_f64() {
+                break;
+            }
+            f = extended::sparse_residual(self.rows, &x, &r, b);
+            g = extended::sparse_negative_adjoint_product(self.transposed, &r);
+        }
+        Some((x, r))
+    }
+}
+
+/// The moduli on the diagonal of R, visited one after another.
+fn each_pivot<T: Scalar>(solver: &dyn Orthogonal<T>, visit: &mut dyn FnMut(f64)) {
+    let (nodes, values) = solver.triangle();
+    for s in 0..nodes.count() {
+        let block = nodes.block(values, s);
+        (0..block.ncols()).for_each(|k| visit(block[(k, k)].modulus().to_f64()));
+    }
+}
+
+/// The smallest and the largest pivot; NaN counts as 0.
+fn diagonal<T: Scalar>(solver: &dyn Orthogonal<T>) -> (f64, f64) {
+    let mut range = (f64::INFINITY, 0.0f64);
+    each_pivot(solver, &mut |size| {
+        range = (
+            if size >= range.0 {
+                range.0
+            } else if size.is_nan() {
+                0.0
+            } else {
+                size
+            },
+            range.1.max(size),
+        )
+    });
+    range
+}
+
+/// How many pivots are above the limit; at least one is not, of which this is asked.
+fn below<T: Scalar>(solver: &dyn Orthogonal<T>, limit: f64) -> usize {
+    let (mut above, mut all) = (0, 0usize);
+    each_pivot(solver, &mut |size| {
+        above += usize::from(size > limit);
+        all += 1;
+    });
+    above.min(all.saturating_sub(1))
+}
+
+/// ‖dx‖/‖x‖, 1 where x is 0 and dx is not.
+fn relative<T: Scalar>(correction: &[T], x: &[T]) -> f64 {
+    let (d, x) = (linalg::norm(correction).to_f64(), linalg::norm(x).to_f64());
+    match (d == 0.0, x == 0.0) {
+        (true, _) => 0.0,
+        (false, true) => 1.0,
+        (false, false) => d / x,
+    }
+}
+
+/// Refuses corrections that do not shrink: the factor is then worse than its estimated condition number said.
+fn progress<T: Scalar>(relative: f64, last: f64) -> Handed<()> {
+    if !(relative <= 0.1) || (relative > 0.5 * last && relative > 1e3 * T::Real::EPSILON.to_f64()) {
+        return Err(Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64()));
+    }
+    Ok(())
+}
+
+/// Row i times 2^eᵢ.
+fn scale_rows<T: Scalar>(x: &mut Mat<T>, exponents: &[i32]) {
+    for j in 0..x.ncols() {
+        for (value, &exponent) in x.col_as_slice_mut(j).iter_mut().zip(exponents) {
+            *value = times_power_of_two(*value, exponent);
+        }
+    }
+}
+
+/// Scales each column by a power of two to about 1, and returns the powers.
+fn equilibrate<T: Scalar>(rows: &mut Rows<T>) -> Vec<i32> {
+    let mut largest = vec![0.0f64; rows.columns];
+    for (&j, &value) in rows.indices.iter().zip(&rows.values) {
+        largest[j] = largest[j].max(value.real().modulus().larger(value.imaginary().modulus()).to_f64());
+    }
+    let exponents: Vec<i32> = largest.iter().map(|&l| if l > 0.0 { -(l.log2().floor() as i32) } else { 0 }).collect();
+    for (&j, value) in rows.indices.iter().zip(&mut rows.values) {
+        *value = times_power_of_two(*value, exponents[j]);
+    }
+    exponents
+}
+
+/// C ← C + AᴴB.
+fn add_adjoint_product<T: Scalar>(c: &mut Mat<T>, a: MatRef<'_, T>, b: MatRef<'_, T>, threads: Threads) {
+    T::product(c.as_mut(), linalg::Accum::Add, T::ONE, a, Op::Adjoint, b, Op::None, threads);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linalg::Kernels;
+    use crate::random::Random;
+
+    /// A grid of side×side unknowns, each row seeing two neighbours, as A; the identity as L.
+    fn grid(side: usize, extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))) -> (Rows<f64>, Rows<f64>) {
+        let n = side * side;
+        let a = Rows::new(n + 2, n + 1, &|visit| {
+            for i in 0..n {
+                visit(i, i, 1.0 + (i % 5) as f64 * 0.1);
+                visit(i, (i + side) % n, 0.5);
+            }
+            visit(n, n, 1.0);
+            extra(visit);
+        });
+        let l = Rows::new(n + 1, n + 1, &|visit| (0..=n).for_each(|j| visit(j, j, 1.0)));
+        (a, l)
+    }
+
+    /// Counted, not timed: neither a dense row nor a dense column of A fills the factor in.
+    #[test]
+    fn a_dense_row_or_column_does_not_fill_the_factor_in() {
+        let side = 40;
+        let n = side * side;
+        let fill = |extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))| {
+            let (a, l) = grid(side, extra);
+            System::new(a, l, Threads::ONE).unwrap().fill()
+        };
+        let plain = fill(&|_| {});
+        let row = fill(&|visit| (0..n).for_each(|j| visit(n + 1, j, 0.1)));
+        let column = fill(&|visit| (0..n).for_each(|i| visit(i, n, 0.1)));
+        let both = fill(&|visit| {
+            (0..n).for_each(|i| visit(i, n, 0.1));
+            (0..n).for_each(|j| visit(n + 1, j, 0.1));
+        });
+        assert!(plain < n * n / 10, "{plain} of {}", n * n);
+        assert_eq!(row, plain);
+        // a full last row of the factor, and what the supernodes round up to
+        for fill in [column, both] {
+            assert!(fill < plain + 4 * n, "{fill} against {plain}");
+        }
+    }
+
+    /// tr(M⁻¹P) against the dense inverse, with dense rows and without, by both factorizations.
+    #[test]
+    fn the_trace_is_that_of_the_dense_inverse() {
+        let mut random = Random::new(9);
+        for (side, dense_row) in [(3, false), (9, false), (9, true)] {
+            let n = side * side;
+            let (a, _) = grid(side, &|visit| {
+                if dense_row {
+                    (0..n).for_each(|j| visit(n + 1, j, 0.2 + (j % 3) as f64));
+                }
+            });
+            let weights: Vec<f64> = random.scalars(n + 1);
+            let l = Rows::new(n + 1, n + 1, &|visit| {
+                for j in 0..=n {
+                    visit(j, j, 1.0 + weights[j]);
+                    if j > 0 {
+                        visit(j, j - 1, -0.5);
+                    }
+                }
+            });
+            let lambda = 0.3f64;
+            let dense = |rows: &Rows<f64>| {
+                Mat::from_fn(rows.rows(), n + 1, |i, j| {
+                    let (columns, values) = rows.row(i);
+                    columns.iter().position(|&c| c == j).map_or(0.0, |k| values[k])
+                })
+            };
+            let (da, dl) = (dense(&a), dense(&l));
+            let p = dl.transpose() * &dl;
+            let mut m = da.transpose() * &da;
+            m += scaled(&p, lambda);
+            // M⁻¹P by the dense Cholesky factor
+            let mut lower = m.clone();
+            f64::cholesky(lower.as_mut(), Threads::ONE).unwrap();
+            let mut solved = p.clone();
+            f64::solve_lower(lower.as_ref(), Op::None, solved.as_mut(), Threads::ONE);
+            f64::solve_lower(lower.as_ref(), Op::Adjoint, solved.as_mut(), Threads::ONE);
+            let expected = (n + 1) as f64 - lambda * (0..=n).map(|j| solved[(j, j)]).sum::<f64>();
+            let system = System::new(a.clone(), l.clone(), Threads::ONE).unwrap();
+            let b: Vec<f64> = random.scalars(a.rows());
+            let b = MatRef::from_column_major_slice(&b, a.rows(), 1);
+            for found in [system.cholesky(lambda.sqrt(), b).unwrap(), system.qr(lambda.sqrt(), b).unwrap()] {
+                assert!((found.dof - expected).abs() <= 1e-11 * expected, "{side}: {} is not {expected}", found.dof);
+            }
+        }
+    }
+
+    fn scaled(a: &Mat<f64>, factor: f64) -> Mat<f64> {
+        Mat::from_fn(a.nrows(), a.ncols(), |i, j| factor * a[(i, j)])
+    }
+}

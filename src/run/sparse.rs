@@ -1,0 +1,205 @@
+//! A sparse A: factored as it is, multiplied as it is, or, where it is small, stored densely for the dense engines.
+
+use super::dense::Solved;
+use super::{criteria, finite_norms, products, refusal_error};
+use crate::choose::{Engine, Route};
+use crate::description::Description;
+use crate::error::Result;
+use crate::factor::cholesky::Direct;
+use crate::factor::sampled::{Sample, Sampled};
+use crate::factor::sparse::System;
+use crate::linalg::sparse::Rows;
+use crate::linalg::{self, MatRef};
+use crate::operator::SparseView;
+use crate::plan::Plan;
+use crate::refusal::{Handed, Refusal};
+use crate::rule::{Choice, Chosen, Kind};
+use crate::scalar::{Real, Scalar};
+use crate::solution::{Fit, Outcome, Report};
+use crate::step::Observer;
+use crate::transform::reduced::finite;
+use crate::transform::sparse::{SparseData, SparseReduced};
+use crate::warning::Warning;
+
+/// Solves on the entries of a sparse A; `largest` is the largest entry of DA.
+pub(super) fn solve<T: Scalar>(
+    description: &Description<'_, T>,
+    a: SparseView<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    route: &Route,
+    plan: Plan,
+    largest: f64,
+    observer: Option<&mut Observer<'_>>,
+) -> Result<Outcome<T>> {
+    let mut warnings = Vec::new();
+    let mut refused: Option<(Engine, Refusal)> = None;
+    let mut built: Option<(SparseReduced<T>, SparseData<T>, Rows<T>, System<T>)> = None;
+    for &engine in route.engines {
+        if engine.iterative().is_some() && description.require_full_rank && refused.is_some() {
+            // the iteration cannot tell the rank, which is what was asked for
+            break;
+        }
+        if let Some((from, refusal)) = refused.take() {
+            warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
+        }
+        if let Some(kind) = engine.iterative() {
+            let view = a.threads(description.threads().0);
+            let here = Description { operator: &view, ..description.clone() };
+            let mut outcome = products::solve(&here, b, kind, choice, plan, observer)?;
+            outcome.report.method = engine.name();
+            outcome.report.warnings.splice(0..0, warnings);
+            return Ok(outcome);
+        }
+        if built.is_none() {
+            let (reduced, rows, penalty) = SparseReduced::new(description, &a, largest)?;
+            let data = reduced.data(b)?;
+            match System::new(rows, penalty.clone(), description.threads()) {
+                Ok(system) => built = Some((reduced, data, penalty, system)),
+                Err(refusal) => {
+                    refused = Some((engine, refusal));
+                    continue;
+                }
+            }
+        }
+        let Some((reduced, data, penalty, system)) = &built else { continue };
+        match attempt(engine, route, system, reduced, data, penalty, choice)? {
+            Ok(solved) => return finish(solved, reduced, data, penalty, choice, plan, warnings),
+            Err(refusal) => refused = Some((engine, refusal)),
+        }
+    }
+    let (engine, refusal) = refused.unwrap_or((Engine::SparseQr, Refusal::NotCovered));
+    Err(refusal_error(engine, refusal, plan.columns))
+}
+
+fn attempt<T: Scalar>(
+    engine: Engine,
+    route: &Route,
+    system: &System<T>,
+    reduced: &SparseReduced<T>,
+    data: &SparseData<T>,
+    penalty: &Rows<T>,
+    choice: Choice,
+) -> Result<Handed<Solved<T>>> {
+    let k = data.b.ncols();
+    let run = |damping: f64, b: MatRef<'_, T>| match engine {
+        Engine::SparseCholesky => system.cholesky(damping, b),
+        _ => system.qr(damping, b),
+    };
+    let (dampings, chosen) = match choice.kind {
+        Kind::Number(lambda) => (vec![reduced.damping(lambda); k], Vec::new()),
+        Kind::Rule(rule) => {
+            // below what Cholesky can bear, QR goes on where it may
+            let both = route.engines.contains(&Engine::SparseQr);
+            let sample = |b: MatRef<'_, T>, t: f64| -> Handed<Sample> {
+                let damping = (0.5 * t).exp();
+                let direct = match run(damping, b) {
+                    Err(Refusal::IllConditioned(_) | Refusal::OutOfRange) if engine == Engine::SparseCholesky && both => {
+                        system.qr(damping, b)?
+                    }
+                    other => other?,
+                };
+                Ok(averaged(&direct, reduced, penalty))
+            };
+            let together = choice.shared && k > 1;
+            let blocks: Vec<(usize, usize)> = if together { vec![(0, k)] } else { (0..k).map(|j| (j, 1)).collect() };
+            let mut chosen: Vec<Chosen> = Vec::with_capacity(blocks.len());
+            let mut dampings = Vec::with_capacity(k);
+            for (first, count) in blocks {
+                let b = data.b.as_ref().subcols(first, count);
+                let source = |t: f64| sample(b, t);
+                let mut curve = match Sampled::new(system.middle(), reduced.shape.0, T::Real::EPSILON.to_f64(), &source) {
+                    Ok(curve) => curve,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                let norm = linalg::norm(&data.norms[first..first + count]) / (count as f64).sqrt();
+                let one = match curve.choose(&rule, norm, data.unit(), &source) {
+                    Ok(one) => one?,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                dampings.extend(core::iter::repeat_n(one.damping, count));
+                chosen.push(one);
+            }
+            (dampings, chosen)
+        }
+    };
+    let mut z = linalg::zeros(reduced.shape.1 + usize::from(reduced.constant), k);
+    let (mut dofs, mut norms, mut condition) = (Vec::with_capacity(k), Vec::with_capacity(k), 1.0f64);
+    let mut column = 0;
+    while column < k {
+        let count = dampings[column..].iter().take_while(|&&d| d == dampings[column]).count();
+        let direct = match run(dampings[column], data.b.as_ref().subcols(column, count)) {
+            Ok(direct) => direct,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        for j in 0..count {
+            z.col_as_slice_mut(column + j).copy_from_slice(direct.x.col_as_slice(j));
+            dofs.push(direct.dof);
+        }
+        norms.extend(direct.residual_norms);
+        condition = condition.max(direct.condition);
+        column += count;
+    }
+    let rank = reduced.shape.1;
+    Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms: Some(norms), rank, tolerance: 0.0, condition, chosen }))
+}
+
+/// The mean squares over the right-hand sides, which is what a rule sees of several at once.
+fn averaged<T: Scalar>(direct: &Direct<T>, reduced: &SparseReduced<T>, penalty: &Rows<T>) -> Sample {
+    let count = direct.residual_norms.len().max(1) as f64;
+    let penalties = (0..direct.x.ncols()).map(|j| {
+        let mut image = vec![T::ZERO; penalty.rows()];
+        penalty.add_product(T::Real::ONE, direct.x.col_as_slice(j), &mut image);
+        let norm = linalg::norm(&image).to_f64();
+        norm * norm
+    });
+    Sample {
+        residual: direct.residual_norms.iter().map(|n| n * n).sum::<f64>() / count,
+        penalty: penalties.sum::<f64>() / count,
+        trace: reduced.shape.0 as f64 - direct.dof,
+    }
+}
+
+fn finish<T: Scalar>(
+    solved: Solved<T>,
+    reduced: &SparseReduced<T>,
+    data: &SparseData<T>,
+    penalty: &Rows<T>,
+    choice: Choice,
+    plan: Plan,
+    mut warnings: Vec<Warning>,
+) -> Result<Outcome<T>> {
+    let k = solved.dampings.len();
+    let (x, intercepts) = reduced.answers(solved.z.as_ref(), data);
+    finite(&x, &intercepts, reduced.shape.1)?;
+    let penalty_norms = reduced.penalty_norms(penalty, solved.z.as_ref(), data);
+    let lambda = |damping: f64| match choice.kind {
+        Kind::Number(lambda) => lambda,
+        Kind::Rule(_) => reduced.lambda(damping),
+    };
+    let norms = solved.residual_norms.unwrap_or_default();
+    let fits: Vec<Fit> = (0..k)
+        .map(|j| Fit {
+            lambda: lambda(solved.dampings[j]),
+            residual_norm: data.in_units(norms[j]),
+            penalty_norm: penalty_norms[j],
+            dof: Some(solved.dofs[j]),
+        })
+        .collect();
+    finite_norms(&fits)?;
+    let criteria =
+        criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), reduced.penalty_norm(1.0, data), &mut warnings);
+    let report = Report {
+        method: solved.engine.name(),
+        fits,
+        rank: Some(solved.rank),
+        condition: Some(solved.condition),
+        steps: None,
+        stop: None,
+        criteria,
+        variances: Vec::new(),
+        warnings,
+        plan,
+    };
+    Ok(Outcome { x, unknowns: reduced.shape.1, intercepts, report })
+}
