@@ -4,6 +4,9 @@
 //! |---|---|---|---|---|
 //! | a method by name | any | any | that method | an error that names the way out |
 //! | Auto | only products | a number | CGLS | |
+//! | Auto | only products, min(m, n) ≤ 256 and mn ≤ 2²⁴ | a rule | A is written out by products with unit vectors, then as below | |
+//! | Auto | only products, L = I | a rule without leverages | random probes, then CGLS | |
+//! | Auto | only products | a rule without leverages | hybrid LSQR with L projected | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -22,6 +25,20 @@ use crate::method::Method;
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
 const SVD_UP_TO: usize = 48;
 
+/// For a rule, an A that only multiplies is written out by products with unit vectors where these are so few: what a plain
+/// iterative solve takes when it goes slowly. Reasoned, not measured.
+const WRITTEN_OUT_UP_TO: usize = 256;
+/// And where the entries take no more than this many numbers (128 MiB in `f64`).
+const WRITTEN_OUT_ENTRIES: usize = 1 << 24;
+
+/// Whether an m×n operator without entries is written out for a rule.
+pub(crate) fn written_out(method: &Method, rows: usize, columns: usize, need: Need) -> bool {
+    *method == Method::Auto
+        && matches!(need, Need::Rule | Need::Leverages)
+        && rows.min(columns) <= WRITTEN_OUT_UP_TO
+        && rows.saturating_mul(columns) <= WRITTEN_OUT_ENTRIES
+}
+
 /// What the choice depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Facts {
@@ -29,6 +46,8 @@ pub(crate) struct Facts {
     pub columns: usize,
     /// Whether A shows its entries.
     pub entries: bool,
+    /// Whether the penalty is the identity.
+    pub identity: bool,
     /// Few unknowns and no option: [`small`](crate::factor::small) applies.
     pub few: bool,
     pub need: Need,
@@ -60,6 +79,9 @@ pub(crate) enum Engine {
     Bidiagonal,
     Tridiagonal,
     Cgls,
+    HybridLsqr,
+    HybridLsmr,
+    Probes,
 }
 
 /// Which engines, in which order, and why.
@@ -82,6 +104,9 @@ impl Engine {
             Engine::Bidiagonal => Method::Bidiagonal.name(),
             Engine::Tridiagonal => Method::Tridiagonal.name(),
             Engine::Cgls => "CGLS",
+            Engine::HybridLsqr => "hybrid LSQR",
+            Engine::HybridLsmr => "hybrid LSMR",
+            Engine::Probes => "CGLS with random probes",
         }
     }
 }
@@ -93,17 +118,39 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     let route = |engines, why| Route { engines, spectrum: None, why };
     let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Factorization);
-    if !facts.entries && !matches!(method, Method::Auto | Method::Cgls(_)) {
+    let by_products = matches!(method, Method::Cgls(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_));
+    if !facts.entries && !by_products && *method != Method::Auto {
         return Err(Error::NeedsEntries { method: method.name(), what: "A", instead: "Method::Cgls, or give the matrix itself" });
     }
     Ok(match (method, facts.need) {
         (Method::Cgls(_), Zero | Number) => route(&[Cgls], "asked for"),
         (Method::Auto, Zero | Number) if !facts.entries => route(&[Cgls], "only products with A are offered"),
+        (Method::HybridLsqr(_), Zero | Number | Rule) => route(&[HybridLsqr], "asked for"),
+        (Method::HybridLsmr(_), Zero | Number | Rule) => route(&[HybridLsmr], "asked for"),
+        (Method::Probes(_), Rule) => route(&[Probes], "asked for"),
+        (Method::Probes(_), Zero | Number) => {
+            return Err(Error::Unsupported {
+                what: "random probes, which serve a rule,",
+                with: "λ as a number",
+                instead: "use Method::Cgls or Method::Auto",
+            });
+        }
+        (Method::Auto, Rule) if !facts.entries && facts.identity => {
+            route(&[Probes], "only products with A are offered; its traces are estimated")
+        }
+        (Method::Auto, Rule) if !facts.entries => route(&[HybridLsqr], "only products with A are offered; the penalty is projected"),
+        (Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_), Leverages | Factorization) => {
+            return Err(Error::Unsupported {
+                what: "leave-one-out, or a factorization,",
+                with: "a method that only multiplies by A",
+                instead: "use another rule, or give the entries of A with another method",
+            });
+        }
         (Method::Auto | Method::Cgls(_), _) if !facts.entries || matches!(method, Method::Cgls(_)) => {
             return Err(Error::Unsupported {
-                what: "a rule that chooses λ, or a factorization,",
+                what: "a rule with CGLS, leave-one-out, or a factorization,",
                 with: "a method that only multiplies by A",
-                instead: "give λ as a number, or the entries of A with another method",
+                instead: "give λ as a number, use HybridLsqr or Probes with another rule, or give the entries of A",
             });
         }
         (Method::Auto, Number) if facts.few => route(&[Small, Cholesky, Qr, Svd], "few unknowns"),

@@ -105,7 +105,7 @@ pub use data::Data;
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
-pub use method::{Cgls, Method};
+pub use method::{Cgls, HybridLsmr, HybridLsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator};
 pub use penalty::Penalty;
 pub use plan::Plan;
@@ -113,7 +113,7 @@ pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{Choice, Discrepancy, Gcv, Given, Loo, Rule};
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Report, Solution};
+pub use solution::{Comparison, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

@@ -3,6 +3,10 @@
 //! A setter exists only where it has a meaning: a tolerance, a step limit or a start guess belongs to an iterative
 //! method. Setters never fail; what they were given is checked when the problem is solved.
 
+pub(crate) mod hybrid;
+
+pub use hybrid::{HybridLsmr, HybridLsqr, Probes, ProjectedGcv};
+
 use crate::error::{Error, Result, Size};
 use crate::scalar::{Real, Scalar, c64};
 use core::fmt;
@@ -49,6 +53,15 @@ pub enum Method {
     /// structured and matrix-free operators. Two products with A a step; the steps grow with κ. All the digits that κ
     /// leaves when run to rounding level, fewer with a larger tolerance.
     Cgls(Cgls),
+    /// LSQR with full reorthogonalization whose small projected problem is regularized, with λ as a number or by any rule
+    /// that needs no leverages. Only products with A and Aᴴ; two a step, and m + n stored numbers. For a penalty other than
+    /// the identity, or a bounded basis, the problem is projected on a space that grows by its own gradient.
+    HybridLsqr(HybridLsqr),
+    /// The same spaces; in each the x of least normal residual.
+    HybridLsmr(HybridLsmr),
+    /// λ by a rule from traces that random probes estimate, with an interval for λ; then conjugate gradients at that λ. Only
+    /// products with A and Aᴴ; identity penalty.
+    Probes(Probes),
 }
 
 impl Method {
@@ -63,16 +76,22 @@ impl Method {
             Method::Bidiagonal => "bidiagonalization",
             Method::Tridiagonal => "tridiagonalization",
             Method::Cgls(_) => "CGLS",
+            Method::HybridLsqr(_) => "hybrid LSQR",
+            Method::HybridLsmr(_) => "hybrid LSMR",
+            Method::Probes(_) => "CGLS with random probes",
         }
     }
 
     /// Whether the options of the method are valid and go together.
     ///
     /// # Errors
-    /// What the `check` of the option struct returns: see [`Cgls::check`].
+    /// What the `check` of the option struct returns: see [`Cgls::check`], [`HybridLsqr::check`], [`Probes::check`].
     pub fn check(&self) -> Result<()> {
         match self {
             Method::Cgls(options) => options.check(),
+            Method::HybridLsqr(options) => options.check(),
+            Method::HybridLsmr(options) => options.check(),
+            Method::Probes(options) => options.check(),
             _ => Ok(()),
         }
     }

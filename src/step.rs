@@ -51,13 +51,17 @@ pub enum Stop {
     Stalled,
     /// The observer ended the iteration.
     Observer,
+    /// λ, which a rule chooses in each space, and x have settled: further steps no longer change them.
+    Settled,
+    /// The Krylov space has no further direction: what is solved in it is the whole problem.
+    Exhausted,
 }
 
 impl Stop {
-    /// Whether x is the minimiser, to the tolerance or to rounding level.
+    /// Whether x is the minimiser, to the tolerance or to rounding level; with a λ that settles, to what counts as settled.
     pub fn converged(self) -> bool {
         match self {
-            Stop::Tolerance | Stop::Rounding | Stop::Zero => true,
+            Stop::Tolerance | Stop::Rounding | Stop::Zero | Stop::Settled | Stop::Exhausted => true,
             Stop::Steps | Stop::StepLimit | Stop::Stalled | Stop::Observer => false,
         }
     }
@@ -73,6 +77,8 @@ impl fmt::Display for Stop {
             Stop::StepLimit => "step limit reached before the tolerance",
             Stop::Stalled => "no further progress, above the tolerance",
             Stop::Observer => "ended by the observer",
+            Stop::Settled => "λ and x have settled",
+            Stop::Exhausted => "the Krylov space is exhausted",
         })
     }
 }

@@ -6,7 +6,6 @@
 
 pub(crate) mod band;
 pub(crate) mod bidiagonal;
-pub(crate) mod bidiagonal_qr;
 pub(crate) mod cholesky;
 pub(crate) mod decomposed;
 pub(crate) mod gsvd;
@@ -19,7 +18,6 @@ pub(crate) mod robust_svd;
 pub(crate) mod small;
 pub(crate) mod svd;
 pub(crate) mod tridiagonal;
-pub(crate) mod tridiagonal_ql;
 
 use crate::curve::Spectrum;
 use crate::linalg::{Mat, MatRef};

@@ -13,6 +13,10 @@
 //! it (after a bad start guess, whose size the drift remembers), and then the iteration starts afresh from x.
 
 pub(crate) mod cgls;
+pub(crate) mod hybrid;
+pub(crate) mod hybrid_basis;
+pub(crate) mod hybrid_projection;
+pub(crate) mod probes;
 
 use crate::error::{Error, Result, Size};
 use crate::step::{Observer, Step, Stop};

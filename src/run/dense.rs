@@ -233,6 +233,7 @@ fn finish<T: Scalar>(
         condition: Some(solved.condition),
         steps: None,
         stop: None,
+        comparison: None,
         criteria,
         warnings,
         plan,

@@ -111,6 +111,7 @@ impl<T: Scalar> Kept<T> {
             condition: Some(self.decomposed.condition()),
             steps: None,
             stop: None,
+            comparison: None,
             criteria,
             warnings,
         };

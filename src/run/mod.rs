@@ -2,17 +2,21 @@
 //!
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
-//! unknowns, [`products`] needs only products with A, [`kept`] is the factorization that outlives A.
+//! unknowns, [`products`], [`hybrid`] and [`probes`] need only products with
+//! A, [`written_out`] makes entries of them, [`kept`] is the factorization that outlives A.
 
 mod dense;
 mod few;
+mod hybrid;
 mod kept;
+mod probes;
 mod products;
+mod written_out;
 
 pub use kept::Kept;
 
 use crate::check::{check, check_data};
-use crate::choose::{Engine, Facts, Need, Route, choose};
+use crate::choose::{Engine, Facts, Need, Route, choose, written_out};
 use crate::curve::Spectrum;
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
@@ -96,9 +100,14 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         Some(Kind::Rule(_)) => Need::Rule,
     };
     let few = few::applies(description);
-    let route = choose(&description.method, &Facts { rows, columns, entries, few, need })?;
+    let written = !entries && written_out(&description.method, rows, columns, need);
+    let facts = Facts { rows, columns, entries: entries || written, identity: description.penalty.is_identity(), few, need };
+    let route = choose(&description.method, &facts)?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
+    if written {
+        transforms.push("write A out by products with unit vectors");
+    }
     if description.weights.is_some() || description.noise_std.is_some() {
         transforms.push("whiten the rows");
     }
@@ -141,8 +150,12 @@ fn solve<T: Scalar>(
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (route, plan) = planned(description, Some(choice))?;
-    if route.engines == [Engine::Cgls] {
-        return products::solve(description, b, choice, plan, observer);
+    match route.engines {
+        [Engine::Cgls] => return products::solve(description, b, choice, plan, observer),
+        [Engine::HybridLsqr | Engine::HybridLsmr] => return hybrid::solve(description, b, choice, plan, observer),
+        [Engine::Probes] => return probes::solve(description, b, choice, plan, observer),
+        _ if plan.storage == Storage::MatrixFree => return written_out::solve(description, b, choice, &route, plan),
+        _ => {}
     }
     dense::solve(description, b, choice, &route, plan, checked.largest, refused)
 }
@@ -219,7 +232,14 @@ fn criteria(
                 warnings.push(warning);
             }
         }
-        out.push(Criterion { rule: rule.name(), value: value(one.value), evaluated: pairs(one.evaluated), minima: pairs(one.minima) });
+        out.push(Criterion {
+            rule: rule.name(),
+            value: value(one.value),
+            evaluated: pairs(one.evaluated),
+            minima: pairs(one.minima),
+            interval: None,
+            probes: None,
+        });
     }
     out
 }
@@ -232,7 +252,7 @@ impl Engine {
             Engine::Gsvd => Some(decomposed::Kind::Gsvd),
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
-            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Cgls => None,
+            Engine::Small | Engine::Cholesky | Engine::Qr | Engine::Cgls | Engine::HybridLsqr | Engine::HybridLsmr | Engine::Probes => None,
         }
     }
 }

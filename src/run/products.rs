@@ -95,13 +95,23 @@ pub(super) fn solve<T: Scalar>(
         x.extend(problem.answer(&outcome.x));
     }
     finite(&x, &intercepts, n)?;
-    let report =
-        Report { method: plan.method, fits, rank: None, condition: None, steps: Some(steps), stop, criteria: Vec::new(), warnings, plan };
+    let report = Report {
+        method: plan.method,
+        fits,
+        rank: None,
+        condition: None,
+        steps: Some(steps),
+        stop,
+        comparison: None,
+        criteria: Vec::new(),
+        warnings,
+        plan,
+    };
     Ok(Outcome { x, unknowns: n, intercepts, report })
 }
 
 /// The power of two that takes A to about 1 where its size, seen in Aᴴb, is far from that; 0 otherwise.
-fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
+pub(super) fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
     let mut image = vec![T::ZERO; problem.shape().1];
     problem.apply_adjoint(b, &mut image);
     let largest = linalg::largest_modulus(&image);
@@ -109,12 +119,12 @@ fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
 }
 
 /// The power of two of the largest entry.
-fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
+pub(super) fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
     let largest = linalg::largest_modulus(values).to_f64();
     if largest > 0.0 && largest.is_finite() { largest.log2().floor() as i32 } else { 0 }
 }
 
-fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
+pub(super) fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
     for value in values {
         *value = times_power_of_two(*value, exponent);
     }
