@@ -21,9 +21,12 @@ mod common;
 use common::{Case, Data, Dense, cases, distance, epsilon, norm, scalars};
 use nalgebra::{DMatrix, DVector};
 use wellposed::operator::from_fn;
-use wellposed::{Cgls, DenseView, Error, Lambda, Method, Operator, Penalty, Problem, Real, Scalar, Solution, Warning, c32, c64, faer};
+use wellposed::{
+    Cgls, DenseView, Error, HybridLsmr, HybridLsqr, Lambda, Method, Operator, Penalty, Problem, Real, Scalar, Solution, Warning, c32, c64,
+    faer,
+};
 
-const METHODS: [fn() -> Method; 8] = [
+const METHODS: [fn() -> Method; 10] = [
     || Method::Auto,
     || Method::Cholesky,
     || Method::Qr,
@@ -32,6 +35,8 @@ const METHODS: [fn() -> Method; 8] = [
     || Method::Bidiagonal,
     || Method::Tridiagonal,
     || Cgls::new().into(),
+    || HybridLsqr::new().into(),
+    || HybridLsmr::new().into(),
 ];
 
 /// The largest κ·ε at which an answer has digits to compare.
@@ -120,7 +125,9 @@ impl Scale {
     fn x(&self, method: &Method) -> f64 {
         let wedin = self.condition() * self.size + self.data / self.smallest + self.condition() * (self.residual / self.smallest);
         let stopped = match method {
-            Method::Cgls(_) => 10.0 * self.condition() * (self.data / self.smallest) / self.factor,
+            Method::Cgls(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_) => {
+                10.0 * self.condition() * (self.data / self.smallest) / self.factor
+            }
             _ => 0.0,
         };
         self.epsilon * self.factor * (wedin + stopped)
@@ -129,7 +136,7 @@ impl Scale {
     fn residual(&self, method: &Method) -> f64 {
         let wedin = self.norm * self.size + self.data + self.condition() * self.residual;
         let stopped = match method {
-            Method::Cgls(_) => 10.0 * self.condition() * self.data / self.factor,
+            Method::Cgls(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_) => 10.0 * self.condition() * self.data / self.factor,
             _ => 0.0,
         };
         self.epsilon * self.factor * (wedin + stopped)
@@ -188,7 +195,9 @@ fn refusal_is_justified<T: Scalar>(case: &Case, data: &Data<T>, method: &Method,
         // λ itself is needed, not only √λ
         (Method::Cholesky, Error::Unsupported { .. }) => !in_squares,
         // conjugate gradients lose orthogonality: beyond κ = 1e5 no step limit is safe
-        (Method::Cgls(_), Error::NotConverged { .. }) => scale.condition() > 1e5,
+        (Method::Cgls(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_), Error::NotConverged { .. }) => scale.condition() > 1e5,
+        // the normal residual is defined in a space of A alone
+        (Method::HybridLsmr(_), Error::Unsupported { .. }) => !data.penalty.is_identity(),
         _ => false,
     }
 }
@@ -216,7 +225,7 @@ fn complaints<T: Scalar>(case: &Case, data: &Data<T>, method: &Method, fit: &Fit
         }
         None => compare("intercept", norm(&[fit.intercept]), 0.0),
     }
-    let iterative = matches!(method, Method::Cgls(_)) || fit.method == "CGLS";
+    let iterative = matches!(method, Method::Cgls(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_)) || fit.method == "CGLS";
     match (fit.dof, fit.rank) {
         (None, None) if iterative => {}
         (Some(dof), Some(rank)) if !iterative => {

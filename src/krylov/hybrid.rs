@@ -29,13 +29,14 @@ use super::hybrid_basis::Process;
 use super::hybrid_projection::{Bidiagonal, End, Small, Weighted};
 use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
 use crate::error::{Error, Result};
-use crate::linalg::{add_scaled, norm};
+use crate::linalg::norm;
 use crate::method::ProjectedGcv;
 use crate::method::hybrid::Options;
 use crate::operator::Operator;
 use crate::rule::{Chosen, Rule};
 use crate::scalar::{Real, Scalar};
 use crate::step::{Observer, Step, Stop};
+use crate::warning::Warning;
 use core::ops::ControlFlow;
 
 /// Steps over which λ and x must not change.
@@ -74,6 +75,15 @@ pub(crate) enum Minimise {
     NormalResidual,
 }
 
+impl Minimise {
+    pub fn name(self) -> &'static str {
+        match self {
+            Minimise::Objective => "hybrid LSQR",
+            Minimise::NormalResidual => "hybrid LSMR",
+        }
+    }
+}
+
 /// What a hybrid method found.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found<T> {
@@ -86,8 +96,6 @@ pub(crate) struct Found<T> {
     pub residual_norm: f64,
     /// Computed from x.
     pub normal_residual: f64,
-    /// ‖xₖ − truth‖/‖truth‖ of each step, where a truth was given.
-    pub errors: Vec<f64>,
 }
 
 /// Whether λ and x have settled: their last changes.
@@ -118,10 +126,14 @@ impl Settling {
         *self = Self::new(self.fraction);
     }
 
+    /// How far λ has moved in its logarithm.
+    pub fn moved(&self) -> f64 {
+        self.changes.iter().map(|(moved, _)| moved.abs()).sum()
+    }
+
     pub fn settled(&self) -> bool {
-        let moved: f64 = self.changes.iter().map(|(moved, _)| moved.abs()).sum();
         let changed: f64 = self.changes.iter().map(|(_, change)| change).sum();
-        moved <= self.fraction && changed <= self.fraction
+        self.moved() <= self.fraction && changed <= self.fraction
     }
 }
 
@@ -136,7 +148,8 @@ pub(crate) fn relative_change(y: &[f64], before: &[f64]) -> f64 {
 }
 
 /// λ in the space of a process. `weights` are the ω of its steps so far.
-pub(crate) fn choose(numbers: &Bidiagonal, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>, epsilon: f64) -> Result<Chosen> {
+pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Chosen> {
+    let numbers = &process.numbers;
     let nodes = numbers.nodes(End::Radau).map_err(|_| Error::NotConverged {
         method: "the singular values of the projected problem",
         steps: numbers.steps(),
@@ -144,20 +157,57 @@ pub(crate) fn choose(numbers: &Bidiagonal, ruled: &Ruled<'_>, gcv: ProjectedGcv,
         tolerance: f64::EPSILON,
         instead: "give λ as a number, or use Method::Probes",
     })?;
-    weights.push(nodes.weight());
-    let tolerance = epsilon * nodes.values.first().copied().unwrap_or(0.0) * (nodes.values.len() as f64).sqrt();
+    let tolerance = T::Real::EPSILON.to_f64() * nodes.values.first().copied().unwrap_or(0.0) * (nodes.values.len() as f64).sqrt();
     let Ruled { rule, rows, unpenalised, data_norm, unit } = *ruled;
-    if gcv == ProjectedGcv::Weighted && matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
+    let chosen = if gcv == ProjectedGcv::Weighted && matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
+        weights.push(nodes.weight());
         let weight = weights.iter().sum::<f64>() / weights.len() as f64;
         let small_rows = nodes.values.len() + 1;
         let curve = Weighted { spectrum: nodes.spectrum(small_rows, 0, tolerance), weight };
-        return rule.choose(&curve, data_norm, unit);
-    }
-    rule.choose(&nodes.spectrum(rows, unpenalised, tolerance), data_norm, unit)
+        rule.choose(&curve, data_norm, unit)?
+    } else {
+        rule.choose(&nodes.spectrum(rows, unpenalised, tolerance), data_norm, unit)?
+    };
+    Ok(if process.exhausted { chosen } else { inside(chosen) })
 }
 
-/// Solves on a growing space. `hidden` is the norm of what cancels inside the products with A, and `truth` what the iterates
-/// are compared with.
+/// The best minimum inside the interval, where the criterion is lower still at the lower end. A space that grew from b fits
+/// the noise in b with fewer degrees of freedom than it takes: towards λ = 0 its criterion is too low, until the space
+/// is the whole one.
+pub(crate) fn inside(chosen: Chosen) -> Chosen {
+    let at_lower_end = chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }));
+    let best = chosen.minima.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+    match best {
+        Some((damping, value)) if at_lower_end => Chosen { damping, value, warnings: Vec::new(), ..chosen },
+        _ => chosen,
+    }
+}
+
+/// Who looks at the steps: the observer, and the truth that the iterates are compared with.
+pub(crate) struct Watch<'w, 'o, T> {
+    pub observer: Option<&'w mut Observer<'o>>,
+    pub truth: Option<&'w [T]>,
+    /// ‖xₖ − truth‖/‖truth‖ of each step.
+    pub errors: Vec<f64>,
+    /// Whether the observer has ended the iteration.
+    pub ended: bool,
+}
+
+impl<T: Scalar> Watch<'_, '_, T> {
+    fn look(&mut self, process: &Process<'_, T>, small: &Small, normal_residual: f64, x: &mut [T]) {
+        if let Some(truth) = self.truth {
+            process.right.combine(&small.y, x);
+            self.errors.push(relative_error(x, truth));
+        }
+        if let Some(observe) = self.observer.as_mut() {
+            let step =
+                Step { index: process.steps(), residual_norm: norm(&small.residual), normal_residual, solution_norm: norm(&small.y) };
+            self.ended = observe(&step) == ControlFlow::Break(());
+        }
+    }
+}
+
+/// Solves on a growing space. `hidden` is the norm of what cancels inside the products with A.
 pub(crate) fn solve<T: Scalar>(
     a: &dyn Operator<Scalar = T>,
     hidden: f64,
@@ -165,165 +215,198 @@ pub(crate) fn solve<T: Scalar>(
     aim: Aim<'_>,
     minimise: Minimise,
     options: &Options,
-    truth: Option<&[T]>,
-    mut observer: Option<&mut Observer<'_>>,
+    watch: &mut Watch<'_, '_, T>,
 ) -> Result<Found<T>> {
-    let n = a.shape().1;
-    let epsilon = T::Real::EPSILON.to_f64();
     let limit = options.limit();
     let mut process = Process::start(a, hidden, b, usize::MAX).map_err(|fault| fault.at(0))?;
-    process.reserve(limit.min(a.global_rows().min(n)));
-    let mut small = Small::default();
-    small.reserve(limit.min(n));
-    let mut before: Vec<f64> = Vec::with_capacity(limit.min(n));
-    let mut x = vec![T::ZERO; n];
-    let (mut weights, mut errors) = (Vec::new(), Vec::new());
-    let mut settling = Settling::new(options.settle_fraction());
-    let reference = process.numbers.reference();
-    let mut tolerance = options.tolerance();
-    let (mut damping, mut chosen, mut settled) = match aim {
-        Aim::Damping(damping) => {
-            tolerance = tolerance.or((!options.exact_steps()).then_some(10.0 * epsilon));
-            (Some(damping), None, true)
-        }
-        Aim::Rule(_) => (None, None, false),
+    process.reserve(limit.min(a.shape().1).min(a.global_rows()));
+    let finish = Finish {
+        minimise,
+        tolerance: options.tolerance().or(match aim {
+            Aim::Damping(_) if !options.exact_steps() => Some(10.0 * T::Real::EPSILON.to_f64()),
+            _ => None,
+        }),
+        limit,
+        exact: options.exact_steps(),
+        partial: options.accepts_partial(),
     };
-    let mut no_lambda: Option<Error> = None;
-    let mut verified: Option<Verified<T>> = None;
-    let mut watched = false;
-    let stop = loop {
-        let steps = process.steps();
-        if reference == 0.0 {
-            break Stop::Zero;
+    match aim {
+        Aim::Damping(damping) => finish.at(&mut process, b, damping, Stop::Steps, watch),
+        Aim::Rule(ruled) => {
+            let (chosen, stop) = settle(&mut process, &ruled, minimise, options, watch)?;
+            let found = finish.at(&mut process, b, chosen.damping, stop, watch)?;
+            Ok(Found { chosen: Some(chosen), ..found })
         }
+    }
+}
+
+/// Steps until λ and x have settled: [`Stop::Settled`], or what came before. The last λ.
+fn settle<T: Scalar>(
+    process: &mut Process<'_, T>,
+    ruled: &Ruled<'_>,
+    minimise: Minimise,
+    options: &Options,
+    watch: &mut Watch<'_, '_, T>,
+) -> Result<(Chosen, Stop)> {
+    let reference = process.numbers.reference();
+    let mut small = Small::default();
+    let (mut weights, mut before) = (Vec::new(), Vec::new());
+    let mut x = watch.truth.map_or_else(Vec::new, |truth| vec![T::ZERO; truth.len()]);
+    let mut settling = Settling::new(options.settle_fraction());
+    let mut last: Result<Chosen> = Err(crate::rule::no_interval(ruled.rule.name()));
+    let stop = loop {
         if process.exhausted {
             break Stop::Exhausted;
         }
-        if steps == limit {
+        if process.steps() >= options.limit() {
             break if options.exact_steps() { Stop::Steps } else { Stop::StepLimit };
         }
-        if watched {
+        if watch.ended {
             break Stop::Observer;
         }
-        process.step().map_err(|fault| fault.at(steps + 1))?;
-        let steps = process.steps();
-        let last = process.exhausted || steps == limit;
-        if let (Aim::Rule(ruled), false) = (&aim, settled) {
-            // with exactly so many steps only the last space decides; its weights are those of all steps
-            match choose(&process.numbers, ruled, options.projected_gcv(), &mut weights, epsilon) {
-                Ok(found) => {
-                    damping = Some(found.damping);
-                    (chosen, no_lambda) = (Some(found), None);
-                }
-                Err(error @ Error::NoLambda { .. }) => {
-                    (damping, chosen, no_lambda) = (None, None, Some(error));
-                    settling.forget();
-                }
-                Err(error) => return Err(error),
-            }
+        if settling.settled() && !options.exact_steps() {
+            break Stop::Settled;
         }
-        let at = damping.unwrap_or(0.0);
-        solve_small(&process.numbers, at, minimise, &mut small);
-        let normal = process.numbers.normal_norm(at, &small);
-        if !(normal.is_finite() && norm(&small.y).is_finite()) {
-            return Err(Fault::NonFinite("the iterate x or its residual").at(steps));
+        process.step().map_err(|fault| fault.at(process.steps() + 1))?;
+        last = choose(process, ruled, options.projected_gcv(), &mut weights);
+        let damping = match &last {
+            Ok(chosen) => chosen.damping,
+            Err(Error::NoLambda { .. }) => 0.0,
+            Err(error) => return Err(error.clone()),
+        };
+        solve_small(&process.numbers, damping, minimise, &mut small);
+        match &last {
+            Ok(_) => settling.step(damping, relative_change(&small.y, &before)),
+            Err(_) => settling.forget(),
         }
-        if let Some(truth) = truth {
-            process.right.combine(&small.y, &mut x);
-            errors.push(relative_error(&x, truth));
-        }
-        if let Some(observe) = observer.as_mut() {
-            let step = Step {
-                index: steps,
-                residual_norm: norm(&small.residual),
-                normal_residual: normal / reference,
-                solution_norm: norm(&small.y),
-            };
-            watched = observe(&step) == ControlFlow::Break(());
-        }
-        if !settled && damping.is_some() {
-            settling.step(at, relative_change(&small.y, &before));
-            settled = settling.settled() && !options.exact_steps();
-        }
-        before.clear();
-        before.extend_from_slice(&small.y);
-        if !settled || options.exact_steps() || last {
-            continue;
-        }
-        let Some(tolerance) = tolerance else { break Stop::Settled };
-        let state = state(&process, &small, at, normal, reference);
-        if normal / reference <= tolerance.max(epsilon * epsilon) || state.recursion_units(epsilon) <= 8.0 {
-            let judged = verify(a, b, &process, &small, at)?;
-            if judged.normal_residual(reference) <= tolerance {
-                verified = Some(judged);
-                break Stop::Tolerance;
-            }
-            let units = judged.state(&state).units(epsilon);
-            if units <= ROUNDING || (units <= ROUNDING_AT_STANDSTILL && state.recursion_units(epsilon) <= 1.0) {
-                verified = Some(judged);
-                break Stop::Rounding;
-            }
-        }
+        before.clone_from(&small.y);
+        watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);
     };
-    let steps = process.steps();
-    if stop == Stop::Zero || steps == 0 {
-        if let (Aim::Rule(ruled), None) = (&aim, &chosen) {
-            return Err(crate::rule::no_interval(ruled.rule.name()));
-        }
-        let residual_norm = a.range_norm(b).to_f64();
-        let damping = damping.unwrap_or(0.0);
-        return Ok(Found { x, damping, chosen, steps, stop, residual_norm, normal_residual: 0.0, errors });
+    let chosen = last?;
+    if stop == Stop::StepLimit && !options.accepts_partial() {
+        let fraction = options.settle_fraction();
+        return Err(Error::NotConverged {
+            method: minimise.name(),
+            steps: process.steps(),
+            reached: settling.moved(),
+            tolerance: fraction,
+            instead: "λ had not settled: allow more with max_steps(..), ask for less with settle(..), take what there is with \
+                      accept_partial(), or use Method::Probes",
+        });
     }
-    if damping.is_none()
-        && let Some(error) = no_lambda
-    {
-        return Err(error);
-    }
-    let damping = damping.unwrap_or(0.0);
-    let verified = match verified {
-        Some(verified) => verified,
-        None => verify(a, b, &process, &small, damping)?,
-    };
-    let normal_residual = verified.normal_residual(reference);
-    // without a next direction the answer is the minimiser, unless the products are not what they seem
-    let at_rounding =
-        verified.state(&state(&process, &small, damping, verified.normal_norm, reference)).units(epsilon) <= ROUNDING_AT_STANDSTILL;
-    let stop = if stop == Stop::Exhausted && !at_rounding { Stop::Stalled } else { stop };
-    let projected = norm(&small.residual);
-    let slip = (verified.residual_norm - projected).abs() / process.numbers.beta.first().copied().unwrap_or(1.0);
-    if !(slip <= MISMATCH * epsilon.sqrt()) {
-        return Err(Fault::NotAdjoint(slip).at(steps));
-    }
-    if matches!(stop, Stop::StepLimit | Stop::Stalled) && !options.accepts_partial() {
-        return Err(not_settled(minimise, steps, settled, normal_residual, tolerance, settling.fraction));
-    }
-    Ok(Found { x: verified.x, damping, chosen, steps, stop, residual_norm: verified.residual_norm, normal_residual, errors })
+    Ok((chosen, stop))
 }
 
-/// The error of a step limit.
-pub(crate) fn not_settled(
-    minimise: Minimise,
-    steps: usize,
-    settled: bool,
-    normal_residual: f64,
-    tolerance: Option<f64>,
-    fraction: f64,
-) -> Error {
-    let method = match minimise {
-        Minimise::Objective => "hybrid LSQR",
-        Minimise::NormalResidual => "hybrid LSMR",
-    };
-    let instead = if settled {
-        "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a larger λ"
-    } else {
-        "λ had not settled: allow more with max_steps(..), ask for less with settle(..), or take what there is with accept_partial()"
-    };
-    Error::NotConverged {
-        method,
-        steps,
-        reached: normal_residual,
-        tolerance: if settled { tolerance.unwrap_or(0.0) } else { fraction },
-        instead,
+/// How an iteration at one λ ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finish {
+    pub minimise: Minimise,
+    /// Of the normal residual; without one, x is that of the space as it is.
+    pub tolerance: Option<f64>,
+    pub limit: usize,
+    pub exact: bool,
+    pub partial: bool,
+}
+
+impl Finish {
+    /// Goes on at this λ until the tolerance is reached, and computes the residuals from x. `before` is why the steps
+    /// before this ended, and remains the reason where there is nothing more to do. The process has kept all its vectors.
+    pub fn at<T: Scalar>(
+        self,
+        process: &mut Process<'_, T>,
+        b: &[T],
+        damping: f64,
+        before: Stop,
+        watch: &mut Watch<'_, '_, T>,
+    ) -> Result<Found<T>> {
+        let (m, n) = process.shape();
+        let epsilon = T::Real::EPSILON.to_f64();
+        let reference = process.numbers.reference();
+        let mut x = vec![T::ZERO; n];
+        if reference == 0.0 {
+            let residual_norm = process.numbers.beta.first().copied().unwrap_or(0.0);
+            let found = Found { x, damping, chosen: None, steps: 0, stop: Stop::Zero, residual_norm, normal_residual: 0.0 };
+            return Ok(found);
+        }
+        let mut small = Small::default();
+        small.reserve(self.limit.min(n).min(m));
+        let mut stalled = 0;
+        let judge = |process: &Process<'_, T>, small: &Small| {
+            let recursion = state(process, small, damping, process.numbers.normal_norm(damping, small));
+            (recursion, recursion.recursion_units(epsilon))
+        };
+        let mut stop = None;
+        if process.steps() > 0 {
+            solve_small(&process.numbers, damping, self.minimise, &mut small);
+        }
+        while stop.is_none() {
+            let steps = process.steps();
+            if steps > 0
+                && let Some(tolerance) = self.tolerance
+            {
+                let (recursion, units) = judge(process, &small);
+                if recursion.normal_residual() <= tolerance.max(epsilon * epsilon) || units <= super::RECURSION_FLOOR {
+                    let judged = verify(process, b, &small, damping, &mut x)?;
+                    let units = judged.state(&recursion).units(epsilon);
+                    if judged.normal_norm <= tolerance * reference {
+                        stop = Some(Stop::Tolerance);
+                    } else if units <= ROUNDING || (units <= ROUNDING_AT_STANDSTILL && stalled >= WINDOW) {
+                        stop = Some(Stop::Rounding);
+                    } else if stalled >= WINDOW {
+                        stop = Some(Stop::Stalled);
+                    }
+                    stalled += 1;
+                    if stop.is_some() {
+                        break;
+                    }
+                }
+            } else if steps > 0 && !self.exact {
+                stop = Some(before);
+                break;
+            }
+            if process.exhausted {
+                stop = Some(Stop::Exhausted);
+            } else if watch.ended {
+                stop = Some(Stop::Observer);
+            } else if steps >= self.limit {
+                stop = Some(if self.exact { Stop::Steps } else { Stop::StepLimit });
+            } else {
+                process.step().map_err(|fault| fault.at(steps + 1))?;
+                solve_small(&process.numbers, damping, self.minimise, &mut small);
+                let normal = process.numbers.normal_norm(damping, &small) / reference;
+                watch.look(process, &small, normal, &mut x);
+            }
+        }
+        let steps = process.steps();
+        let stop = stop.unwrap_or(before);
+        let judged = verify(process, b, &small, damping, &mut x)?;
+        let (recursion, _) = judge(process, &small);
+        let units = judged.state(&recursion).units(epsilon);
+        // without a next direction x is the minimiser in the whole space, unless the products are not what they seem
+        let stop = if stop == Stop::Exhausted && !(units <= ROUNDING_AT_STANDSTILL) { Stop::Stalled } else { stop };
+        let size = process.numbers.beta.first().copied().unwrap_or(0.0) + recursion.operator_norm * recursion.solution_norm;
+        let slip = (judged.residual_norm - recursion.residual_norm).abs() / size;
+        if !(slip <= MISMATCH * epsilon.sqrt()) {
+            return Err(Fault::NotAdjoint(slip).at(steps));
+        }
+        let normal_residual = judged.normal_norm / reference;
+        if matches!(stop, Stop::StepLimit | Stop::Stalled) && !self.partial {
+            return Err(self.not_converged(stop, steps, normal_residual));
+        }
+        Ok(Found { x, damping, chosen: None, steps, stop, residual_norm: judged.residual_norm, normal_residual })
+    }
+
+    pub fn not_converged(self, stop: Stop, steps: usize, reached: f64) -> Error {
+        let instead = match stop {
+            Stop::Stalled => {
+                "check the operator (and the penalty's) with operator::dot_test; accept_partial() returns what has been reached"
+            }
+            _ => {
+                "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a \
+                 larger λ; if the numbers look wrong, check the operator with operator::dot_test"
+            }
+        };
+        Error::NotConverged { method: self.minimise.name(), steps, reached, tolerance: self.tolerance.unwrap_or(0.0), instead }
     }
 }
 
@@ -344,55 +427,52 @@ pub(crate) fn relative_error<T: Scalar>(x: &[T], truth: &[T]) -> f64 {
     if length == 0.0 { f64::INFINITY } else { (distance / length).sqrt() }
 }
 
-fn state<T: Scalar>(process: &Process<'_, T>, small: &Small, damping: f64, normal: f64, reference: f64) -> State {
+/// Where the recursion stands.
+fn state<T: Scalar>(process: &Process<'_, T>, small: &Small, damping: f64, normal: f64) -> State {
     let residual = norm(&small.residual);
     let length = norm(&small.y);
     State {
         residual_norm: residual,
         stacked_norm: residual.hypot(damping * length),
         normal_norm: normal,
-        reference,
+        reference: process.numbers.reference(),
         solution_norm: length,
         operator_norm: process.numbers.largest().hypot(damping),
         guessed: false,
     }
 }
 
-/// x with what is computed from it.
-pub(crate) struct Verified<T> {
-    pub x: Vec<T>,
-    pub residual_norm: f64,
+/// What is computed from x.
+struct Judged {
+    residual_norm: f64,
     /// ‖Aᴴ(b − Ax) − d²x‖.
-    pub normal_norm: f64,
+    normal_norm: f64,
 }
 
-impl<T> Verified<T> {
-    pub fn normal_residual(&self, reference: f64) -> f64 {
-        if reference == 0.0 { 0.0 } else { self.normal_norm / reference }
-    }
-
-    fn state(&self, state: &State) -> State {
-        State { normal_norm: self.normal_norm, residual_norm: self.residual_norm, ..*state }
+impl Judged {
+    fn state(&self, recursion: &State) -> State {
+        State { normal_norm: self.normal_norm, residual_norm: self.residual_norm, ..*recursion }
     }
 }
 
-fn verify<T: Scalar>(a: &dyn Operator<Scalar = T>, b: &[T], process: &Process<'_, T>, small: &Small, damping: f64) -> Result<Verified<T>> {
-    let (m, n) = a.shape();
-    let mut x = vec![T::ZERO; n];
-    process.right.combine(&small.y, &mut x);
+/// x ← Vy, and its residuals by fresh products.
+fn verify<T: Scalar>(process: &Process<'_, T>, b: &[T], small: &Small, damping: f64, x: &mut [T]) -> Result<Judged> {
+    let ((m, n), a) = (process.shape(), process.operator());
+    process.right.combine(&small.y, x);
     let mut residual = vec![T::ZERO; m];
-    a.apply(&x, &mut residual);
+    a.apply(x, &mut residual);
     for (residual, &b) in residual.iter_mut().zip(b) {
         *residual = b - *residual;
     }
     let mut normal = vec![T::ZERO; n];
     a.apply_adjoint(&residual, &mut normal);
-    let d = T::from_real(T::Real::from_f64(damping));
-    let scaled: Vec<T> = x.iter().map(|&x| d * x).collect();
-    add_scaled(&mut normal, -d, &scaled);
+    let d = T::Real::from_f64(damping);
+    for (normal, &x) in normal.iter_mut().zip(&*x) {
+        *normal -= x.scale(d).scale(d);
+    }
     let (residual_norm, normal_norm) = (a.range_norm(&residual).to_f64(), norm(&normal).to_f64());
     if !(residual_norm.is_finite() && normal_norm.is_finite()) {
         return Err(Fault::NonFinite("the residual computed from x").at(process.steps()));
     }
-    Ok(Verified { x, residual_norm, normal_norm })
+    Ok(Judged { residual_norm, normal_norm })
 }

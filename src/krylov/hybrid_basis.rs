@@ -168,6 +168,14 @@ impl<'a, T: Scalar> Process<'a, T> {
         Ok(new)
     }
 
+    pub fn shape(&self) -> (usize, usize) {
+        self.a.shape()
+    }
+
+    pub fn operator(&self) -> &'a dyn Operator<Scalar = T> {
+        self.a
+    }
+
     /// Steps made.
     pub fn steps(&self) -> usize {
         self.numbers.steps()
@@ -176,6 +184,11 @@ impl<'a, T: Scalar> Process<'a, T> {
     /// Whether every direction so far is kept.
     pub fn complete(&self) -> bool {
         self.right.count() >= self.steps()
+    }
+
+    /// How many steps may keep their vectors.
+    pub fn room(&self) -> usize {
+        self.keep
     }
 
     /// Room for the numbers of so many steps, so that a step allocates nothing but blocks of vectors.

@@ -271,3 +271,152 @@ impl Curve for Weighted {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::krylov::hybrid_basis::Process;
+    use crate::operator::DenseView;
+    use crate::random::Random;
+
+    /// Shaw's problem at n = 32 as Regularization Tools has it, column after column, and its right-hand side.
+    fn shaw(n: usize) -> (Vec<f64>, Vec<f64>) {
+        use core::f64::consts::{FRAC_PI_2, PI};
+        let h = PI / n as f64;
+        let angle = |i: usize| -FRAC_PI_2 + (i as f64 + 0.5) * h;
+        let entry = |i: usize, j: usize| {
+            let u = PI * (angle(i).sin() + angle(j).sin());
+            h * ((angle(i).cos() + angle(j).cos()) * if u.abs() < 1e-14 { 1.0 } else { u.sin() / u }).powi(2)
+        };
+        let a: Vec<f64> = (0..n * n).map(|k| entry(k % n, k / n)).collect();
+        let x: Vec<f64> = (0..n).map(|i| 2.0 * (-6.0 * (angle(i) - 0.8).powi(2)).exp() + (-2.0 * (angle(i) + 0.5).powi(2)).exp()).collect();
+        let b = (0..n).map(|i| (0..n).map(|j| a[j * n + i] * x[j]).sum()).collect();
+        (a, b)
+    }
+
+    fn process<'a>(a: &'a DenseView<'a, f64>, b: &[f64], steps: usize, keep: usize) -> Process<'a, f64> {
+        let mut process = Process::start(a, 0.0, b, keep).unwrap();
+        for _ in 0..steps {
+            process.step().unwrap();
+        }
+        process
+    }
+
+    /// The residual at damping 0.1, exactly 5.28257e-3 (from the singular values), lies between the two rules from five steps on,
+    /// within the interval [5.28177e-3, 5.28259e-3] that six nodes leave.
+    #[test]
+    fn the_rules_bracket_the_residual() {
+        let (entries, b) = shaw(32);
+        let a = DenseView::column_major(&entries, 32, 32).unwrap();
+        let mut widths = Vec::new();
+        for steps in 2..8 {
+            let numbers = process(&a, &b, steps, 100).numbers;
+            let at = |end| numbers.nodes(end).unwrap().spectrum(32, 0, 0.0).at(0.1).residual.value;
+            let (low, high) = (at(End::Gauss), at(End::Radau));
+            assert!(low <= 5.28257e-3 * (1.0 + 1e-6) && high >= 5.28257e-3 * (1.0 - 1e-6), "{steps}: [{low:e}, {high:e}]");
+            if steps >= 6 {
+                assert!(low >= 5.28177e-3 * (1.0 - 1e-6) && high <= 5.28259e-3 * (1.0 + 1e-6), "{steps}: [{low:e}, {high:e}]");
+            }
+            widths.push(high - low);
+        }
+        assert!(widths.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-9)), "{widths:?}");
+    }
+
+    /// Without kept vectors the quadrature has the same limits.
+    #[test]
+    fn lost_orthogonality_does_not_hurt_the_quadrature() {
+        let (entries, b) = shaw(32);
+        let a = DenseView::column_major(&entries, 32, 32).unwrap();
+        let with = process(&a, &b, 12, 100).numbers.nodes(End::Radau).unwrap().spectrum(32, 0, 0.0);
+        let without = process(&a, &b, 40, 0).numbers.nodes(End::Radau).unwrap().spectrum(32, 0, 0.0);
+        for damping in [0.3, 0.1, 0.03] {
+            let (p, q) = (with.at(damping), without.at(damping));
+            assert!((p.residual.value / q.residual.value - 1.0).abs() < 1e-6, "{damping}");
+            assert!((p.penalty.value / q.penalty.value - 1.0).abs() < 1e-6, "{damping}");
+        }
+    }
+
+    /// AV = UB, both bases orthonormal to rounding, also where the singular values fall to rounding level.
+    #[test]
+    fn the_process_keeps_its_relation() {
+        let (entries, b) = shaw(32);
+        let a = DenseView::column_major(&entries, 32, 32).unwrap();
+        let process = process(&a, &b, 32, 100);
+        assert!(process.exhausted && process.complete());
+        let (u, v, numbers) = (&process.left, &process.right, &process.numbers);
+        for (basis, count) in [(u, u.count()), (v, v.count())] {
+            for i in 0..count {
+                for j in 0..=i {
+                    let product = crate::linalg::dot(basis.column(i), basis.column(j));
+                    assert!((product - f64::from(u8::from(i == j))).abs() < 1e-13, "{i}, {j}: {product:e}");
+                }
+            }
+        }
+        let mut image = vec![0.0; 32];
+        for k in 0..process.steps() {
+            crate::operator::Operator::apply(&a, v.column(k), &mut image);
+            let next = u.column(k + 1);
+            for i in 0..32 {
+                let expected = numbers.alpha[k] * u.column(k)[i] + numbers.beta[k + 1] * next.get(i).copied().unwrap_or(0.0);
+                assert!((image[i] - expected).abs() < 1e-13, "step {k}: {:e}", image[i] - expected);
+            }
+        }
+    }
+
+    /// The small solutions satisfy what defines them, and the spectrum has the same residual and penalty.
+    #[test]
+    fn small_solutions_are_minimisers() {
+        let (m, n) = (30, 20);
+        let entries: Vec<f64> = Random::new(5).scalars(m * n);
+        let b: Vec<f64> = Random::new(6).scalars(m);
+        let a = DenseView::column_major(&entries, m, n).unwrap();
+        for steps in [1, 2, 7, 19] {
+            let numbers = process(&a, &b, steps, 100).numbers;
+            let spectrum = numbers.nodes(End::Radau).unwrap().spectrum(m, 0, 0.0);
+            for damping in [1e-3, 0.5, 30.0] {
+                let (mut small, mut normal) = (Small::default(), Small::default());
+                numbers.solve(damping, &mut small);
+                numbers.solve_normal(damping, &mut normal);
+                let objective = |s: &Small| crate::linalg::norm(&s.residual).hypot(damping * crate::linalg::norm(&s.y));
+                let point = spectrum.at(damping);
+                assert!((crate::linalg::norm(&small.residual) / point.residual.value.sqrt() - 1.0).abs() < 1e-10);
+                assert!((crate::linalg::norm(&small.y) / point.penalty.value.sqrt() - 1.0).abs() < 1e-10);
+                // each is best at its own
+                let slack = 1.0 + 1e-12;
+                assert!(objective(&small) <= objective(&normal) * slack, "{steps} {damping}");
+                assert!(numbers.normal_norm(damping, &normal) <= numbers.normal_norm(damping, &small) * slack + 1e-13, "{steps} {damping}");
+                // and no small change of y improves it
+                let mut random = Random::new(9);
+                for _ in 0..20 {
+                    for (solution, own) in [(&small, true), (&normal, false)] {
+                        let mut other = solution.clone();
+                        other.y.iter_mut().for_each(|y| *y += 1e-3 * random.normal());
+                        numbers.residual(&mut other);
+                        let (at, there) = match own {
+                            true => (objective(solution), objective(&other)),
+                            false => (numbers.normal_norm(damping, solution), numbers.normal_norm(damping, &other)),
+                        };
+                        assert!(at <= there * slack, "{steps} {damping} {own}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// ω makes the smallest singular value a stationary point of weighted GCV.
+    #[test]
+    fn the_weight_is_stationary_at_the_smallest_value() {
+        let nodes = Nodes { values: vec![3.0, 1.0, 0.2], coefficients: vec![2.0, 1.0, 0.3], outside: 0.05 };
+        let (smallest, weight) = (0.2, nodes.weight());
+        assert!(weight > 0.0 && weight <= 1.0, "{weight}");
+        let rows = nodes.values.len() + 1;
+        let curve = Weighted { spectrum: nodes.spectrum(rows, 0, 0.0), weight };
+        let Point { residual, trace, .. } = curve.at(smallest);
+        let slope = residual.slope / residual.value - 2.0 * trace.slope / trace.value;
+        if weight < 1.0 {
+            assert!(slope.abs() < 1e-12, "{slope:e}");
+        } else {
+            assert!(slope >= 0.0, "{slope:e}");
+        }
+    }
+}

@@ -15,6 +15,7 @@
 pub(crate) mod cgls;
 pub(crate) mod hybrid;
 pub(crate) mod hybrid_basis;
+pub(crate) mod hybrid_general;
 pub(crate) mod hybrid_projection;
 pub(crate) mod probes;
 

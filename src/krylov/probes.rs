@@ -43,6 +43,7 @@ use crate::operator::Operator;
 use crate::random::Random;
 use crate::rule::{Chosen, Rule};
 use crate::scalar::{Real, Scalar};
+use crate::warning::Warning;
 
 /// A singular pair of b's space with a residual below this fraction of σ₁ is taken out of the probes; its part of the trace
 /// is then wrong by the square of that.
@@ -51,33 +52,37 @@ const CONVERGED: f64 = 1e-6;
 const KEPT_NUMBERS: usize = 1 << 25;
 /// The pilot has settled at this change over five steps: its λ is only where the search for the right one begins.
 const PILOT: f64 = 0.05;
+/// Lower and upper quadrature may differ by this part of the value where a rule looks at the curve at all.
+const KNOWN: f64 = 0.2;
+/// Step by which the end of that stretch is looked for.
+const FINE: f64 = 1.2;
 /// Quadrature may move λ by this part of the accuracy asked for.
 const QUADRATURE: f64 = 0.25;
 
 /// λ and how sure it is.
-pub(crate) struct Located<T> {
+pub(crate) struct Located<'a, T: Scalar> {
     pub chosen: Chosen,
     /// Half the width of the interval in log λ.
     pub half_width: f64,
     /// tr H there, the constant included.
     pub dof: f64,
-    /// The best x of b's space at this λ: where the solve starts.
-    pub start: Vec<T>,
+    /// b's space: where the solve goes on.
+    pub space: Process<'a, T>,
     pub count: usize,
     pub deflated: usize,
     pub products: usize,
 }
 
 /// Finds λ. `project` takes out of a probe what the change of variables has taken out of A.
-pub(crate) fn locate<T: Scalar>(
-    a: &dyn Operator<Scalar = T>,
+pub(crate) fn locate<'a, T: Scalar>(
+    a: &'a dyn Operator<Scalar = T>,
     hidden: f64,
     b: &[T],
     ruled: &Ruled<'_>,
     options: &Probes,
     project: &dyn Fn(&mut [T]),
-) -> Result<Located<T>> {
-    let (m, n) = a.shape();
+) -> Result<Located<'a, T>> {
+    let m = a.shape().0;
     let mut data = pilot(a, hidden, b, ruled, options)?;
     let dimension = ruled.rows.saturating_sub(ruled.unpenalised);
     // a rule that looks at norms alone needs no trace
@@ -104,19 +109,21 @@ pub(crate) fn locate<T: Scalar>(
         }
         let curves = Curves::new(&data, &probes, &values, free, ruled, T::Real::EPSILON.to_f64())?;
         let log_lambda = |rho: End, trace: End| curves.ask(ruled, rho, trace, None).map(|chosen| 2.0 * chosen.damping.ln());
-        let reference = log_lambda(End::Radau, End::Radau)?;
+        let reference = curves.ask(ruled, End::Radau, End::Radau, None)?;
+        let at_lower_end = lower_end(&reference);
+        let reference = 2.0 * reference.damping.ln();
         let by_data = (log_lambda(End::Gauss, End::Radau)? - reference).abs();
         let by_probes = if probes.is_empty() { 0.0 } else { (log_lambda(End::Radau, End::Gauss)? - reference).abs() };
         let mut grown = false;
         let allowed = QUADRATURE * accuracy;
-        if by_data > allowed && !data.exhausted && data.steps() < options.limit() {
+        if (by_data > allowed || at_lower_end) && !data.exhausted && data.steps() < options.limit() {
             let target = (data.steps() + data.steps() / 2 + 4).min(options.limit());
             while data.steps() < target && !data.exhausted {
                 data.step().map_err(|fault| fault.at(data.steps() + 1))?;
             }
             grown = true;
         }
-        if by_probes > allowed && probe_steps < options.limit() && probes.iter().any(|probe| !probe.exhausted) {
+        if (by_probes > allowed || at_lower_end) && probe_steps < options.limit() && probes.iter().any(|probe| !probe.exhausted) {
             probe_steps = (probe_steps + probe_steps / 2 + 4).min(options.limit());
             grown = true;
         }
@@ -134,15 +141,14 @@ pub(crate) fn locate<T: Scalar>(
         }
         let chosen = curves.ask(ruled, End::Radau, End::Radau, None)?;
         let dof = ruled.rows as f64 - curves.curve(End::Radau, End::Radau, None).at(chosen.damping).trace.value;
-        let mut small = Small::default();
-        data.numbers.solve(chosen.damping, &mut small);
-        let mut start = vec![T::ZERO; n];
-        if data.complete() {
-            data.right.combine(&small.y, &mut start);
-        }
         products += 2 * (data.steps() + probes.iter().map(Process::steps).sum::<usize>()) + 1 + probes.len();
-        return Ok(Located { chosen, half_width, dof, start, count: probes.len(), deflated: values.len(), products });
+        return Ok(Located { chosen, half_width, dof, space: data, count: probes.len(), deflated: values.len(), products });
     }
+}
+
+/// Whether λ is the lower end of what was searched: of what the spaces know.
+fn lower_end(chosen: &Chosen) -> bool {
+    chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }))
 }
 
 /// b's space until the rule on the projected problem has settled, or the space is exhausted.
@@ -161,7 +167,7 @@ fn pilot<'a, T: Scalar>(
     let mut last = None;
     while !process.exhausted && process.steps() < options.limit() && !settling.settled() {
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
-        match choose(&process.numbers, ruled, ProjectedGcv::Weighted, &mut weights, T::Real::EPSILON.to_f64()) {
+        match choose(&process, ruled, ProjectedGcv::TrueRows, &mut weights) {
             Ok(chosen) => {
                 process.numbers.solve(chosen.damping, &mut small);
                 settling.step(chosen.damping, relative_change(&small.y, &before));
@@ -229,7 +235,7 @@ struct Curves {
     deflated: Vec<f64>,
     rows: usize,
     unpenalised: usize,
-    /// Below this damping b's space does not know the curve.
+    /// Below this damping the spaces do not know the curve.
     low: f64,
 }
 
@@ -255,8 +261,6 @@ impl Curves {
         let [gauss, radau]: [Nodes; 2] = both(data)?;
         let largest = radau.values.first().copied().unwrap_or(0.0);
         let tolerance = epsilon * largest * (radau.values.len() as f64).sqrt();
-        let smallest = radau.values.iter().copied().rev().find(|&value| value > tolerance).unwrap_or(0.0);
-        let low = if data.exhausted { 0.0 } else { smallest };
         let spectrum = |nodes: Nodes| nodes.spectrum(ruled.rows, ruled.unpenalised, tolerance);
         let weighted = |nodes: Nodes| {
             let mut pairs: Vec<(f64, f64)> = nodes.values.into_iter().zip(nodes.coefficients.into_iter().map(|c| c * c)).collect();
@@ -268,14 +272,34 @@ impl Curves {
             pairs
         };
         let probes = probes.iter().map(|probe| both(probe).map(|pair: [Nodes; 2]| pair.map(weighted))).collect::<Result<Vec<_>>>()?;
-        Ok(Self {
+        let mut curves = Self {
             data: [spectrum(gauss), spectrum(radau)],
             probes,
             deflated: deflated.to_vec(),
             rows: ruled.rows,
             unpenalised: ruled.unpenalised,
-            low,
-        })
+            low: 0.0,
+        };
+        curves.low = curves.known_from();
+        Ok(curves)
+    }
+
+    /// The least damping at which the two quadratures agree on ρ and on the trace: below it a criterion would be read off
+    /// one of them. They part for good as the damping falls.
+    fn known_from(&self) -> f64 {
+        let (lower, upper) = (self.curve(End::Gauss, End::Gauss, None), self.curve(End::Radau, End::Radau, None));
+        let (low, high) = upper.interval();
+        let mut known = high;
+        while known > low {
+            let damping = (known / FINE).max(low);
+            let (a, b) = (lower.at(damping), upper.at(damping));
+            let apart = |a: f64, b: f64| !((a - b).abs() <= KNOWN * a.abs().max(b.abs()));
+            if apart(a.residual.value, b.residual.value) || apart(a.trace.value, b.trace.value) {
+                break;
+            }
+            known = damping;
+        }
+        known.min(high / FINE)
     }
 
     /// With ρ and the traces by these rules, and without one of the probes.

@@ -11,17 +11,18 @@ use crate::scalar::{Real, Scalar, c64};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ProjectedGcv {
+    /// The m rows of the data and (m − Φ)² in the denominator. It is GCV itself once the space has all directions that λ lets
+    /// through. Before that it counts too few degrees of freedom for small λ; while the space grows, a minimum inside the
+    /// interval is therefore preferred to its lower end.
+    ///
+    /// Source: Renaut, Vatankhah, Ardestani 2017, SIAM J. Sci. Comput. 39:B221.
+    #[default]
+    TrueRows,
     /// Weighted GCV: the k + 1 rows of the projected problem and (k + 1 − ωΦ)² in the denominator, where ω is the mean over
     /// the steps of the weight that would make the smallest singular value the minimiser, at most 1.
     ///
     /// Source: Chung, Nagy, O'Leary 2008, Electron. Trans. Numer. Anal. 28:149.
-    #[default]
     Weighted,
-    /// The m rows of the data and (m − Φ)² in the denominator. It is GCV itself once the space has all directions that λ lets
-    /// through; before that it counts too few degrees of freedom and may choose too small a λ.
-    ///
-    /// Source: Renaut, Vatankhah, Ardestani 2017, SIAM J. Sci. Comput. 39:B221.
-    TrueRows,
 }
 
 /// What the two hybrid methods share.
@@ -57,7 +58,7 @@ macro_rules! hybrid {
                 Self::default()
             }
 
-            /// Which degrees of freedom GCV sees; [`ProjectedGcv::Weighted`] unless given.
+            /// Which degrees of freedom GCV sees; [`ProjectedGcv::TrueRows`] unless given.
             pub fn gcv(mut self, gcv: ProjectedGcv) -> Self {
                 self.0.gcv = gcv;
                 self

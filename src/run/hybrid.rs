@@ -4,19 +4,24 @@ use super::criteria;
 use super::products::{balance, exponent_of, scale};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
-use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled};
+use crate::factor::decomposed::{self, Decomposed};
+use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
+use crate::krylov::hybrid_general::{self, Answer, Projected};
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
 use crate::method::{HybridLsqr, Method};
-use crate::operator::algebra;
+use crate::operator::{Operator, algebra};
 use crate::plan::Plan;
+use crate::refusal::Handed;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Comparison, Fit, Outcome, Report};
 use crate::step::{Observer, Step};
+use crate::transform::Matrix;
 use crate::transform::by_products::ByProducts;
-use crate::transform::reduced::finite;
+use crate::transform::reduced::{Frame, finite};
+use crate::transform::standard_form::PenaltyRows;
 use crate::warning::Warning;
 use core::ops::ControlFlow;
 
@@ -48,7 +53,7 @@ pub(super) fn solve<T: Scalar>(
         scale(&mut data, -exponent);
         let balance = balance(&problem, &data);
         let balanced = algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &problem);
-        let operator: &dyn crate::operator::Operator<Scalar = T> = if balance == 0 { &problem } else { &balanced };
+        let operator: &dyn Operator<Scalar = T> = if balance == 0 { &problem } else { &balanced };
         let hidden = times_power_of_two(problem.hidden_norm(), balance).to_f64();
         let truth = truth.as_ref().map(|truth| {
             let mut departure = problem.departure(truth);
@@ -66,7 +71,7 @@ pub(super) fn solve<T: Scalar>(
                 unit,
             }),
         };
-        let mut watch = |step: &Step| match observer.as_deref_mut() {
+        let mut observe = |step: &Step| match observer.as_deref_mut() {
             Some(observe) => observe(&Step {
                 residual_norm: times_power_of_two(step.residual_norm, exponent),
                 solution_norm: times_power_of_two(step.solution_norm, exponent + balance),
@@ -74,8 +79,25 @@ pub(super) fn solve<T: Scalar>(
             }),
             None => ControlFlow::Continue(()),
         };
-        let found = hybrid::solve(operator, hidden, &data, aim, minimise, options, truth.as_deref(), Some(&mut watch))?;
-        let Found { x: mut z, damping, chosen, stop: why, residual_norm, normal_residual, errors, .. } = found;
+        let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
+        let identity;
+        let general = match problem.penalty() {
+            Some(l) => Some(l),
+            None if options.basis_limit().is_some() => {
+                identity = algebra::diagonal(vec![T::ONE; n]);
+                Some(&identity as &dyn Operator<Scalar = T>)
+            }
+            None => None,
+        };
+        let found = match general {
+            Some(l) => {
+                let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
+                hybrid_general::solve(operator, l, &data, aim, options, &mut small, &mut watch)?
+            }
+            None => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
+        };
+        comparison = Comparison::new(core::mem::take(&mut watch.errors));
+        let Found { x: mut z, damping, chosen, stop: why, residual_norm, normal_residual, .. } = found;
         scale(&mut z, balance);
         let penalty_norm = times_power_of_two(problem.penalty_norm(&z), exponent);
         scale(&mut z, exponent);
@@ -88,7 +110,6 @@ pub(super) fn solve<T: Scalar>(
                 .push(Warning::Partial { reached: normal_residual, tolerance: options.tolerance().unwrap_or(options.settle_fraction()) });
         }
         stop = Some(why);
-        comparison = Comparison::new(errors);
         let lambda_of = |damping: f64| Lambda::from_damping(damping).scaled(-balance);
         let lambda = match choice.kind {
             Kind::Number(lambda) => lambda,
@@ -144,4 +165,56 @@ fn refuse<T: Scalar>(
         return refuse("hybrid LSMR", "a penalty other than the identity, or a bounded basis", "use HybridLsqr");
     }
     Ok(())
+}
+
+/// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
+fn projected<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>) -> Result<Answer<T>> {
+    let failed = |_| Error::NotConverged {
+        method: "the decomposition of the projected problem",
+        steps: problem.a.ncols(),
+        reached: f64::INFINITY,
+        tolerance: f64::EPSILON,
+        instead: "use Method::Cgls with λ as a number",
+    };
+    // the standard form first; where L and A share directions in this space, both together
+    match attempt(problem, aim, damping, decomposed::Kind::Svd) {
+        Ok(answer) => answer,
+        Err(_) => attempt(problem, aim, damping, decomposed::Kind::Gsvd).map_err(failed)?,
+    }
+}
+
+fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>, kind: decomposed::Kind) -> Handed<Result<Answer<T>>> {
+    let (rows, k) = problem.a.shape();
+    // one more row for the part of b that no y reaches
+    let a = Mat::from_fn(rows + 1, k, |i, j| if i < rows { problem.a[(i, j)] } else { T::ZERO });
+    let outside = T::from_real(T::Real::from_f64(problem.outside));
+    let b = Mat::from_fn(rows + 1, 1, |i, _| problem.data.get(i).copied().unwrap_or(outside));
+    let penalty = match damping {
+        Some(0.0) => PenaltyRows::Identity,
+        _ => PenaltyRows::Dense(problem.l.clone()),
+    };
+    let decomposed = Decomposed::new(kind, Matrix::Owned(a), &penalty, Threads::ONE)?;
+    let whole = match aim {
+        Aim::Rule(ruled) => ruled.rows,
+        Aim::Damping(_) => rows + 1,
+    };
+    let frame = Frame { rows: whole, constant: None };
+    let prepared = decomposed.prepare(b.clone(), &frame)?;
+    let (damping, chosen) = match (damping, aim) {
+        (Some(damping), _) | (None, Aim::Damping(damping)) => (damping, None),
+        (None, Aim::Rule(ruled)) => {
+            let mut spectra = Decomposed::spectra(decomposed.prepare(b, &frame)?);
+            let Some(mut spectrum) = spectra.pop() else { return Ok(Err(crate::rule::no_interval(ruled.rule.name()))) };
+            spectrum.unpenalised += ruled.unpenalised;
+            match ruled.rule.choose(&spectrum, ruled.data_norm, ruled.unit) {
+                Ok(chosen) => {
+                    let chosen = if problem.exhausted { chosen } else { hybrid::inside(chosen) };
+                    (chosen.damping, Some(chosen))
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    };
+    let z = decomposed.solve(&prepared, &[damping])?.z;
+    Ok(Ok(Answer { y: (0..k).map(|i| z[(i, 0)]).collect(), damping, chosen }))
 }

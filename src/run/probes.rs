@@ -4,7 +4,7 @@ use super::products::{balance, exponent_of, scale};
 use super::{criteria, finite_norms};
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::krylov::hybrid::Ruled;
+use crate::krylov::hybrid::{Finish, Minimise, Ruled, Watch};
 use crate::krylov::{cgls, probes};
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Fit, Outcome, ProbesUsed, Report};
-use crate::step::{Observer, Step};
+use crate::step::{Observer, Step, Stop};
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
 use crate::warning::Warning;
@@ -69,7 +69,7 @@ pub(super) fn solve<T: Scalar>(
         };
         let located = probes::locate(operator, hidden.to_f64(), &data, &ruled, &options, &|z| problem.project(z))?;
         let damping = located.chosen.damping;
-        let mut watch = |step: &Step| match observer.as_deref_mut() {
+        let mut observe = |step: &Step| match observer.as_deref_mut() {
             Some(observe) => observe(&Step {
                 residual_norm: times_power_of_two(step.residual_norm, exponent),
                 solution_norm: times_power_of_two(step.solution_norm, exponent + balance),
@@ -77,13 +77,31 @@ pub(super) fn solve<T: Scalar>(
             }),
             None => ControlFlow::Continue(()),
         };
-        let outcome = cgls::solve_projected(operator, hidden, None, damping, &data, Some(&located.start), &Cgls::new(), Some(&mut watch))?;
-        let mut z = outcome.x;
+        let mut space = located.space;
+        // full orthogonality, and the space is there already
+        let limit = plan.rows.min(n).min(space.room());
+        let tolerance = Some(10.0 * T::Real::EPSILON.to_f64());
+        let finish = Finish { minimise: Minimise::Objective, tolerance, limit, exact: false, partial: true };
+        let mut watch = Watch { observer: Some(&mut observe), truth: None, errors: Vec::new(), ended: false };
+        let found = match space.complete() {
+            true => Some(finish.at(&mut space, &data, damping, Stop::Settled, &mut watch)?),
+            false => None,
+        };
+        let done = found.as_ref().is_some_and(|found| found.stop.converged() || found.stop == Stop::Observer);
+        let (mut z, found_steps, why, residual_norm) = match found {
+            Some(found) if done => (found.x, found.steps, found.stop, found.residual_norm),
+            found => {
+                let start = found.map(|found| found.x);
+                let found =
+                    cgls::solve_projected(operator, hidden, None, damping, &data, start.as_deref(), &Cgls::new(), Some(&mut observe))?;
+                (found.x, found.steps, found.stop, found.residual_norm)
+            }
+        };
         scale(&mut z, balance);
         let penalty_norm = times_power_of_two(problem.penalty_norm(&z), exponent);
         scale(&mut z, exponent);
-        steps += outcome.steps;
-        stop = Some(outcome.stop);
+        steps += found_steps;
+        stop = Some(why);
         let lambda_of = |damping: f64| Lambda::from_damping(damping).scaled(-balance);
         let lambda = lambda_of(damping);
         let widen = |sign: f64| lambda_of(damping * (0.5 * sign * located.half_width).exp()).value();
@@ -98,7 +116,7 @@ pub(super) fn solve<T: Scalar>(
             criterion.probes = Some(used);
             seen.push(criterion);
         }
-        fits.push(Fit { lambda, residual_norm: times_power_of_two(outcome.residual_norm, exponent), penalty_norm, dof: Some(located.dof) });
+        fits.push(Fit { lambda, residual_norm: times_power_of_two(residual_norm, exponent), penalty_norm, dof: Some(located.dof) });
         intercepts.push(problem.constant(&column, &z));
         x.extend(problem.answer(&z));
     }
