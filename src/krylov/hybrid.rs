@@ -26,8 +26,9 @@
 //!              doi:10.1137/140975024 · Chung & Gazzola 2024 (survey), doi:10.1137/21M1441420.
 
 use super::hybrid_basis::Process;
-use super::hybrid_projection::{Bidiagonal, End, Small, Weighted};
+use super::hybrid_projection::{Bidiagonal, End, From, Small, Weighted, known_from};
 use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
+use crate::curve::Spectrum;
 use crate::error::{Error, Result};
 use crate::linalg::norm;
 use crate::method::ProjectedGcv;
@@ -150,35 +151,45 @@ pub(crate) fn relative_change(y: &[f64], before: &[f64]) -> f64 {
 /// λ in the space of a process. `weights` are the ω of its steps so far.
 pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Chosen> {
     let numbers = &process.numbers;
-    let nodes = numbers.nodes(End::Radau).map_err(|_| Error::NotConverged {
-        method: "the singular values of the projected problem",
-        steps: numbers.steps(),
-        reached: f64::INFINITY,
-        tolerance: f64::EPSILON,
-        instead: "give λ as a number, or use Method::Probes",
-    })?;
-    let tolerance = T::Real::EPSILON.to_f64() * nodes.values.first().copied().unwrap_or(0.0) * (nodes.values.len() as f64).sqrt();
+    let nodes = |end: End| {
+        numbers.nodes(end).map_err(|_| Error::NotConverged {
+            method: "the singular values of the projected problem",
+            steps: numbers.steps(),
+            reached: f64::INFINITY,
+            tolerance: f64::EPSILON,
+            instead: "give λ as a number, or use Method::Probes",
+        })
+    };
+    let (gauss, radau) = (nodes(End::Gauss)?, nodes(End::Radau)?);
+    let tolerance = T::Real::EPSILON.to_f64() * radau.values.first().copied().unwrap_or(0.0) * (radau.values.len() as f64).sqrt();
     let Ruled { rule, rows, unpenalised, data_norm, unit } = *ruled;
+    weights.push(radau.weight());
+    let projected_rows = radau.values.len() + 1;
+    let gauss = gauss.spectrum(rows, unpenalised, tolerance);
+    let spectrum = radau.spectrum(rows, unpenalised, tolerance);
+    let low = if process.exhausted { 0.0 } else { known_from(&gauss, &spectrum, false) };
     let chosen = if gcv == ProjectedGcv::Weighted && matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
-        weights.push(nodes.weight());
         let weight = weights.iter().sum::<f64>() / weights.len() as f64;
-        let small_rows = nodes.values.len() + 1;
-        let curve = Weighted { spectrum: nodes.spectrum(small_rows, 0, tolerance), weight };
-        rule.choose(&curve, data_norm, unit)?
+        let curve = Weighted { spectrum: Spectrum { rows: projected_rows, unpenalised: 0, ..spectrum }, weight };
+        rule.choose(&From { curve: &curve, low }, data_norm, unit)?
     } else {
-        rule.choose(&nodes.spectrum(rows, unpenalised, tolerance), data_norm, unit)?
+        rule.choose(&From { curve: &spectrum, low }, data_norm, unit)?
     };
     Ok(if process.exhausted { chosen } else { inside(chosen) })
+}
+
+/// Whether λ is the lower end of what the space knows.
+pub(crate) fn at_lower_end(chosen: &Chosen) -> bool {
+    chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }))
 }
 
 /// The best minimum inside the interval, where the criterion is lower still at the lower end. A space that grew from b fits
 /// the noise in b with fewer degrees of freedom than it takes: towards λ = 0 its criterion is too low, until the space
 /// is the whole one.
 pub(crate) fn inside(chosen: Chosen) -> Chosen {
-    let at_lower_end = chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }));
     let best = chosen.minima.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
     match best {
-        Some((damping, value)) if at_lower_end => Chosen { damping, value, warnings: Vec::new(), ..chosen },
+        Some((damping, value)) if at_lower_end(&chosen) => Chosen { damping, value, warnings: Vec::new(), ..chosen },
         _ => chosen,
     }
 }
@@ -269,6 +280,17 @@ fn settle<T: Scalar>(
         }
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
         last = choose(process, ruled, options.projected_gcv(), &mut weights);
+        if let Ok(c) = &last {
+            if std::env::var("HYDBG").is_ok() {
+                eprintln!(
+                    "   k {} λ {:.3e} edge {} ω {:.3}",
+                    process.steps(),
+                    c.damping * c.damping,
+                    at_lower_end(c),
+                    weights.last().unwrap()
+                );
+            }
+        }
         let damping = match &last {
             Ok(chosen) => chosen.damping,
             Err(Error::NoLambda { .. }) => 0.0,
@@ -276,8 +298,8 @@ fn settle<T: Scalar>(
         };
         solve_small(&process.numbers, damping, minimise, &mut small);
         match &last {
-            Ok(_) => settling.step(damping, relative_change(&small.y, &before)),
-            Err(_) => settling.forget(),
+            Ok(chosen) if !at_lower_end(chosen) => settling.step(damping, relative_change(&small.y, &before)),
+            _ => settling.forget(),
         }
         before.clone_from(&small.y);
         watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);

@@ -246,6 +246,51 @@ impl Nodes {
     }
 }
 
+/// Lower and upper quadrature may differ by this part of the value where a rule looks at the curve at all.
+const KNOWN: f64 = 0.2;
+/// Step by which the end of that stretch is looked for.
+const FINE: f64 = 1.2;
+
+/// The least damping at which the two quadratures agree on ρ (and on the trace, where that is asked): below it a criterion
+/// would be read off one of them. They part for good as the damping falls.
+pub(crate) fn known_from(gauss: &dyn Curve, radau: &dyn Curve, trace_too: bool) -> f64 {
+    let (low, high) = radau.interval();
+    let apart = |a: f64, b: f64| !((a - b).abs() <= KNOWN * a.abs().max(b.abs()));
+    let mut known = high;
+    while known > low {
+        let damping = (known / FINE).max(low);
+        let (a, b) = (gauss.at(damping), radau.at(damping));
+        if apart(a.residual.value, b.residual.value) || (trace_too && apart(a.trace.value, b.trace.value)) {
+            break;
+        }
+        known = damping;
+    }
+    // never without extent
+    known.min(high / FINE)
+}
+
+/// A curve from a damping on.
+pub(crate) struct From<'a> {
+    pub curve: &'a dyn Curve,
+    pub low: f64,
+}
+
+impl Curve for From<'_> {
+    fn at(&self, damping: f64) -> Point {
+        self.curve.at(damping)
+    }
+    fn interval(&self) -> (f64, f64) {
+        let (low, high) = self.curve.interval();
+        (low.max(self.low), high)
+    }
+    fn rows(&self) -> usize {
+        self.curve.rows()
+    }
+    fn leave_one_out(&self, damping: f64) -> Option<Jet> {
+        self.curve.leave_one_out(damping)
+    }
+}
+
 /// The projected curve as weighted GCV sees it: k + 1 rows, and tr(I − ωH).
 pub(crate) struct Weighted {
     /// The projected problem as a problem of k + 1 rows.

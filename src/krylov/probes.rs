@@ -31,9 +31,9 @@
 //!              doi:10.1137/16M1066361 · Strakoš & Tichý 2002, Electron. Trans. Numer. Anal. 13:56 · Efron & Stein 1981 (jackknife),
 //!              doi:10.1214/aos/1176345462.
 
-use super::hybrid::{Ruled, Settling, choose, relative_change};
+use super::hybrid::{Ruled, Settling, at_lower_end, choose, relative_change};
 use super::hybrid_basis::{Columns, Process, Space};
-use super::hybrid_projection::{End, Nodes, Small};
+use super::hybrid_projection::{End, Nodes, Small, known_from};
 use crate::curve::{Curve, Jet, Point, Spectrum, filter};
 use crate::error::{Error, Result};
 use crate::linalg::{Kernels, Mat, Threads, zeros};
@@ -43,7 +43,6 @@ use crate::operator::Operator;
 use crate::random::Random;
 use crate::rule::{Chosen, Rule};
 use crate::scalar::{Real, Scalar};
-use crate::warning::Warning;
 
 /// A singular pair of b's space with a residual below this fraction of σ₁ is taken out of the probes; its part of the trace
 /// is then wrong by the square of that.
@@ -52,10 +51,6 @@ const CONVERGED: f64 = 1e-6;
 const KEPT_NUMBERS: usize = 1 << 25;
 /// The pilot has settled at this change over five steps: its λ is only where the search for the right one begins.
 const PILOT: f64 = 0.05;
-/// Lower and upper quadrature may differ by this part of the value where a rule looks at the curve at all.
-const KNOWN: f64 = 0.2;
-/// Step by which the end of that stretch is looked for.
-const FINE: f64 = 1.2;
 /// Quadrature may move λ by this part of the accuracy asked for.
 const QUADRATURE: f64 = 0.25;
 
@@ -110,20 +105,20 @@ pub(crate) fn locate<'a, T: Scalar>(
         let curves = Curves::new(&data, &probes, &values, free, ruled, T::Real::EPSILON.to_f64())?;
         let log_lambda = |rho: End, trace: End| curves.ask(ruled, rho, trace, None).map(|chosen| 2.0 * chosen.damping.ln());
         let reference = curves.ask(ruled, End::Radau, End::Radau, None)?;
-        let at_lower_end = lower_end(&reference);
+        let at_end = at_lower_end(&reference);
         let reference = 2.0 * reference.damping.ln();
         let by_data = (log_lambda(End::Gauss, End::Radau)? - reference).abs();
         let by_probes = if probes.is_empty() { 0.0 } else { (log_lambda(End::Radau, End::Gauss)? - reference).abs() };
         let mut grown = false;
         let allowed = QUADRATURE * accuracy;
-        if (by_data > allowed || at_lower_end) && !data.exhausted && data.steps() < options.limit() {
+        if (by_data > allowed || at_end) && !data.exhausted && data.steps() < options.limit() {
             let target = (data.steps() + data.steps() / 2 + 4).min(options.limit());
             while data.steps() < target && !data.exhausted {
                 data.step().map_err(|fault| fault.at(data.steps() + 1))?;
             }
             grown = true;
         }
-        if (by_probes > allowed || at_lower_end) && probe_steps < options.limit() && probes.iter().any(|probe| !probe.exhausted) {
+        if (by_probes > allowed || at_end) && probe_steps < options.limit() && probes.iter().any(|probe| !probe.exhausted) {
             probe_steps = (probe_steps + probe_steps / 2 + 4).min(options.limit());
             grown = true;
         }
@@ -146,11 +141,6 @@ pub(crate) fn locate<'a, T: Scalar>(
     }
 }
 
-/// Whether λ is the lower end of what was searched: of what the spaces know.
-fn lower_end(chosen: &Chosen) -> bool {
-    chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }))
-}
-
 /// b's space until the rule on the projected problem has settled, or the space is exhausted.
 fn pilot<'a, T: Scalar>(
     a: &'a dyn Operator<Scalar = T>,
@@ -170,7 +160,10 @@ fn pilot<'a, T: Scalar>(
         match choose(&process, ruled, ProjectedGcv::TrueRows, &mut weights) {
             Ok(chosen) => {
                 process.numbers.solve(chosen.damping, &mut small);
-                settling.step(chosen.damping, relative_change(&small.y, &before));
+                match at_lower_end(&chosen) {
+                    true => settling.forget(),
+                    false => settling.step(chosen.damping, relative_change(&small.y, &before)),
+                }
                 before.clone_from(&small.y);
                 last = None;
             }
@@ -280,26 +273,8 @@ impl Curves {
             unpenalised: ruled.unpenalised,
             low: 0.0,
         };
-        curves.low = curves.known_from();
+        curves.low = known_from(&curves.curve(End::Gauss, End::Gauss, None), &curves.curve(End::Radau, End::Radau, None), true);
         Ok(curves)
-    }
-
-    /// The least damping at which the two quadratures agree on ρ and on the trace: below it a criterion would be read off
-    /// one of them. They part for good as the damping falls.
-    fn known_from(&self) -> f64 {
-        let (lower, upper) = (self.curve(End::Gauss, End::Gauss, None), self.curve(End::Radau, End::Radau, None));
-        let (low, high) = upper.interval();
-        let mut known = high;
-        while known > low {
-            let damping = (known / FINE).max(low);
-            let (a, b) = (lower.at(damping), upper.at(damping));
-            let apart = |a: f64, b: f64| !((a - b).abs() <= KNOWN * a.abs().max(b.abs()));
-            if apart(a.residual.value, b.residual.value) || apart(a.trace.value, b.trace.value) {
-                break;
-            }
-            known = damping;
-        }
-        known.min(high / FINE)
     }
 
     /// With ρ and the traces by these rules, and without one of the probes.
