@@ -546,10 +546,10 @@ fn explore() {
         let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
         let error = |x: &[f64]| distance(x, &test.x) / norm(&test.x);
         println!("{} {} exact λ {:.4e} error {:.4}", test.name, test.a.rows, exact.lambda, error(&exact.x));
-        for gcv in [ProjectedGcv::Weighted, ProjectedGcv::TrueRows] {
+        for gcv in [ProjectedGcv::Automatic, ProjectedGcv::Weighted, ProjectedGcv::TrueRows] {
             let count = Cell::new(0);
             let a = products(&test.a, &count);
-            match Problem::new(&a).method(HybridLsqr::new().gcv(gcv).compare_with(&test.x)).solve(&test.b, Gcv) {
+            match Problem::new(&a).method(HybridLsqr::new().gcv(gcv)).solve(&test.b, Gcv) {
                 Ok(fit) => println!(
                     "   {gcv:?} λ {:.4e} error {:.4} {:?} {:?} {}",
                     fit.lambda,
@@ -560,90 +560,6 @@ fn explore() {
                 ),
                 Err(error) => println!("   {gcv:?} {error}"),
             }
-        }
-        let count = Cell::new(0);
-        let a = products(&test.a, &count);
-        for seed in 1..4 {
-            count.set(0);
-            match Problem::new(&a).method(Probes::new().seed(seed)).solve(&test.b, Gcv) {
-                Ok(fit) => {
-                    let all = count.get();
-                    count.set(0);
-                    Problem::new(&a).solve(&test.b, fit.lambda).unwrap();
-                    let c = &fit.report.criteria[0];
-                    println!(
-                        "   probes λ {:.4e} {:?} {:?} error {:.4} dof {:?}/{:?} total {all} plain {}",
-                        fit.lambda,
-                        c.interval,
-                        c.probes,
-                        error(&fit.x),
-                        fit.dof,
-                        exact.dof,
-                        count.get()
-                    );
-                }
-                Err(error) => println!("   probes {error}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn explore_blur() {
-    let n = 32;
-    for width in [1.0, 1.5] {
-        let k = line_blur(n, width);
-        let truth = picture(n);
-        let mut b = vec![0.0; n * n];
-        separable(&k, n, &truth, &mut b);
-        let e = noise(n * n, 3);
-        let factor = 0.01 * norm(&b) / norm(&e);
-        b.iter_mut().zip(&e).for_each(|(b, e)| *b += factor * e);
-        let count = Cell::new(0);
-        let product = |x: &[f64], y: &mut [f64]| {
-            count.set(count.get() + 1);
-            separable(&k, n, x, y)
-        };
-        let a = from_fn(n * n, n * n, product, product);
-        let exact = exact_gcv(&k, n, &b);
-        let error = |x: &[f64]| distance(x, &truth) / norm(&truth);
-        count.set(0);
-        let plain = Problem::new(&a).solve(&b, exact).unwrap();
-        println!("blur {width}: exact λ {exact:.4e} error {:.4} plain {} products", error(&plain.x), count.get());
-        for q in [0.1, 0.3, 3.0, 10.0] {
-            println!("    error at {q} λ: {:.4}", error(&Problem::new(&a).solve(&b, q * exact).unwrap().x));
-        }
-        for gcv in [ProjectedGcv::Weighted, ProjectedGcv::TrueRows] {
-            for more in [0, 100] {
-                let steps = if more == 0 { HybridLsqr::new() } else { HybridLsqr::new().steps(130) };
-                match Problem::new(&a).method(steps.gcv(gcv)).solve(&b, Gcv) {
-                    Ok(fit) => {
-                        println!("   {gcv:?} λ {:.4e} error {:.4} {:?} {:?}", fit.lambda, error(&fit.x), fit.report.steps, fit.report.stop)
-                    }
-                    Err(error) => println!("   {gcv:?} {error}"),
-                }
-            }
-        }
-        for seed in 1..3 {
-            count.set(0);
-            match Problem::new(&a).method(Probes::new().seed(seed)).solve(&b, Gcv) {
-                Ok(fit) => println!(
-                    "   probes λ {:.4e} {:?} {:?} error {:.4} total {}",
-                    fit.lambda,
-                    fit.report.criteria[0].interval,
-                    fit.report.criteria[0].probes,
-                    error(&fit.x),
-                    count.get()
-                ),
-                Err(error) => println!("   probes {error}"),
-            }
-        }
-        let fit = Problem::new(&a).penalty(wellposed::Penalty::first_difference_2d(n, n, wellposed::Boundary::Free)).solve(&b, Gcv);
-        match fit {
-            Ok(fit) => {
-                println!("   difference {:?} λ {:.4e} error {:.4} {:?}", fit.report.method, fit.lambda, error(&fit.x), fit.report.steps)
-            }
-            Err(error) => println!("   difference {error}"),
         }
     }
 }

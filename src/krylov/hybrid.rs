@@ -11,8 +11,9 @@
 //! This loop is not `drive`: λ changes from step to step, so that neither a falling residual nor a tolerance tells when to
 //! stop. What it asks instead:
 //!
-//! - λ by a rule: over the last [`WINDOW`] steps neither λ (in its logarithm) nor x has changed by more than the fraction
-//!   that counts as settled. V is orthonormal, so that the change of x is that of y. The value of weighted GCV itself falls as
+//! - λ by a rule: over the last [`WINDOW`] steps x has not changed by more than the fraction that counts as settled, nor λ (in its
+//!   logarithm) by more than ten times that. The rule sees the projected curve only where Gauss and Gauss–Radau quadrature
+//!   agree on it, and λ at the lower end of that has not settled. V is orthonormal, so that the change of x is that of y. The value of weighted GCV itself falls as
 //!   1/k while λ and x stand still, which is why it is not what is watched. A rule without an answer (the
 //!   discrepancy that no x in this space reaches) lets the space grow.
 //! - then, and with λ given: the normal residual αₖ₊₁|rₖ₊₁| within the tolerance, where there is one.
@@ -28,7 +29,7 @@
 use super::hybrid_basis::Process;
 use super::hybrid_projection::{Bidiagonal, End, From, Small, Weighted, known_from};
 use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
-use crate::curve::Spectrum;
+use crate::curve::{Curve, Spectrum};
 use crate::error::{Error, Result};
 use crate::linalg::norm;
 use crate::method::ProjectedGcv;
@@ -42,6 +43,10 @@ use core::ops::ControlFlow;
 
 /// Steps over which λ and x must not change.
 pub(crate) const WINDOW: usize = 5;
+/// A minimum of GCV this many times above the least damping that the space knows is not made by the end of its knowledge. A guess.
+const WELL_INSIDE: f64 = 2.0;
+/// λ may move by this many times the fraction that x may: x hardly feels it near a minimum of GCV.
+const LAMBDA_MOVES: f64 = 10.0;
 /// The residual computed from x may differ from that of the projected problem by this many √ε: far above rounding, far below
 /// any slip in an adjoint.
 const MISMATCH: f64 = 8.0;
@@ -134,7 +139,7 @@ impl Settling {
 
     pub fn settled(&self) -> bool {
         let changed: f64 = self.changes.iter().map(|(_, change)| change).sum();
-        self.moved() <= self.fraction && changed <= self.fraction
+        self.moved() <= LAMBDA_MOVES * self.fraction && changed <= self.fraction
     }
 }
 
@@ -168,14 +173,22 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
     let gauss = gauss.spectrum(rows, unpenalised, tolerance);
     let spectrum = radau.spectrum(rows, unpenalised, tolerance);
     let low = if process.exhausted { 0.0 } else { known_from(&gauss, &spectrum, false) };
-    let chosen = if gcv == ProjectedGcv::Weighted && matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
-        let weight = weights.iter().sum::<f64>() / weights.len() as f64;
-        let curve = Weighted { spectrum: Spectrum { rows: projected_rows, unpenalised: 0, ..spectrum }, weight };
-        rule.choose(&From { curve: &curve, low }, data_norm, unit)?
-    } else {
-        rule.choose(&From { curve: &spectrum, low }, data_norm, unit)?
-    };
-    Ok(if process.exhausted { chosen } else { inside(chosen) })
+    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low }, data_norm, unit);
+    if process.exhausted {
+        // the whole space: the rule itself
+        return ask(&spectrum);
+    }
+    if gcv == ProjectedGcv::TrueRows || !matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
+        return ask(&spectrum).map(inside);
+    }
+    if gcv == ProjectedGcv::Automatic {
+        let chosen = inside(ask(&spectrum)?);
+        if !at_lower_end(&chosen) && chosen.damping > WELL_INSIDE * low {
+            return Ok(chosen);
+        }
+    }
+    let weight = weights.iter().sum::<f64>() / weights.len() as f64;
+    ask(&Weighted { spectrum: Spectrum { rows: projected_rows, unpenalised: 0, ..spectrum }, weight }).map(inside)
 }
 
 /// Whether λ is the lower end of what the space knows.
@@ -280,17 +293,6 @@ fn settle<T: Scalar>(
         }
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
         last = choose(process, ruled, options.projected_gcv(), &mut weights);
-        if let Ok(c) = &last {
-            if std::env::var("HYDBG").is_ok() {
-                eprintln!(
-                    "   k {} λ {:.3e} edge {} ω {:.3}",
-                    process.steps(),
-                    c.damping * c.damping,
-                    at_lower_end(c),
-                    weights.last().unwrap()
-                );
-            }
-        }
         let damping = match &last {
             Ok(chosen) => chosen.damping,
             Err(Error::NoLambda { .. }) => 0.0,

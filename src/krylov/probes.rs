@@ -157,7 +157,7 @@ fn pilot<'a, T: Scalar>(
     let mut last = None;
     while !process.exhausted && process.steps() < options.limit() && !settling.settled() {
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
-        match choose(&process, ruled, ProjectedGcv::TrueRows, &mut weights) {
+        match choose(&process, ruled, ProjectedGcv::Automatic, &mut weights) {
             Ok(chosen) => {
                 process.numbers.solve(chosen.damping, &mut small);
                 match at_lower_end(&chosen) {

@@ -6,17 +6,21 @@ use crate::scalar::{Real, Scalar, c64};
 
 /// Which degrees of freedom GCV sees on a Krylov space of k dimensions, where Φ = Σφᵢ counts its own.
 ///
-/// The residual is that of the whole problem in both. Other rules than [`Gcv`](crate::Gcv) and its robust form see the
-/// same curve in both.
+/// The residual is that of the whole problem in all of them. Other rules than [`Gcv`](crate::Gcv) and its robust form see the
+/// same curve in all. Once the space is the whole one, all are the rule itself.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ProjectedGcv {
+    /// [`TrueRows`](Self::TrueRows) where it has a minimum well inside the λ that the space knows, [`Weighted`](Self::Weighted)
+    /// elsewhere. On problems with one dimension the first appears early, at the λ of GCV itself; where many singular values are
+    /// nearly equal, as for images, the space counts too few degrees of freedom for it, and the second serves.
+    #[default]
+    Automatic,
     /// The m rows of the data and (m − Φ)² in the denominator. It is GCV itself once the space has all directions that λ lets
     /// through. Before that it counts too few degrees of freedom for small λ; while the space grows, a minimum inside the
     /// interval is therefore preferred to its lower end.
     ///
     /// Source: Renaut, Vatankhah, Ardestani 2017, SIAM J. Sci. Comput. 39:B221.
-    #[default]
     TrueRows,
     /// Weighted GCV: the k + 1 rows of the projected problem and (k + 1 − ωΦ)² in the denominator, where ω is the mean over
     /// the steps of the weight that would make the smallest singular value the minimiser, at most 1.
@@ -39,7 +43,7 @@ pub(crate) struct Options {
     truth: Option<Vec<c64>>,
 }
 
-/// λ and x count as settled when five steps together change them by less than this fraction.
+/// x counts as settled when five steps together change it by less than this fraction.
 const SETTLE: f64 = 1e-2;
 /// Steps allowed unless more are asked for: each costs two stored vectors.
 const MAX_STEPS: usize = 500;
@@ -58,7 +62,7 @@ macro_rules! hybrid {
                 Self::default()
             }
 
-            /// Which degrees of freedom GCV sees; [`ProjectedGcv::TrueRows`] unless given.
+            /// Which degrees of freedom GCV sees; [`ProjectedGcv::Automatic`] unless given.
             pub fn gcv(mut self, gcv: ProjectedGcv) -> Self {
                 self.0.gcv = gcv;
                 self
@@ -74,8 +78,8 @@ macro_rules! hybrid {
                 self
             }
 
-            /// λ has settled when the last five steps together have changed neither λ nor x by more than this fraction. In
-            /// (0, 1); 0.01 unless given.
+            /// λ has settled when the last five steps together have changed x by no more than this fraction, and λ by no more
+            /// than ten times that. In (0, 1); 0.01 unless given.
             pub fn settle(mut self, fraction: f64) -> Self {
                 self.0.settle = Some(fraction);
                 self
