@@ -43,7 +43,7 @@ impl<T: Scalar> Columns<T> {
     }
 
     pub fn push(&mut self, vector: &[T]) {
-        if self.count % BLOCK == 0 {
+        if self.count.is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK * self.length));
         }
         if let Some(block) = self.blocks.last_mut() {

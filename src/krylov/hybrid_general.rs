@@ -20,7 +20,7 @@ use super::hybrid::{Aim, Finish, Found, Minimise, WINDOW, Watch, relative_error}
 use super::hybrid_basis::{Columns, Space, divide, finite};
 use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
 use crate::error::{Error, Result};
-use crate::linalg::{Mat, Threads, add_scaled, norm, zeros};
+use crate::linalg::{Mat, Threads, add_scaled, column_norms, norm, zeros};
 use crate::method::hybrid::Options;
 use crate::operator::Operator;
 use crate::rule::Chosen;
@@ -205,9 +205,11 @@ impl<'a, T: Scalar> Spaces<'a, T> {
     }
 }
 
-/// Solves on a growing space, at the λ that `small` chooses or at the one given.
+/// Solves on a growing space, at the λ that `small` chooses or at the one given. `hidden` is the norm of what cancels inside the
+/// products with A.
 pub(crate) fn solve<T: Scalar>(
     a: &dyn Operator<Scalar = T>,
+    hidden: f64,
     l: &dyn Operator<Scalar = T>,
     b: &[T],
     aim: Aim<'_>,
@@ -251,7 +253,8 @@ pub(crate) fn solve<T: Scalar>(
     let mut y: Vec<T> = Vec::new();
     let mut before: Vec<T> = Vec::new();
     let mut settling = super::hybrid::Settling::new(options.settle_fraction());
-    let (mut steps, mut exhausted, mut stalled, mut largest) = (0, false, 0, 0.0f64);
+    let (mut steps, mut exhausted, mut stalled, mut largest) = (0, false, 0, hidden);
+    let mut largest_penalty = 0.0f64;
     let mut least = f64::INFINITY;
     let stop = loop {
         if steps >= finish.limit {
@@ -260,7 +263,7 @@ pub(crate) fn solve<T: Scalar>(
         if watch.ended {
             break Stop::Observer;
         }
-        if options.basis_limit().is_some_and(|most| spaces.v.count() >= most) {
+        if spaces.v.count() < n && options.basis_limit().is_some_and(|most| spaces.v.count() >= most) {
             let length = norm(&y);
             spaces.compress(&y, b);
             // in the new space x is the first direction
@@ -276,13 +279,8 @@ pub(crate) fn solve<T: Scalar>(
             steps += 1;
         }
         let problem = spaces.projected(exhausted || spaces.v.count() == n);
-        largest = largest.max(
-            problem
-                .a
-                .col_iter()
-                .map(|column| (0..column.nrows()).map(|i| column[i].modulus().to_f64()).fold(0.0, f64::hypot))
-                .fold(0.0, f64::max),
-        );
+        largest = largest.max(longest_column(&problem.a));
+        largest_penalty = largest_penalty.max(longest_column(&problem.l));
         match small(&problem, fixed) {
             Ok(answer) => {
                 (y, damping, no_lambda) = (answer.y, answer.damping, None);
@@ -307,7 +305,7 @@ pub(crate) fn solve<T: Scalar>(
             normal_norm: norm(&s).to_f64(),
             reference,
             solution_norm: norm(&y).to_f64(),
-            operator_norm: largest,
+            operator_norm: largest.hypot(damping * largest_penalty),
             guessed: false,
         };
         if let Some(truth) = watch.truth {
@@ -365,6 +363,11 @@ pub(crate) fn solve<T: Scalar>(
         return Err(Fault::NotAdjoint(normal_residual).at(steps));
     }
     Ok(Found { x, damping, chosen, steps, stop, residual_norm, normal_residual })
+}
+
+/// A lower bound of the norm.
+fn longest_column<T: Scalar>(a: &Mat<T>) -> f64 {
+    column_norms(a.as_ref()).into_iter().fold(0.0, f64::max)
 }
 
 /// ‖(y − before)‖/‖y‖, the shorter one continued by zeros.

@@ -59,8 +59,8 @@ pub(crate) struct Located<'a, T: Scalar> {
     pub chosen: Chosen,
     /// Half the width of the interval in log λ.
     pub half_width: f64,
-    /// tr H there, the constant included.
-    pub dof: f64,
+    /// tr H there, the constant included, where the rule asked for traces.
+    pub dof: Option<f64>,
     /// b's space: where the solve goes on.
     pub space: Process<'a, T>,
     pub count: usize,
@@ -135,7 +135,8 @@ pub(crate) fn locate<'a, T: Scalar>(
             continue;
         }
         let chosen = curves.ask(ruled, End::Radau, End::Radau, None)?;
-        let dof = ruled.rows as f64 - curves.curve(End::Radau, End::Radau, None).at(chosen.damping).trace.value;
+        let trace = curves.curve(End::Radau, End::Radau, None).at(chosen.damping).trace.value;
+        let dof = wants_trace.then_some(ruled.rows as f64 - trace);
         products += 2 * (data.steps() + probes.iter().map(Process::steps).sum::<usize>()) + 1 + probes.len();
         return Ok(Located { chosen, half_width, dof, space: data, count: probes.len(), deflated: values.len(), products });
     }

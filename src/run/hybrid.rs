@@ -92,7 +92,7 @@ pub(super) fn solve<T: Scalar>(
         let found = match general {
             Some(l) => {
                 let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
-                hybrid_general::solve(operator, l, &data, aim, options, &mut small, &mut watch)?
+                hybrid_general::solve(operator, hidden, l, &data, aim, options, &mut small, &mut watch)?
             }
             None => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
         };

@@ -116,7 +116,7 @@ pub(super) fn solve<T: Scalar>(
             criterion.probes = Some(used);
             seen.push(criterion);
         }
-        fits.push(Fit { lambda, residual_norm: times_power_of_two(residual_norm, exponent), penalty_norm, dof: Some(located.dof) });
+        fits.push(Fit { lambda, residual_norm: times_power_of_two(residual_norm, exponent), penalty_norm, dof: located.dof });
         intercepts.push(problem.constant(&column, &z));
         x.extend(problem.answer(&z));
     }
