@@ -5,6 +5,9 @@
 //! | a method by name | any | any | that method | an error that names the way out |
 //! | Auto | diagonalised together with L by a fast transform | any but a rule that needs leverages | that transform | |
 //! | Auto | only products | a number | LSMR | |
+//! | Auto | only products, min(m, n) ≤ 256 and mn ≤ 2²⁴ | a rule | A is written out by products with unit vectors, then as below | |
+//! | Auto | only products, L = I | a rule without leverages | random probes, then LSMR | |
+//! | Auto | only products | a rule without leverages | hybrid LSQR with L projected | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -49,13 +52,27 @@ const GRAM_WORK_UP_TO: f64 = 1e8;
 pub(crate) fn stored_densely(method: &Method, need: Need, rows: usize, columns: usize) -> bool {
     let size = rows.saturating_mul(columns);
     match method {
-        _ if method.iterative().is_some() => false,
+        _ if method.multiplies() => false,
         _ if size == 0 => true,
         Method::Cholesky | Method::Qr => matches!(need, Need::Factorization | Need::Leverages) && size <= DENSE_COPY_UP_TO,
         Method::Auto if matches!(need, Need::Factorization | Need::Leverages) => size <= DENSE_COPY_UP_TO,
         Method::Auto => size <= DENSE_UP_TO,
         _ => size <= DENSE_COPY_UP_TO,
     }
+}
+
+/// For a rule, an A that only multiplies is written out by products with unit vectors where these are so few: what a plain
+/// iterative solve takes when it goes slowly. Reasoned, not measured.
+const WRITTEN_OUT_UP_TO: usize = 256;
+/// And where the entries take no more than this many numbers (128 MiB in `f64`).
+const WRITTEN_OUT_ENTRIES: usize = 1 << 24;
+
+/// Whether an m×n operator without entries is written out for a rule.
+pub(crate) fn written_out(method: &Method, rows: usize, columns: usize, need: Need) -> bool {
+    *method == Method::Auto
+        && matches!(need, Need::Rule | Need::Leverages | Need::Values)
+        && rows.min(columns) <= WRITTEN_OUT_UP_TO
+        && rows.saturating_mul(columns) <= WRITTEN_OUT_ENTRIES
 }
 
 /// What the choice depends on.
@@ -65,6 +82,8 @@ pub(crate) struct Facts {
     pub columns: usize,
     /// Whether A shows its entries.
     pub entries: bool,
+    /// Whether the penalty is the identity.
+    pub identity: bool,
     /// Few unknowns and no option: [`small`](crate::factor::small) applies.
     pub few: bool,
     /// A transform that diagonalises A and L.
@@ -115,6 +134,9 @@ pub(crate) enum Engine {
     Cgls,
     Lsqr,
     Lsmr,
+    HybridLsqr,
+    HybridLsmr,
+    Probes,
 }
 
 /// Which engines, in which order, and why.
@@ -142,6 +164,9 @@ impl Engine {
             Engine::Cgls => method::Cgls::NAME,
             Engine::Lsqr => method::Lsqr::NAME,
             Engine::Lsmr => method::Lsmr::NAME,
+            Engine::HybridLsqr => method::HybridLsqr::NAME,
+            Engine::HybridLsmr => method::HybridLsmr::NAME,
+            Engine::Probes => method::Probes::NAME,
         }
     }
 
@@ -176,12 +201,15 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         });
     }
     let iterative = method.iterative().is_some();
-    if !(facts.entries || iterative || *method == Method::Auto) {
+    if !(facts.entries || method.multiplies() || *method == Method::Auto) {
         return Err(Error::NeedsEntries {
             method: method.name(),
             what: "A",
             instead: "Method::Lsmr, Method::Lsqr or Method::Cgls, or give the matrix itself",
         });
+    }
+    if method.multiplies() && !iterative {
+        return choose_projected(method, facts.need);
     }
     if let Some(sparse) = facts.sparse {
         return choose_sparse(method, facts.need, sparse);
@@ -191,11 +219,15 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Lsqr(_), Zero | Number) => route(&[Lsqr], "asked for"),
         (Method::Lsmr(_), Zero | Number) => route(&[Lsmr], "asked for"),
         (Method::Auto, Zero | Number) if !facts.entries => route(&[Lsmr], "only products with A are offered"),
+        (Method::Auto, Rule) if !facts.entries && facts.identity => {
+            route(&[Probes], "only products with A are offered; its traces are estimated")
+        }
+        (Method::Auto, Rule) if !facts.entries => route(&[HybridLsqr], "only products with A are offered; the penalty is projected"),
         (_, _) if !facts.entries || iterative => {
             return Err(Error::Unsupported {
-                what: "a rule that chooses λ, or a factorization,",
+                what: "a rule with a method for one λ, a rule that needs leverages or every singular value, or a factorization,",
                 with: "a method that only multiplies by A",
-                instead: "give λ as a number, or the entries of A with another method",
+                instead: "give λ as a number, use HybridLsqr or Probes with another rule, or give the entries of A",
             });
         }
         (Method::Auto, Number) if facts.few => route(&[Small, Cholesky, Qr, Svd], "few unknowns"),
@@ -214,8 +246,37 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Gsvd, _) => route(&[Gsvd], "asked for"),
         (Method::Bidiagonal, _) => route(&[Bidiagonal], "asked for"),
         (Method::Tridiagonal, _) => route(&[Tridiagonal], "asked for"),
-        (Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::Transform, _) => unreachable_combination()?,
+        (
+            Method::Cgls(_)
+            | Method::Lsqr(_)
+            | Method::Lsmr(_)
+            | Method::Transform
+            | Method::HybridLsqr(_)
+            | Method::HybridLsmr(_)
+            | Method::Probes(_),
+            _,
+        ) => unreachable_combination()?,
     })
+}
+
+/// The methods that project the problem, or probe it.
+fn choose_projected(method: &Method, need: Need) -> Result<Route> {
+    use Need::*;
+    let route = |engines| Ok(Route { engines, spectrum: None, why: "asked for" });
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    match (method, need) {
+        (Method::HybridLsqr(_), Zero | Number | Rule) => route(&[Engine::HybridLsqr]),
+        (Method::HybridLsmr(_), Zero | Number | Rule) => route(&[Engine::HybridLsmr]),
+        (Method::Probes(_), Rule) => route(&[Engine::Probes]),
+        (Method::Probes(_), Zero | Number) => {
+            refuse("random probes, which serve a rule,", "λ as a number", "use Method::Lsmr or Method::Auto")
+        }
+        _ => refuse(
+            "a rule that needs leverages or every singular value, or a factorization,",
+            "a method that only multiplies by A",
+            "use another rule, or give the entries of A with another method",
+        ),
+    }
 }
 
 /// The same for a sparse A that is not stored densely.
@@ -249,6 +310,7 @@ fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
         (Method::Auto, Rule) => route(&[SparseCholesky, SparseQr], "one analysis for all λ, degrees of freedom from the factor"),
         (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
         (Method::Qr, _) => route(&[SparseQr], "asked for"),
+        (Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_), _) => return choose_projected(method, need),
         (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal | Method::Transform, _) => {
             return Err(Error::Unsupported {
                 what: method.name(),

@@ -61,6 +61,7 @@
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
 //! | fewer steps | [`Problem::precondition`] |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
 //!
 //! # Where to read on
@@ -118,7 +119,7 @@ pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
-pub use method::{Cgls, Lsmr, Lsqr, Method};
+pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
@@ -130,7 +131,7 @@ pub use rule::{
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Report, Solution};
+pub use solution::{Comparison, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

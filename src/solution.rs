@@ -56,6 +56,46 @@ pub struct Criterion {
     pub evaluated: Vec<(f64, f64)>,
     /// (λ, criterion) at every local minimum inside the interval searched, by increasing λ.
     pub minima: Vec<(f64, f64)>,
+    /// Where λ may be as far as the random probes tell: what it would be with others of their kind, at about 95 % (Student's t
+    /// on the jackknife), and between the lower and the upper quadrature. `None` where nothing is estimated. It says
+    /// nothing of the noise in b, which usually moves λ more.
+    pub interval: Option<(f64, f64)>,
+    /// The probes behind that interval.
+    pub probes: Option<ProbesUsed>,
+}
+
+/// What was spent on an estimated criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProbesUsed {
+    /// The seed of their generator.
+    pub seed: u64,
+    /// Random probes.
+    pub count: usize,
+    /// Singular directions whose part of the traces is exact.
+    pub deflated: usize,
+    /// Products with A and Aᴴ, for b and for all probes, until λ was chosen.
+    pub products: usize,
+}
+
+/// The iterates beside a known truth.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// ‖xₖ − truth‖/‖truth‖ after each step.
+    pub errors: Vec<f64>,
+    /// The step with the least of them; the first is 1.
+    pub best_step: usize,
+    /// The least of them.
+    pub best_error: f64,
+}
+
+impl Comparison {
+    /// `None` where no step was made.
+    pub(crate) fn new(errors: Vec<f64>) -> Option<Self> {
+        let (best, &best_error) = errors.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
+        Some(Self { best_step: best + 1, best_error, errors })
+    }
 }
 
 /// Plan, λ, norms, rank, stop, warnings: printed as one small table.
@@ -76,6 +116,8 @@ pub struct Report {
     pub steps: Option<usize>,
     /// Why an iterative method stopped (the last right-hand side).
     pub stop: Option<Stop>,
+    /// The iterates beside the truth that a hybrid method was given.
+    pub comparison: Option<Comparison>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
@@ -202,6 +244,18 @@ impl fmt::Display for Report {
                 write!(f, ", local minima at λ = {}", places.join(", "))?;
             }
             writeln!(f)?;
+            if let (Some((low, high)), Some(probes)) = (criterion.interval, criterion.probes) {
+                let ProbesUsed { seed, count, deflated, products } = probes;
+                writeln!(
+                    f,
+                    "λ between  {low:.4e} and {high:.4e}: {count} probes (seed {seed}), {deflated} directions exact, {products} products"
+                )?;
+            }
+        }
+        if let Some(Comparison { errors, best_step, best_error }) = &self.comparison
+            && let Some(last) = errors.last()
+        {
+            writeln!(f, "error      {last:.4e} relative to the truth; least {best_error:.4e} at step {best_step}")?;
         }
         for warning in &self.warnings {
             writeln!(f, "note       {warning}")?;

@@ -53,13 +53,17 @@ pub enum Stop {
     Condition,
     /// The observer ended the iteration.
     Observer,
+    /// λ, which a rule chooses in each space, and x have settled: further steps no longer change them.
+    Settled,
+    /// The Krylov space has no further direction: what is solved in it is the whole problem.
+    Exhausted,
 }
 
 impl Stop {
-    /// Whether x is the minimiser, to the tolerance or to rounding level.
+    /// Whether x is the minimiser, to the tolerance or to rounding level; with a λ that settles, to what counts as settled.
     pub fn converged(self) -> bool {
         match self {
-            Stop::Tolerance | Stop::Rounding | Stop::Zero => true,
+            Stop::Tolerance | Stop::Rounding | Stop::Zero | Stop::Settled | Stop::Exhausted => true,
             Stop::Steps | Stop::StepLimit | Stop::Stalled | Stop::Condition | Stop::Observer => false,
         }
     }
@@ -76,6 +80,8 @@ impl fmt::Display for Stop {
             Stop::Stalled => "no further progress, above the tolerance",
             Stop::Condition => "condition limit reached",
             Stop::Observer => "ended by the observer",
+            Stop::Settled => "λ and x have settled",
+            Stop::Exhausted => "the Krylov space is exhausted",
         })
     }
 }

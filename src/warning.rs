@@ -52,6 +52,15 @@ pub enum Warning {
         /// Why.
         why: &'static str,
     },
+    /// The random probes leave λ more uncertain than asked for.
+    UncertainLambda {
+        /// Lower end of the interval of λ.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// Probes used.
+        probes: usize,
+    },
     /// The iteration was stopped before its tolerance, and the caller had asked to accept that.
     Partial {
         /// What the stopping quantity reached.
@@ -68,6 +77,7 @@ impl Warning {
             Warning::EdgeOfInterval { lambda, upper } => Warning::EdgeOfInterval { lambda: convert(lambda), upper },
             Warning::FlatMinimum { low, high } => Warning::FlatMinimum { low: convert(low), high: convert(high) },
             Warning::RivalMinimum { lambda, ratio } => Warning::RivalMinimum { lambda: convert(lambda), ratio },
+            Warning::UncertainLambda { low, high, probes } => Warning::UncertainLambda { low: convert(low), high: convert(high), probes },
             other => other,
         }
     }
@@ -97,6 +107,10 @@ impl fmt::Display for Warning {
                 write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")
             }
             Warning::MethodChanged { from, to, why } => write!(f, "{from} handed over to {to}: {why}"),
+            Warning::UncertainLambda { low, high, probes } => write!(
+                f,
+                "{probes} probes leave λ between {low:.3e} and {high:.3e}: more of them (Probes::max_probes) or another seed would move it"
+            ),
             Warning::Partial { reached, tolerance } => {
                 write!(f, "stopped at {reached:.1e}, before the tolerance {tolerance:.1e}, as asked")
             }

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use wellposed::method::{Cgls, Lsmr, Lsqr, Method};
 use wellposed::operator::from_fn;
-use wellposed::{DenseView, Gcv, Operator, Penalty, Problem, Real, Result, Scalar, Stop, c64};
+use wellposed::{DenseView, Gcv, HybridLsmr, HybridLsqr, Operator, Penalty, Problem, Real, Result, Scalar, Stop, c64};
 
 /// The system's allocator with a count beside it.
 struct Counting;
@@ -172,6 +172,25 @@ fn a_step_of_any_method_allocates_nothing() {
     a_step_allocates_nothing::<f64>();
     a_step_allocates_nothing::<f32>();
     a_step_allocates_nothing::<c64>();
+}
+
+/// The stored vectors come in blocks of 16; between two blocks a step at a given λ allocates nothing.
+#[test]
+fn a_hybrid_step_allocates_only_its_block() {
+    let n = 400;
+    let a = smoothing::<f64>(n);
+    let b: Vec<f64> = (0..n).map(|i| 1.0 + (i * 7 % 11) as f64).collect();
+    let methods: [Method; 2] = [HybridLsqr::new().steps(40).into(), HybridLsmr::new().steps(40).into()];
+    for method in methods {
+        let mut counts = Vec::with_capacity(64);
+        let observe = |_: &wellposed::Step| counts.push(COUNT.get());
+        Problem::new(&a).threads(1).method(method.clone()).solve_with(&b, 1e-3, observe).unwrap();
+        assert_eq!(counts.len(), 40, "{method}");
+        // vectors 17 and 33 of each basis open a block: step 16 has stored 17 of them
+        let new: Vec<usize> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let expected: Vec<usize> = (2..=40).map(|step| if step % 16 == 0 { 2 } else { 0 }).collect();
+        assert_eq!(new, expected, "{method}");
+    }
 }
 
 /// The same where A is a dense matrix and the products are kernels.

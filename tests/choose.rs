@@ -3,7 +3,10 @@
 use wellposed::method::{Cgls, Method};
 use wellposed::operator::{Boundary, from_fn};
 use wellposed::plan::Storage;
-use wellposed::{Choice, DenseView, Discrepancy, Gcv, Given, Lambda, Loo, Operator, Penalty, Plan, Problem, Result, Warning, c32, ridge};
+use wellposed::{
+    Choice, DenseView, Discrepancy, Error, Gcv, Given, HybridLsmr, Lambda, Loo, Operator, Penalty, Plan, Probes, Problem, Result, Warning,
+    c32, ridge,
+};
 
 /// A plan does not look at the entries (beyond that they are finite), so any will do.
 fn ones(m: usize, n: usize) -> Vec<f64> {
@@ -292,6 +295,42 @@ fn matrix_free() -> Result<()> {
     assert_eq!(plan.storage, Storage::MatrixFree);
     // λ = 0 is no other route
     assert_eq!(Problem::new(&a).plan(0.0)?.method, "LSMR");
+    Ok(())
+}
+
+/// A rule on products alone: written out while small, then probes, or a projected penalty.
+#[test]
+fn matrix_free_rules() -> Result<()> {
+    let products = |m: usize, n: usize| from_fn(m, n, |_: &[f64], y: &mut [f64]| y.fill(0.0), |_: &[f64], x: &mut [f64]| x.fill(0.0));
+    let small = products(3000, 256);
+    assert_plan(
+        &Problem::new(&small).plan(Gcv)?,
+        &[
+            "A          3000×256 f64 matrix-free",
+            "penalty    identity",
+            "lambda     chosen by GCV",
+            "first      write A out by products with unit vectors",
+            "method     tridiagonalization: many λ; no singular vectors are needed",
+            "if refused bidiagonalization, then SVD",
+        ],
+    );
+    let large = products(3000, 257);
+    assert_plan(
+        &Problem::new(&large).plan(Gcv)?,
+        &[
+            "A          3000×257 f64 matrix-free",
+            "penalty    identity",
+            "lambda     chosen by GCV",
+            "method     CGLS with random probes: only products with A are offered; its traces are estimated",
+        ],
+    );
+    // too many entries for the memory that this is worth
+    assert_eq!(Problem::new(&products(1 << 20, 17)).plan(Gcv)?.method, "CGLS with random probes");
+    let smooth = Problem::new(&large).penalty(Penalty::second_difference()).plan(Gcv)?;
+    assert_eq!((smooth.method, smooth.why), ("hybrid LSQR", "only products with A are offered; the penalty is projected"));
+    assert!(matches!(Problem::new(&large).plan(Loo), Err(Error::Unsupported { .. })));
+    assert!(matches!(Problem::new(&large).method(Probes::new()).plan(0.1), Err(Error::Unsupported { .. })));
+    assert_eq!(Problem::new(&large).method(HybridLsmr::new()).plan(0.1)?.method, "hybrid LSMR");
     Ok(())
 }
 

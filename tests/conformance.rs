@@ -22,11 +22,11 @@ use common::{Case, Data, Dense, cases, distance, epsilon, norm, scalars};
 use nalgebra::{DMatrix, DVector};
 use wellposed::operator::from_fn;
 use wellposed::{
-    Cgls, DenseView, Error, Lambda, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution, SparseView, Warning, c32, c64,
-    faer,
+    Cgls, DenseView, Error, HybridLsmr, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty, Problem, Real, Scalar, Solution,
+    SparseView, Warning, c32, c64, faer,
 };
 
-const METHODS: [fn() -> Method; 10] = [
+const METHODS: [fn() -> Method; 12] = [
     || Method::Auto,
     || Method::Cholesky,
     || Method::Qr,
@@ -37,10 +37,12 @@ const METHODS: [fn() -> Method; 10] = [
     || Cgls::new().into(),
     || Lsqr::new().into(),
     || Lsmr::new().into(),
+    || HybridLsqr::new().into(),
+    || HybridLsmr::new().into(),
 ];
 
 fn is_iterative(method: &Method) -> bool {
-    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_))
+    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::HybridLsqr(_) | Method::HybridLsmr(_))
 }
 
 /// The largest κ·ε at which an answer has digits to compare.
@@ -198,6 +200,8 @@ fn refusal_is_justified<T: Scalar>(case: &Case, data: &Data<T>, method: &Method,
         (Method::Cholesky, Error::Unsupported { .. }) => !in_squares,
         // conjugate gradients lose orthogonality: beyond κ = 1e5 no step limit is safe
         (_, Error::NotConverged { .. }) if is_iterative(method) => scale.condition() > 1e5,
+        // the normal residual is defined in a space of A alone
+        (Method::HybridLsmr(_), Error::Unsupported { .. }) => !data.penalty.is_identity(),
         _ => false,
     }
 }
@@ -225,7 +229,7 @@ fn complaints<T: Scalar>(case: &Case, data: &Data<T>, method: &Method, fit: &Fit
         }
         None => compare("intercept", norm(&[fit.intercept]), 0.0),
     }
-    let iterative = is_iterative(method);
+    let iterative = is_iterative(method) || ["CGLS", "LSMR"].contains(&fit.method);
     match (fit.dof, fit.rank) {
         (None, None) if iterative => {}
         (Some(dof), Some(rank)) if !iterative => {

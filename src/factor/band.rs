@@ -777,8 +777,8 @@ fn chase<T: Scalar>(band: &mut [T], vectors: &mut [T], shape: Shape, threads: Th
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::factor::tridiagonal_ql::eigen_with_vectors;
     use crate::linalg::Kernels;
+    use crate::linalg::tridiagonal_ql::eigen_with_vectors;
     use crate::random::Random;
     use crate::scalar::{c32, c64};
     use std::time::Instant;

@@ -10,9 +10,9 @@
 //! when U or V are wanted. Cost: 2mn² + (8/3)n³ flops (m ≥ n); mn + n² numbers.
 //! Source: Golub, Kahan 1965, doi:10.1137/0702016; Golub, Van Loan 2013 §5.4.
 
-use super::bidiagonal_qr::singular_with_vectors;
 use super::{Answer, Core, Handed, Projection, Refusal, rank_of, rank_tolerance};
 use crate::curve::Spectrum;
+use crate::linalg::bidiagonal_qr::singular_with_vectors;
 use crate::linalg::{self, Mat, MatRef, Op, Reflectors, Threads};
 use crate::scalar::{Real, Scalar};
 

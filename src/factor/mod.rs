@@ -6,7 +6,6 @@
 
 pub(crate) mod band;
 pub(crate) mod bidiagonal;
-pub(crate) mod bidiagonal_qr;
 pub(crate) mod cholesky;
 pub(crate) mod decomposed;
 pub(crate) mod gsvd;
@@ -23,7 +22,6 @@ pub(crate) mod sparse;
 pub(crate) mod svd;
 pub(crate) mod transform;
 pub(crate) mod tridiagonal;
-pub(crate) mod tridiagonal_ql;
 
 use crate::curve::Spectrum;
 use crate::linalg::{Mat, MatRef};

@@ -4,8 +4,8 @@
 //! band B, all in matrix products; B → T by bulge chasing when the eigenvalues are wanted): see [`band`](super::band).
 
 use super::band::BandReduction;
-use super::tridiagonal_ql::eigen_with_vectors;
 use super::{Handed, Refusal};
+use crate::linalg::tridiagonal_ql::eigen_with_vectors;
 use crate::linalg::{Mat, Op, Threads};
 use crate::scalar::{Real, Scalar};
 

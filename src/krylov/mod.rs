@@ -18,9 +18,14 @@
 mod bidiagonal;
 mod cgls;
 mod golub_kahan;
+pub(crate) mod hybrid;
+pub(crate) mod hybrid_basis;
+pub(crate) mod hybrid_general;
+pub(crate) mod hybrid_projection;
 mod lsmr;
 mod lsqr;
 pub(crate) mod precondition;
+pub(crate) mod probes;
 mod system;
 
 pub(crate) use system::{Kind, Outcome, Start, System, block, path, solve};

@@ -9,12 +9,14 @@
 //! Conventions: matrices are faer views with any strides; triangular factors live in the lower (Cholesky) or upper
 //! (QR) triangle and the other triangle is never read; `adjoint` means conjugate transpose.
 
+pub(crate) mod bidiagonal_qr;
 pub mod compressed;
 mod condition;
 mod kernels;
 mod parts;
 pub mod sparse;
 mod sweeps;
+pub(crate) mod tridiagonal_ql;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};

@@ -3,8 +3,10 @@
 //! A setter exists only where it has a meaning: a tolerance, a step limit or a start guess belongs to an iterative
 //! method. Setters never fail; what they were given is checked when the problem is solved.
 
+pub(crate) mod hybrid;
 mod iterative;
 
+pub use hybrid::{HybridLsmr, HybridLsqr, Probes, ProjectedGcv};
 pub(crate) use iterative::Iterative;
 pub use iterative::{Cgls, Lsmr, Lsqr};
 
@@ -65,6 +67,15 @@ pub enum Method {
     /// bounds falls monotonically and no method of this kind needs fewer steps for it. One more vector than
     /// [`Lsqr`](Method::Lsqr).
     Lsmr(Lsmr),
+    /// LSQR with full reorthogonalization whose small projected problem is regularized, with λ as a number or by any rule
+    /// that needs no leverages. Only products with A and Aᴴ; two a step, and m + n stored numbers. For a penalty other than
+    /// the identity, or a bounded basis, the problem is projected on a space that grows by its own gradient.
+    HybridLsqr(HybridLsqr),
+    /// The same spaces; in each the x of least normal residual.
+    HybridLsmr(HybridLsmr),
+    /// λ by a rule from traces that random probes estimate, with an interval for λ; then LSMR at that λ. Only
+    /// products with A and Aᴴ; identity penalty.
+    Probes(Probes),
 }
 
 impl Method {
@@ -82,18 +93,24 @@ impl Method {
             Method::Cgls(_) => Cgls::NAME,
             Method::Lsqr(_) => Lsqr::NAME,
             Method::Lsmr(_) => Lsmr::NAME,
+            Method::HybridLsqr(_) => HybridLsqr::NAME,
+            Method::HybridLsmr(_) => HybridLsmr::NAME,
+            Method::Probes(_) => Probes::NAME,
         }
     }
 
     /// Whether the options of the method are valid and go together.
     ///
     /// # Errors
-    /// What the `check` of the option struct returns: see [`Cgls::check`].
+    /// What the `check` of the option struct returns: see [`Cgls::check`], [`HybridLsqr::check`], [`Probes::check`].
     pub fn check(&self) -> Result<()> {
         match self {
             Method::Cgls(options) => options.check(),
             Method::Lsqr(options) => options.check(),
             Method::Lsmr(options) => options.check(),
+            Method::HybridLsqr(options) => options.check(),
+            Method::HybridLsmr(options) => options.check(),
+            Method::Probes(options) => options.check(),
             _ => Ok(()),
         }
     }
@@ -106,6 +123,11 @@ impl Method {
             Method::Lsmr(options) => Some(options.common()),
             _ => None,
         }
+    }
+
+    /// Whether the method, asked for by name, only multiplies by A.
+    pub(crate) fn multiplies(&self) -> bool {
+        self.iterative().is_some() || matches!(self, Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_))
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
         condition: Some(condition),
         steps: None,
         stop: None,
+        comparison: None,
         criteria,
         variances: Vec::new(),
         warnings,

@@ -2,24 +2,28 @@
 //!
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
-//! unknowns, [`products`] needs only products with A, [`transform`] a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
+//! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
+//! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
 mod dense;
 mod diagnose;
 mod few;
+mod hybrid;
 mod kept;
 #[cfg(feature = "plot")]
 mod modes;
+mod probes;
 mod products;
 mod sparse;
 mod transform;
+mod written_out;
 
 pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
 use crate::check::{check, check_choice, check_data};
-use crate::choose::{Engine, Facts, Need, Route, Sparse, choose, stored_densely};
+use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
 use crate::description::Description;
@@ -164,9 +168,16 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let route = choose(&method, &Facts { rows, columns, entries, few, basis: transform::applies(description), need, sparse })?;
+    let basis = transform::applies(description);
+    let written = !entries && basis.is_none() && choose::written_out(&method, rows, columns, need);
+    let identity = description.penalty.is_identity();
+    let facts = Facts { rows, columns, entries: entries || written, identity, few, basis, need, sparse };
+    let route = choose::choose(&method, &facts)?;
     let first = route.engines[0];
     let mut transforms = Vec::new();
+    if written {
+        transforms.push("write A out by products with unit vectors");
+    }
     if matches!(storage, Storage::Sparse(_)) && sparse.is_none() {
         transforms.push(STORE_DENSELY);
     }
@@ -215,8 +226,11 @@ fn solve<T: Scalar>(
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (route, plan) = planned(description, Some(choice))?;
-    if route.engines == [Engine::Transform] {
-        return transform::Transformed::new(description)?.solve(b, choice, plan);
+    match route.engines {
+        [Engine::Transform] => return transform::Transformed::new(description)?.solve(b, choice, plan),
+        [Engine::HybridLsqr | Engine::HybridLsmr] => return hybrid::solve(description, b, choice, plan, observer),
+        [Engine::Probes] => return probes::solve(description, b, choice, plan, observer),
+        _ => {}
     }
     if let Entries::Sparse(a) = description.operator.entries() {
         if !plan.stores_densely() {
@@ -232,6 +246,9 @@ fn solve<T: Scalar>(
     {
         return products::solve(description, b, kind, choice, plan, observer);
     }
+    if plan.storage == Storage::MatrixFree {
+        return written_out::solve(description, b, choice, &route, plan);
+    }
     dense::solve(description, b, choice, &route, plan, checked.largest, refused)
 }
 
@@ -243,7 +260,7 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     check(description, None)?;
     check_data(description, b)?;
-    let iterative = description.method.iterative().is_some()
+    let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());
     if !iterative {
@@ -342,7 +359,14 @@ fn criteria(
                 warnings.push(warning);
             }
         }
-        out.push(Criterion { rule: rule.name(), value: value(one.value), evaluated: pairs(one.evaluated), minima: pairs(one.minima) });
+        out.push(Criterion {
+            rule: rule.name(),
+            value: value(one.value),
+            evaluated: pairs(one.evaluated),
+            minima: pairs(one.minima),
+            interval: None,
+            probes: None,
+        });
     }
     out
 }
@@ -356,7 +380,7 @@ impl Engine {
             Engine::Bidiagonal => Some(decomposed::Kind::Bidiagonal),
             Engine::Tridiagonal => Some(decomposed::Kind::Tridiagonal),
             Engine::Small | Engine::Cholesky | Engine::Qr | Engine::SparseCholesky | Engine::SparseQr | Engine::Transform => None,
-            Engine::Cgls | Engine::Lsqr | Engine::Lsmr => None,
+            Engine::Cgls | Engine::Lsqr | Engine::Lsmr | Engine::HybridLsqr | Engine::HybridLsmr | Engine::Probes => None,
         }
     }
 }

@@ -244,6 +244,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             condition,
             steps: Some(steps),
             stop,
+            comparison: None,
             criteria: Vec::new(),
             variances,
             warnings,
@@ -254,7 +255,7 @@ impl<'a, T: Scalar> Run<'a, T> {
 }
 
 /// The power of two that takes A to about 1 where its size, seen in Aᴴb, is far from that; 0 otherwise.
-fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
+pub(super) fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
     let mut image = vec![T::ZERO; problem.shape().1];
     problem.apply_adjoint(b, &mut image);
     let largest = linalg::largest_modulus(&image);
@@ -262,12 +263,12 @@ fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
 }
 
 /// The power of two of the largest entry.
-fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
+pub(super) fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
     let largest = linalg::largest_modulus(values).to_f64();
     if largest > 0.0 && largest.is_finite() { largest.log2().floor() as i32 } else { 0 }
 }
 
-fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
+pub(super) fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
     for value in values {
         *value = times_power_of_two(*value, exponent);
     }

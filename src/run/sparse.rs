@@ -196,6 +196,7 @@ fn finish<T: Scalar>(
         condition: Some(solved.condition),
         steps: None,
         stop: None,
+        comparison: None,
         criteria,
         variances: Vec::new(),
         warnings,

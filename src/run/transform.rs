@@ -183,6 +183,7 @@ impl<T: Scalar> Transformed<T> {
             condition: Some(self.core.condition()),
             steps: None,
             stop: None,
+            comparison: None,
             criteria,
             variances: Vec::new(),
             warnings,

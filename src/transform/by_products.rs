@@ -73,6 +73,13 @@ impl<'a, T: Scalar> ByProducts<'a, T> {
         data
     }
 
+    /// ‖Db‖, as a noise level relative to the data means it.
+    pub fn whitened_norm(&self, b: &[T]) -> f64 {
+        let mut data = b.to_vec();
+        self.scale(&mut data);
+        self.operator.range_norm(&data).to_f64()
+    }
+
     /// The constant: qᵀ(D(b − Ax₀) − DAz)/‖D·1‖.
     pub fn constant(&self, b: &[T], z: &[T]) -> T {
         let Some((q, norm)) = &self.constant else { return T::ZERO };
@@ -125,7 +132,8 @@ impl<'a, T: Scalar> ByProducts<'a, T> {
         }
     }
 
-    fn project(&self, y: &mut [T]) {
+    /// y ← Py: what the constant leaves.
+    pub fn project(&self, y: &mut [T]) {
         if let Some((q, _)) = &self.constant {
             let along = q.iter().zip(&*y).fold(T::ZERO, |sum, (&q, &y)| sum + y.scale(q));
             y.iter_mut().zip(q).for_each(|(y, &q)| *y -= along.scale(q));

@@ -9,8 +9,8 @@
 //! J. Demmel, W. Kahan, "Accurate singular values of bidiagonal matrices", SIAM J. Sci. Stat. Comput. 11 (1990)
 //! 873–912, doi:10.1137/0911052; G. Golub, W. Kahan, SIAM J. Numer. Anal. B 2 (1965) 205–224, doi:10.1137/0702016.
 
+use super::NoConvergence;
 use super::tridiagonal_ql::{rotate_rows, rotation, sort_rows};
-use crate::linalg::NoConvergence;
 
 /// Sweeps over the whole matrix allowed per singular value.
 const SWEEPS: usize = 12;

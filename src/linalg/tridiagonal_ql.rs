@@ -8,7 +8,7 @@
 //! doi:10.1007/BF02165404; deflation as in LAPACK's `steqr`: E. Anderson et al., LAPACK Users' Guide, SIAM 1999,
 //! doi:10.1137/1.9780898719604.
 
-use crate::linalg::NoConvergence;
+use super::NoConvergence;
 
 /// Sweeps allowed per eigenvalue, on average.
 const SWEEPS: usize = 40;

@@ -1,0 +1,503 @@
+//! Hybrid LSQR and LSMR: a Krylov space that grows, and the ordinary rules on the small problem in it.
+//!
+//! Solves       minimise ‖Ax − b‖² + d²‖x‖² over x ∈ span{v₁ … vₖ}, k = 1, 2, …; d given, or chosen in each space by a rule.
+//! Equals       Tikhonov's solution once the space has all that d lets through; with d given it is LSQR with damping and full
+//!              reorthogonalization. LSMR: in each space the x of least normal residual; the same limit.
+//! Siblings     CGLS for a given λ (no stored vectors); a factorization when A has entries; probes when λ by GCV is to have an
+//!              error bar; `hybrid_general` for L ≠ I and for a bounded basis.
+//! Cost         step k: two products, 4k(m + n) flops for the orthogonality, O(k²) for the curve and about 150 evaluations of
+//!              it at O(k) by the rule's search. k(m + n) numbers stored.
+//!
+//! This loop is not `drive`: λ changes from step to step, so that neither a falling residual nor a tolerance tells when to
+//! stop. What it asks instead:
+//!
+//! - λ by a rule: over the last [`WINDOW`] steps x has not changed by more than the fraction that counts as settled, nor λ (in its
+//!   logarithm) by more than ten times that. The rule sees the projected curve only where Gauss and Gauss–Radau quadrature
+//!   agree on it, and λ at the lower end of that has not settled. V is orthonormal, so that the change of x is that of y. The value of weighted GCV itself falls as
+//!   1/k while λ and x stand still, which is why it is not what is watched. A rule without an answer (the
+//!   discrepancy that no x in this space reaches) lets the space grow.
+//! - then, and with λ given: the normal residual αₖ₊₁|rₖ₊₁| within the tolerance, where there is one.
+//! - the space is exhausted: the projected problem is the whole one.
+//!
+//! At the end residual and normal residual are computed afresh from x. With a tolerance they are what is judged; without one
+//! the residual must be the one of the projected problem, which is how products that are not each other's adjoint show.
+//!
+//! References   O'Leary & Simmons 1981, doi:10.1137/0902037 · Chung, Nagy & O'Leary 2008, Electron. Trans. Numer. Anal. 28:149
+//!              · Chung & Palmer 2015 (LSMR; there λ multiplies ‖x‖² beside the *normal* residual, here it keeps its meaning),
+//!              doi:10.1137/140975024 · Chung & Gazzola 2024 (survey), doi:10.1137/21M1441420.
+
+use super::hybrid_basis::Process;
+use super::hybrid_projection::{Bidiagonal, End, From, Small, Weighted, known_from};
+use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
+use crate::curve::{Curve, Spectrum};
+use crate::error::{Error, Result};
+use crate::linalg::norm;
+use crate::method::ProjectedGcv;
+use crate::method::hybrid::Options;
+use crate::operator::Operator;
+use crate::rule::{Chosen, Rule};
+use crate::scalar::{Real, Scalar};
+use crate::step::{Observer, Step, Stop};
+use crate::warning::Warning;
+use core::ops::ControlFlow;
+
+/// Steps over which λ and x must not change.
+pub(crate) const WINDOW: usize = 5;
+/// A minimum of GCV this many times above the least damping that the space knows is not made by the end of its knowledge. A guess.
+const WELL_INSIDE: f64 = 2.0;
+/// λ may move by this many times the fraction that x may: x hardly feels it near a minimum of GCV.
+const LAMBDA_MOVES: f64 = 10.0;
+/// The residual computed from x may differ from that of the projected problem by this many √ε: far above rounding, far below
+/// any slip in an adjoint.
+const MISMATCH: f64 = 8.0;
+
+/// What λ is to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Aim<'r> {
+    Damping(f64),
+    Rule(Ruled<'r>),
+}
+
+/// A rule with what it needs to know beside the curve.
+#[derive(Clone, Copy)]
+pub(crate) struct Ruled<'r> {
+    pub rule: &'r Rule,
+    /// m of the caller.
+    pub rows: usize,
+    /// Directions that the change of variables has taken out: the constant.
+    pub unpenalised: usize,
+    /// ‖W^½b‖ in the units of the data here.
+    pub data_norm: f64,
+    /// One unit of the caller's data in those units.
+    pub unit: f64,
+}
+
+/// Which x of a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Minimise {
+    /// Of least ‖Ax − b‖² + d²‖x‖².
+    Objective,
+    /// Of least normal residual.
+    NormalResidual,
+}
+
+impl Minimise {
+    pub fn name(self) -> &'static str {
+        match self {
+            Minimise::Objective => "hybrid LSQR",
+            Minimise::NormalResidual => "hybrid LSMR",
+        }
+    }
+}
+
+/// What a hybrid method found.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found<T> {
+    pub x: Vec<T>,
+    pub damping: f64,
+    pub chosen: Option<Chosen>,
+    pub steps: usize,
+    pub stop: Stop,
+    /// Computed from x.
+    pub residual_norm: f64,
+    /// Computed from x.
+    pub normal_residual: f64,
+}
+
+/// Whether λ and x have settled: their last changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Settling {
+    fraction: f64,
+    log_damping: Option<f64>,
+    changes: [(f64, f64); WINDOW],
+    seen: usize,
+}
+
+impl Settling {
+    pub fn new(fraction: f64) -> Self {
+        Self { fraction, log_damping: None, changes: [(f64::INFINITY, f64::INFINITY); WINDOW], seen: 0 }
+    }
+
+    /// A step after which λ is `damping`², and x has changed by this fraction of itself.
+    pub fn step(&mut self, damping: f64, change: f64) {
+        // in log λ
+        let moved = self.log_damping.map_or(f64::INFINITY, |before| 2.0 * (damping.ln() - before));
+        self.changes[self.seen % WINDOW] = (moved, change);
+        self.log_damping = Some(damping.ln());
+        self.seen += 1;
+    }
+
+    /// A step in which the rule had no answer.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.fraction);
+    }
+
+    /// How far λ has moved in its logarithm.
+    pub fn moved(&self) -> f64 {
+        self.changes.iter().map(|(moved, _)| moved.abs()).sum()
+    }
+
+    pub fn settled(&self) -> bool {
+        let changed: f64 = self.changes.iter().map(|(_, change)| change).sum();
+        self.moved() <= LAMBDA_MOVES * self.fraction && changed <= self.fraction
+    }
+}
+
+/// ‖(y; 0 …) − before‖/‖y‖.
+pub(crate) fn relative_change(y: &[f64], before: &[f64]) -> f64 {
+    let mut sum = 0.0f64;
+    for (k, value) in y.iter().enumerate() {
+        sum = sum.hypot(value - before.get(k).copied().unwrap_or(0.0));
+    }
+    let length = norm(y);
+    if length == 0.0 { 0.0 } else { sum / length }
+}
+
+/// λ in the space of a process. `weights` are the ω of its steps so far.
+pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Chosen> {
+    let numbers = &process.numbers;
+    let nodes = |end: End| {
+        numbers.nodes(end).map_err(|_| Error::NotConverged {
+            method: "the singular values of the projected problem",
+            steps: numbers.steps(),
+            reached: f64::INFINITY,
+            tolerance: f64::EPSILON,
+            instead: "give λ as a number, or use Method::Probes",
+        })
+    };
+    let (gauss, radau) = (nodes(End::Gauss)?, nodes(End::Radau)?);
+    let tolerance = T::Real::EPSILON.to_f64() * radau.values.first().copied().unwrap_or(0.0) * (radau.values.len() as f64).sqrt();
+    let Ruled { rule, rows, unpenalised, data_norm, unit } = *ruled;
+    weights.push(radau.weight());
+    let projected_rows = radau.values.len() + 1;
+    let gauss = gauss.spectrum(rows, unpenalised, tolerance);
+    let spectrum = radau.spectrum(rows, unpenalised, tolerance);
+    let low = if process.exhausted { 0.0 } else { known_from(&gauss, &spectrum, false) };
+    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low }, data_norm, unit);
+    if process.exhausted {
+        // the whole space: the rule itself
+        return ask(&spectrum);
+    }
+    if gcv == ProjectedGcv::TrueRows || !matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
+        return ask(&spectrum).map(inside);
+    }
+    if gcv == ProjectedGcv::Automatic {
+        let chosen = inside(ask(&spectrum)?);
+        if !at_lower_end(&chosen) && chosen.damping > WELL_INSIDE * low {
+            return Ok(chosen);
+        }
+    }
+    let weight = weights.iter().sum::<f64>() / weights.len() as f64;
+    ask(&Weighted { spectrum: Spectrum { rows: projected_rows, unpenalised: 0, ..spectrum }, weight }).map(inside)
+}
+
+/// Whether λ is the lower end of what the space knows.
+pub(crate) fn at_lower_end(chosen: &Chosen) -> bool {
+    chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { upper: false, .. }))
+}
+
+/// The best minimum inside the interval, where the criterion is lower still at the lower end. A space that grew from b fits
+/// the noise in b with fewer degrees of freedom than it takes: towards λ = 0 its criterion is too low, until the space
+/// is the whole one.
+pub(crate) fn inside(chosen: Chosen) -> Chosen {
+    let best = chosen.minima.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+    match best {
+        Some((damping, value)) if at_lower_end(&chosen) => Chosen { damping, value, warnings: Vec::new(), ..chosen },
+        _ => chosen,
+    }
+}
+
+/// Who looks at the steps: the observer, and the truth that the iterates are compared with.
+pub(crate) struct Watch<'w, 'o, T> {
+    pub observer: Option<&'w mut Observer<'o>>,
+    pub truth: Option<&'w [T]>,
+    /// ‖xₖ − truth‖/‖truth‖ of each step.
+    pub errors: Vec<f64>,
+    /// Whether the observer has ended the iteration.
+    pub ended: bool,
+}
+
+impl<T: Scalar> Watch<'_, '_, T> {
+    fn look(&mut self, process: &Process<'_, T>, small: &Small, normal_residual: f64, x: &mut [T]) {
+        if let Some(truth) = self.truth {
+            process.right.combine(&small.y, x);
+            self.errors.push(relative_error(x, truth));
+        }
+        if let Some(observe) = self.observer.as_mut() {
+            let step =
+                Step { index: process.steps(), residual_norm: norm(&small.residual), normal_residual, solution_norm: norm(&small.y) };
+            self.ended = observe(&step) == ControlFlow::Break(());
+        }
+    }
+}
+
+/// Solves on a growing space. `hidden` is the norm of what cancels inside the products with A.
+pub(crate) fn solve<T: Scalar>(
+    a: &dyn Operator<Scalar = T>,
+    hidden: f64,
+    b: &[T],
+    aim: Aim<'_>,
+    minimise: Minimise,
+    options: &Options,
+    watch: &mut Watch<'_, '_, T>,
+) -> Result<Found<T>> {
+    let limit = options.limit();
+    let mut process = Process::start(a, hidden, b, usize::MAX).map_err(|fault| fault.at(0))?;
+    process.reserve(limit.min(a.shape().1).min(a.global_rows()));
+    let finish = Finish {
+        minimise,
+        tolerance: options.tolerance().or(match aim {
+            Aim::Damping(_) if !options.exact_steps() => Some(10.0 * T::Real::EPSILON.to_f64()),
+            _ => None,
+        }),
+        limit,
+        exact: options.exact_steps(),
+        partial: options.accepts_partial(),
+    };
+    match aim {
+        Aim::Damping(damping) => finish.at(&mut process, b, damping, Stop::Steps, watch),
+        Aim::Rule(ruled) => {
+            let (chosen, stop) = settle(&mut process, &ruled, minimise, options, watch)?;
+            let found = finish.at(&mut process, b, chosen.damping, stop, watch)?;
+            Ok(Found { chosen: Some(chosen), ..found })
+        }
+    }
+}
+
+/// Steps until λ and x have settled: [`Stop::Settled`], or what came before. The last λ.
+fn settle<T: Scalar>(
+    process: &mut Process<'_, T>,
+    ruled: &Ruled<'_>,
+    minimise: Minimise,
+    options: &Options,
+    watch: &mut Watch<'_, '_, T>,
+) -> Result<(Chosen, Stop)> {
+    let reference = process.numbers.reference();
+    let mut small = Small::default();
+    let (mut weights, mut before) = (Vec::new(), Vec::new());
+    let mut x = watch.truth.map_or_else(Vec::new, |truth| vec![T::ZERO; truth.len()]);
+    let mut settling = Settling::new(options.settle_fraction());
+    let mut last: Result<Chosen> = Err(crate::rule::no_interval(ruled.rule.name()));
+    let stop = loop {
+        if process.exhausted {
+            break Stop::Exhausted;
+        }
+        if process.steps() >= options.limit() {
+            break if options.exact_steps() { Stop::Steps } else { Stop::StepLimit };
+        }
+        if watch.ended {
+            break Stop::Observer;
+        }
+        if settling.settled() && !options.exact_steps() {
+            break Stop::Settled;
+        }
+        process.step().map_err(|fault| fault.at(process.steps() + 1))?;
+        last = choose(process, ruled, options.projected_gcv(), &mut weights);
+        let damping = match &last {
+            Ok(chosen) => chosen.damping,
+            Err(Error::NoLambda { .. }) => 0.0,
+            Err(error) => return Err(error.clone()),
+        };
+        solve_small(&process.numbers, damping, minimise, &mut small);
+        match &last {
+            Ok(chosen) if !at_lower_end(chosen) => settling.step(damping, relative_change(&small.y, &before)),
+            _ => settling.forget(),
+        }
+        before.clone_from(&small.y);
+        watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);
+    };
+    let chosen = last?;
+    if stop == Stop::StepLimit && !options.accepts_partial() {
+        let fraction = options.settle_fraction();
+        return Err(Error::NotConverged {
+            method: minimise.name(),
+            steps: process.steps(),
+            reached: settling.moved(),
+            tolerance: fraction,
+            instead: "λ had not settled: allow more with max_steps(..), ask for less with settle(..), take what there is with \
+                      accept_partial(), or use Method::Probes",
+        });
+    }
+    Ok((chosen, stop))
+}
+
+/// How an iteration at one λ ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finish {
+    pub minimise: Minimise,
+    /// Of the normal residual; without one, x is that of the space as it is.
+    pub tolerance: Option<f64>,
+    pub limit: usize,
+    pub exact: bool,
+    pub partial: bool,
+}
+
+impl Finish {
+    /// Goes on at this λ until the tolerance is reached, and computes the residuals from x. `before` is why the steps
+    /// before this ended, and remains the reason where there is nothing more to do. The process has kept all its vectors.
+    pub fn at<T: Scalar>(
+        self,
+        process: &mut Process<'_, T>,
+        b: &[T],
+        damping: f64,
+        before: Stop,
+        watch: &mut Watch<'_, '_, T>,
+    ) -> Result<Found<T>> {
+        let (m, n) = process.shape();
+        let epsilon = T::Real::EPSILON.to_f64();
+        let reference = process.numbers.reference();
+        let mut x = vec![T::ZERO; n];
+        if reference == 0.0 {
+            let residual_norm = process.numbers.beta.first().copied().unwrap_or(0.0);
+            let found = Found { x, damping, chosen: None, steps: 0, stop: Stop::Zero, residual_norm, normal_residual: 0.0 };
+            return Ok(found);
+        }
+        let mut small = Small::default();
+        small.reserve(self.limit.min(n).min(m));
+        let mut stalled = 0;
+        let judge = |process: &Process<'_, T>, small: &Small| {
+            let recursion = state(process, small, damping, process.numbers.normal_norm(damping, small));
+            (recursion, recursion.recursion_units(epsilon))
+        };
+        let mut stop = None;
+        if process.steps() > 0 {
+            solve_small(&process.numbers, damping, self.minimise, &mut small);
+        }
+        while stop.is_none() {
+            let steps = process.steps();
+            if steps > 0
+                && let Some(tolerance) = self.tolerance
+            {
+                let (recursion, units) = judge(process, &small);
+                if recursion.normal_residual() <= tolerance.max(epsilon * epsilon) || units <= super::RECURSION_FLOOR {
+                    let judged = verify(process, b, &small, damping, &mut x)?;
+                    let units = judged.state(&recursion).units(epsilon);
+                    if judged.normal_norm <= tolerance * reference {
+                        stop = Some(Stop::Tolerance);
+                    } else if units <= ROUNDING || (units <= ROUNDING_AT_STANDSTILL && stalled >= WINDOW) {
+                        stop = Some(Stop::Rounding);
+                    } else if stalled >= WINDOW {
+                        stop = Some(Stop::Stalled);
+                    }
+                    stalled += 1;
+                    if stop.is_some() {
+                        break;
+                    }
+                }
+            } else if steps > 0 && !self.exact {
+                stop = Some(before);
+                break;
+            }
+            if process.exhausted {
+                stop = Some(Stop::Exhausted);
+            } else if watch.ended {
+                stop = Some(Stop::Observer);
+            } else if steps >= self.limit {
+                stop = Some(if self.exact { Stop::Steps } else { Stop::StepLimit });
+            } else {
+                process.step().map_err(|fault| fault.at(steps + 1))?;
+                solve_small(&process.numbers, damping, self.minimise, &mut small);
+                let normal = process.numbers.normal_norm(damping, &small) / reference;
+                watch.look(process, &small, normal, &mut x);
+            }
+        }
+        let steps = process.steps();
+        let stop = stop.unwrap_or(before);
+        let judged = verify(process, b, &small, damping, &mut x)?;
+        let (recursion, _) = judge(process, &small);
+        let units = judged.state(&recursion).units(epsilon);
+        // without a next direction x is the minimiser in the whole space, unless the products are not what they seem
+        let stop = if stop == Stop::Exhausted && !(units <= ROUNDING_AT_STANDSTILL) { Stop::Stalled } else { stop };
+        let size = process.numbers.beta.first().copied().unwrap_or(0.0) + recursion.operator_norm * recursion.solution_norm;
+        let slip = (judged.residual_norm - recursion.residual_norm).abs() / size;
+        if !(slip <= MISMATCH * epsilon.sqrt()) {
+            return Err(Fault::NotAdjoint(slip).at(steps));
+        }
+        let normal_residual = judged.normal_norm / reference;
+        if matches!(stop, Stop::StepLimit | Stop::Stalled) && !self.partial {
+            return Err(self.not_converged(stop, steps, normal_residual));
+        }
+        Ok(Found { x, damping, chosen: None, steps, stop, residual_norm: judged.residual_norm, normal_residual })
+    }
+
+    pub fn not_converged(self, stop: Stop, steps: usize, reached: f64) -> Error {
+        let instead = match stop {
+            Stop::Stalled => {
+                "check the operator (and the penalty's) with operator::dot_test; accept_partial() returns what has been reached"
+            }
+            _ => {
+                "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a \
+                 larger λ; if the numbers look wrong, check the operator with operator::dot_test"
+            }
+        };
+        Error::NotConverged { method: self.minimise.name(), steps, reached, tolerance: self.tolerance.unwrap_or(0.0), instead }
+    }
+}
+
+fn solve_small(numbers: &Bidiagonal, damping: f64, minimise: Minimise, small: &mut Small) {
+    match minimise {
+        Minimise::Objective => numbers.solve(damping, small),
+        Minimise::NormalResidual => numbers.solve_normal(damping, small),
+    }
+}
+
+/// ‖x − truth‖/‖truth‖.
+pub(crate) fn relative_error<T: Scalar>(x: &[T], truth: &[T]) -> f64 {
+    let (mut distance, mut length) = (0.0f64, 0.0f64);
+    for (&x, &truth) in x.iter().zip(truth) {
+        distance += (x - truth).modulus_squared().to_f64();
+        length += truth.modulus_squared().to_f64();
+    }
+    if length == 0.0 { f64::INFINITY } else { (distance / length).sqrt() }
+}
+
+/// Where the recursion stands.
+fn state<T: Scalar>(process: &Process<'_, T>, small: &Small, damping: f64, normal: f64) -> State {
+    let residual = norm(&small.residual);
+    let length = norm(&small.y);
+    State {
+        residual_norm: residual,
+        stacked_norm: residual.hypot(damping * length),
+        normal_norm: normal,
+        reference: process.numbers.reference(),
+        solution_norm: length,
+        operator_norm: process.numbers.largest().hypot(damping),
+        condition: 1.0,
+        guessed: false,
+    }
+}
+
+/// What is computed from x.
+struct Judged {
+    residual_norm: f64,
+    /// ‖Aᴴ(b − Ax) − d²x‖.
+    normal_norm: f64,
+}
+
+impl Judged {
+    fn state(&self, recursion: &State) -> State {
+        State { normal_norm: self.normal_norm, residual_norm: self.residual_norm, ..*recursion }
+    }
+}
+
+/// x ← Vy, and its residuals by fresh products.
+fn verify<T: Scalar>(process: &Process<'_, T>, b: &[T], small: &Small, damping: f64, x: &mut [T]) -> Result<Judged> {
+    let ((m, n), a) = (process.shape(), process.operator());
+    process.right.combine(&small.y, x);
+    let mut residual = vec![T::ZERO; m];
+    a.apply(x, &mut residual);
+    for (residual, &b) in residual.iter_mut().zip(b) {
+        *residual = b - *residual;
+    }
+    let mut normal = vec![T::ZERO; n];
+    a.apply_adjoint(&residual, &mut normal);
+    let d = T::Real::from_f64(damping);
+    for (normal, &x) in normal.iter_mut().zip(&*x) {
+        *normal -= x.scale(d).scale(d);
+    }
+    let (residual_norm, normal_norm) = (a.range_norm(&residual).to_f64(), norm(&normal).to_f64());
+    if !(residual_norm.is_finite() && normal_norm.is_finite()) {
+        return Err(Fault::NonFinite("the residual computed from x").at(process.steps()));
+    }
+    Ok(Judged { residual_norm, normal_norm })
+}

@@ -1,0 +1,228 @@
+//! Hybrid LSQR and LSMR on an A that only multiplies, one right-hand side after another.
+
+use super::criteria;
+use super::products::{balance, exponent_of, scale};
+use crate::description::Description;
+use crate::error::{Error, Result, Size};
+use crate::factor::decomposed::{self, Decomposed};
+use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
+use crate::krylov::hybrid_general::{self, Answer, Projected};
+use crate::lambda::Lambda;
+use crate::linalg::{Mat, MatRef, Threads};
+use crate::method::hybrid::Options;
+use crate::method::{HybridLsqr, Method};
+use crate::operator::{Operator, algebra};
+use crate::plan::Plan;
+use crate::refusal::Handed;
+use crate::rule::{Choice, Kind};
+use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::solution::{Comparison, Fit, Outcome, Report};
+use crate::step::{Observer, Step};
+use crate::transform::Matrix;
+use crate::transform::by_products::ByProducts;
+use crate::transform::reduced::{Frame, finite};
+use crate::transform::standard_form::PenaltyRows;
+use crate::warning::Warning;
+use core::ops::ControlFlow;
+
+pub(super) fn solve<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    plan: Plan,
+    mut observer: Option<&mut Observer<'_>>,
+) -> Result<Outcome<T>> {
+    let default = HybridLsqr::new();
+    let (options, minimise): (&Options, _) = match &description.method {
+        Method::HybridLsqr(options) => (&options.0, Minimise::Objective),
+        Method::HybridLsmr(options) => (&options.0, Minimise::NormalResidual),
+        _ => (&default.0, Minimise::Objective),
+    };
+    let (n, k) = (plan.columns, b.ncols());
+    refuse(description, choice, options, minimise, plan.method, k)?;
+    let truth = options.truth::<T>(n)?;
+    let problem = ByProducts::new(description)?;
+    let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
+    let (mut steps, mut stop, mut comparison) = (0, None, None);
+    let (mut seen, mut warnings) = (Vec::new(), Vec::new());
+    for j in 0..k {
+        let column: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
+        // b and A to about 1, x back, exactly
+        let mut data = problem.data(&column);
+        let exponent = exponent_of(&data);
+        scale(&mut data, -exponent);
+        let balance = balance(&problem, &data);
+        let balanced = algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &problem);
+        let operator: &dyn Operator<Scalar = T> = if balance == 0 { &problem } else { &balanced };
+        let hidden = times_power_of_two(problem.hidden_norm(), balance).to_f64();
+        let truth = truth.as_ref().map(|truth| {
+            let mut departure = problem.departure(truth);
+            scale(&mut departure, -exponent - balance);
+            departure
+        });
+        let unit = times_power_of_two(1.0, -exponent);
+        let aim = match &choice.kind {
+            Kind::Number(lambda) => Aim::Damping(lambda.scaled(balance).damping()),
+            Kind::Rule(rule) => Aim::Rule(Ruled {
+                rule,
+                rows: plan.rows,
+                unpenalised: usize::from(description.intercept),
+                data_norm: problem.whitened_norm(&column) * unit,
+                unit,
+            }),
+        };
+        let mut observe = |step: &Step| match observer.as_deref_mut() {
+            Some(observe) => observe(&Step {
+                residual_norm: times_power_of_two(step.residual_norm, exponent),
+                solution_norm: times_power_of_two(step.solution_norm, exponent + balance),
+                ..*step
+            }),
+            None => ControlFlow::Continue(()),
+        };
+        let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
+        let identity;
+        let general = match problem.penalty() {
+            Some(l) => Some(l),
+            None if options.basis_limit().is_some() => {
+                identity = algebra::diagonal(vec![T::ONE; n]);
+                Some(&identity as &dyn Operator<Scalar = T>)
+            }
+            None => None,
+        };
+        let found = match general {
+            Some(l) => {
+                let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
+                hybrid_general::solve(operator, hidden, l, &data, aim, options, &mut small, &mut watch)?
+            }
+            None => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
+        };
+        comparison = Comparison::new(core::mem::take(&mut watch.errors));
+        let Found { x: mut z, damping, chosen, stop: why, residual_norm, normal_residual, .. } = found;
+        scale(&mut z, balance);
+        let penalty_norm = times_power_of_two(problem.penalty_norm(&z), exponent);
+        scale(&mut z, exponent);
+        if penalty_norm.is_nan() {
+            return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(found.steps) });
+        }
+        steps += found.steps;
+        if !why.converged() && options.accepts_partial() {
+            warnings
+                .push(Warning::Partial { reached: normal_residual, tolerance: options.tolerance().unwrap_or(options.settle_fraction()) });
+        }
+        stop = Some(why);
+        let lambda_of = |damping: f64| Lambda::from_damping(damping).scaled(-balance);
+        let lambda = match choice.kind {
+            Kind::Number(lambda) => lambda,
+            Kind::Rule(_) => lambda_of(damping),
+        };
+        seen.extend(criteria(
+            chosen.into_iter().collect(),
+            choice,
+            lambda_of,
+            unit,
+            times_power_of_two(1.0, exponent + balance),
+            &mut warnings,
+        ));
+        fits.push(Fit { lambda, residual_norm: times_power_of_two(residual_norm, exponent), penalty_norm, dof: None });
+        intercepts.push(problem.constant(&column, &z));
+        x.extend(problem.answer(&z));
+    }
+    finite(&x, &intercepts, n)?;
+    super::finite_norms(&fits)?;
+    let report = Report {
+        method: plan.method,
+        fits,
+        rank: None,
+        condition: None,
+        steps: Some(steps),
+        stop,
+        comparison,
+        variances: Vec::new(),
+        criteria: seen,
+        warnings,
+        plan,
+    };
+    Ok(Outcome { x, unknowns: n, intercepts, report })
+}
+
+/// What cannot be combined.
+fn refuse<T: Scalar>(
+    description: &Description<'_, T>,
+    choice: Choice,
+    options: &Options,
+    minimise: Minimise,
+    method: &'static str,
+    columns: usize,
+) -> Result<()> {
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if description.require_full_rank {
+        return refuse("require_full_rank()", method, "products alone do not show the rank: give the entries of A, or drop it");
+    }
+    if choice.shared && columns > 1 && matches!(choice.kind, Kind::Rule(_)) {
+        return refuse(
+            "one λ for all right-hand sides",
+            method,
+            "each has its own space: let each have its own λ, or give the entries of A",
+        );
+    }
+    if options.truth::<T>(description.operator.shape().1)?.is_some() && columns > 1 {
+        return refuse("compare_with", "several right-hand sides", "solve for one of them");
+    }
+    let general = !description.penalty.is_identity() || options.basis_limit().is_some();
+    if general && minimise == Minimise::NormalResidual {
+        return refuse("hybrid LSMR", "a penalty other than the identity, or a bounded basis", "use HybridLsqr");
+    }
+    Ok(())
+}
+
+/// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
+fn projected<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>) -> Result<Answer<T>> {
+    let failed = |_| Error::NotConverged {
+        method: "the decomposition of the projected problem",
+        steps: problem.a.ncols(),
+        reached: f64::INFINITY,
+        tolerance: f64::EPSILON,
+        instead: "use Method::Cgls with λ as a number",
+    };
+    // the standard form first; where L and A share directions in this space, both together
+    match attempt(problem, aim, damping, decomposed::Kind::Svd) {
+        Ok(answer) => answer,
+        Err(_) => attempt(problem, aim, damping, decomposed::Kind::Gsvd).map_err(failed)?,
+    }
+}
+
+fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>, kind: decomposed::Kind) -> Handed<Result<Answer<T>>> {
+    let (rows, k) = problem.a.shape();
+    // one more row for the part of b that no y reaches
+    let a = Mat::from_fn(rows + 1, k, |i, j| if i < rows { problem.a[(i, j)] } else { T::ZERO });
+    let outside = T::from_real(T::Real::from_f64(problem.outside));
+    let b = Mat::from_fn(rows + 1, 1, |i, _| problem.data.get(i).copied().unwrap_or(outside));
+    let penalty = match damping {
+        Some(0.0) => PenaltyRows::Identity,
+        _ => PenaltyRows::Dense(problem.l.clone()),
+    };
+    let decomposed = Decomposed::new(kind, Matrix::Owned(a), &penalty, Threads::ONE)?;
+    let whole = match aim {
+        Aim::Rule(ruled) => ruled.rows,
+        Aim::Damping(_) => rows + 1,
+    };
+    let frame = Frame { rows: whole, constant: None, groups: None };
+    let prepared = decomposed.prepare(b.clone(), &frame)?;
+    let (damping, chosen) = match (damping, aim) {
+        (Some(damping), _) | (None, Aim::Damping(damping)) => (damping, None),
+        (None, Aim::Rule(ruled)) => {
+            let mut spectra = Decomposed::spectra(decomposed.prepare(b, &frame)?);
+            let Some(mut spectrum) = spectra.pop() else { return Ok(Err(crate::rule::no_interval(ruled.rule.name()))) };
+            spectrum.unpenalised += ruled.unpenalised;
+            match ruled.rule.choose(&spectrum, ruled.data_norm, ruled.unit) {
+                Ok(chosen) => {
+                    let chosen = if problem.exhausted { chosen } else { hybrid::inside(chosen) };
+                    (chosen.damping, Some(chosen))
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    };
+    let z = decomposed.solve(&prepared, &[damping])?.z;
+    Ok(Ok(Answer { y: (0..k).map(|i| z[(i, 0)]).collect(), damping, chosen }))
+}

@@ -1,0 +1,565 @@
+//! Hybrid LSQR and LSMR, and λ by random probes, on operators that only multiply: against the dense engines on the same A.
+
+mod common;
+
+use common::{Dense, distance, norm};
+use core::cell::Cell;
+use wellposed::operator::from_fn;
+use wellposed::{
+    Choice, Discrepancy, Error, Gcv, HybridLsmr, HybridLsqr, Loo, Method, Operator, Penalty, Probes, Problem, ProjectedGcv, Real, Scalar,
+    Stop, Warning, c64, faer,
+};
+
+/// A with its data and the x behind them.
+struct Test {
+    name: &'static str,
+    a: Dense<f64>,
+    b: Vec<f64>,
+    x: Vec<f64>,
+}
+
+/// Numbers of mean 0 and variance 1, the same everywhere (a sum of four uniform ones).
+fn noise(count: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (0..count).map(|_| ((0..4).map(|_| uniform()).sum::<f64>() - 2.0) * 3f64.sqrt()).collect()
+}
+
+/// b = Ax with noise of a relative size.
+fn with_noise(name: &'static str, a: Dense<f64>, x: Vec<f64>, relative: f64) -> Test {
+    let mut b = a.times(&x);
+    let noise = noise(b.len(), 5);
+    let factor = relative * norm(&b) / norm(&noise);
+    b.iter_mut().zip(&noise).for_each(|(b, e)| *b += factor * e);
+    Test { name, a, b, x }
+}
+
+/// Shaw's one-dimensional image restoration (Shaw 1972), by the midpoint rule.
+fn shaw(n: usize) -> Test {
+    let h = std::f64::consts::PI / n as f64;
+    let angle = |i: usize| -std::f64::consts::FRAC_PI_2 + (i as f64 + 0.5) * h;
+    let a = Dense::from_fn(n, n, |i, j| {
+        let (s, t) = (angle(i), angle(j));
+        let u = std::f64::consts::PI * (s.sin() + t.sin());
+        let sinc = if u == 0.0 { 1.0 } else { u.sin() / u };
+        h * ((s.cos() + t.cos()) * sinc).powi(2)
+    });
+    let x = (0..n).map(|i| 2.0 * (-6.0 * (angle(i) - 0.8).powi(2)).exp() + (-2.0 * (angle(i) + 0.5).powi(2)).exp()).collect();
+    with_noise("shaw", a, x, 1e-2)
+}
+
+/// Phillips's equation of the first kind (Phillips 1962) on [−6, 6], by the midpoint rule.
+fn phillips(n: usize) -> Test {
+    let h = 12.0 / n as f64;
+    let bump = |t: f64| if t.abs() < 3.0 { 1.0 + (std::f64::consts::PI * t / 3.0).cos() } else { 0.0 };
+    let place = |i: usize| -6.0 + (i as f64 + 0.5) * h;
+    let a = Dense::from_fn(n, n, |i, j| h * bump(place(i) - place(j)));
+    with_noise("phillips", a, (0..n).map(|i| bump(place(i))).collect(), 1e-2)
+}
+
+/// The inverse heat equation (Carasso 1982), a Volterra kernel, by the midpoint rule.
+fn heat(n: usize) -> Test {
+    let h = 1.0 / n as f64;
+    let kernel = |t: f64| t.powf(-1.5) / (2.0 * std::f64::consts::PI.sqrt()) * (-0.25 / t).exp();
+    let a = Dense::from_fn(n, n, |i, j| if i >= j { h * kernel((i - j) as f64 * h + 0.5 * h) } else { 0.0 });
+    let x = (0..n)
+        .map(|i| {
+            let t = i as f64 * 20.0 / n as f64;
+            if t < 2.0 {
+                0.75 * t * t / 4.0
+            } else if t < 3.0 {
+                0.75 + (t - 2.0) * (3.0 - t)
+            } else {
+                0.75 * (-2.0 * (t - 3.0)).exp()
+            }
+        })
+        .collect();
+    with_noise("heat", a, x, 1e-2)
+}
+
+/// Products with A alone, counted.
+fn products<'a>(a: &'a Dense<f64>, count: &'a Cell<usize>) -> impl Operator<Scalar = f64> + 'a {
+    from_fn(
+        a.rows,
+        a.columns,
+        move |x: &[f64], y: &mut [f64]| {
+            count.set(count.get() + 1);
+            a.apply(x, y)
+        },
+        move |y: &[f64], x: &mut [f64]| {
+            count.set(count.get() + 1);
+            a.apply_adjoint(y, x)
+        },
+    )
+}
+
+// ---- λ as a number ----------------------------------------------------------------------------------------------------
+
+/// LSQR, LSMR, and the compressed and the general space give the answer of a factorization.
+fn a_number<T: Scalar>(m: usize, n: usize, tolerance: f64) {
+    let real = T::Real::from_f64;
+    let numbers = noise(2 * (m * n + 2 * m + n), 11);
+    let scalar = |k: usize| T::from_parts(real(numbers[2 * k]), real(numbers[2 * k + 1]));
+    let a = Dense::from_fn(m, n, |i, j| scalar(j * m + i));
+    let b: Vec<T> = (0..m).map(|i| scalar(m * n + i)).collect();
+    let mean: Vec<T> = (0..n).map(|j| scalar(m * n + m + j)).collect();
+    let weights: Vec<T::Real> = (0..m).map(|i| real(0.5 + (i % 3) as f64)).collect();
+    let free = from_fn(m, n, |x: &[T], y: &mut [T]| a.apply(x, y), |y: &[T], x: &mut [T]| a.apply_adjoint(y, x));
+    let smooth = || Penalty::second_difference();
+    let methods: [(Method, bool); 4] = [
+        (HybridLsqr::new().into(), false),
+        (HybridLsmr::new().into(), false),
+        (HybridLsqr::new().max_basis(12).into(), false),
+        (HybridLsqr::new().into(), true),
+    ];
+    for (method, general) in methods {
+        for lambda in [0.1, 10.0] {
+            let dress = |problem: Problem<'_, T>| -> Vec<T> {
+                let problem = if general { problem.penalty(smooth()) } else { problem };
+                let fit = problem.solve(&b, lambda).unwrap_or_else(|error| panic!("{method} {m}×{n} λ {lambda}: {error}"));
+                fit.x
+            };
+            let variants: [(Problem<'_, T>, Problem<'_, T>); 2] = [
+                (Problem::new(&free), Problem::new(&a)),
+                (
+                    Problem::new(&free).weights(&weights).prior_mean(&mean).intercept(),
+                    Problem::new(&a).weights(&weights).prior_mean(&mean).intercept(),
+                ),
+            ];
+            for (k, (hybrid, dense)) in variants.into_iter().enumerate() {
+                let found = dress(hybrid.method(method.clone()));
+                let expected = dress(dense.method(Method::Qr));
+                let error = distance(&found, &expected) / norm(&expected);
+                assert!(error < tolerance, "{method} {m}×{n} {} λ {lambda} variant {k} general {general}: {error:.1e}", T::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_has_the_answer_of_a_factorization() {
+    for (m, n) in [(60, 25), (25, 60), (40, 40)] {
+        a_number::<f64>(m, n, 1e-10);
+        a_number::<c64>(m, n, 1e-10);
+        a_number::<f32>(m, n, 2e-3);
+    }
+}
+
+// ---- λ by a rule on the projected problem -----------------------------------------------------------------------------
+
+/// The residual that the projection leaves out counts: in the whole space projected GCV is GCV, and so is the rest.
+#[test]
+fn in_the_whole_space_the_rules_are_those_of_the_svd() {
+    let test = phillips(40);
+    let rules: [Choice; 3] = [Gcv.into(), Gcv.robust(0.3).into(), Discrepancy::relative_noise(0.011).into()];
+    for rule in rules {
+        let count = Cell::new(0);
+        let a = products(&test.a, &count);
+        let expected = Problem::new(&test.a).method(Method::Svd).solve(&test.b, rule).unwrap();
+        let fit = Problem::new(&a).method(HybridLsqr::new().steps(40)).solve(&test.b, rule).unwrap();
+        assert!((fit.lambda / expected.lambda - 1.0).abs() < 1e-6, "{rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
+        assert!(distance(&fit.x, &expected.x) < 1e-6 * norm(&expected.x), "{rule}");
+        let smooth = || Penalty::first_difference();
+        let expected = Problem::new(&test.a).penalty(smooth()).method(Method::Svd).solve(&test.b, rule).unwrap();
+        let fit = Problem::new(&a).penalty(smooth()).method(HybridLsqr::new().steps(40)).solve(&test.b, rule).unwrap();
+        assert!((fit.lambda / expected.lambda - 1.0).abs() < 1e-6, "L, {rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
+    }
+}
+
+/// With the rule, before the space is the whole one: the error is that of the best λ, nearly, and stays.
+#[test]
+fn a_settled_lambda_stays() {
+    for test in [shaw(200), phillips(200), heat(200)] {
+        let count = Cell::new(0);
+        let a = products(&test.a, &count);
+        let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
+        let solve = |options: HybridLsqr| Problem::new(&a).method(options).solve(&test.b, Gcv).unwrap();
+        let fit = solve(HybridLsqr::new().compare_with(&test.x));
+        let error = |x: &[f64]| distance(x, &test.x) / norm(&test.x);
+        let Test { name, .. } = test;
+        assert_eq!(fit.report.stop, Some(Stop::Settled), "{name}");
+        assert!((fit.lambda / exact.lambda).ln().abs() < 0.1, "{name}: {:e}, exactly {:e}", fit.lambda, exact.lambda);
+        assert!(error(&fit.x) < 1.05 * error(&exact.x), "{name}: {} and {}", error(&fit.x), error(&exact.x));
+        let steps = fit.report.steps.unwrap();
+        let later = solve(HybridLsqr::new().steps(steps + 100));
+        assert!((error(&later.x) / error(&fit.x) - 1.0).abs() < 0.01, "{name}: {} then {}", error(&fit.x), error(&later.x));
+        // the history is that of the iterates
+        let comparison = fit.report.comparison.as_ref().unwrap();
+        assert_eq!(comparison.errors.len(), steps);
+        assert!((comparison.errors[steps - 1] - error(&fit.x)).abs() < 1e-12);
+        assert_eq!(comparison.best_error, comparison.errors[comparison.best_step - 1]);
+        assert!(comparison.errors.iter().all(|e| *e >= comparison.best_error));
+    }
+}
+
+/// The discrepancy needs a space that reaches it; then the residual is the noise.
+#[test]
+fn discrepancy_waits_for_its_space() {
+    let test = phillips(300);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    let fit = Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, Discrepancy::relative_noise(0.0101)).unwrap();
+    assert!((fit.residual_norm / (0.0101 * norm(&test.b)) - 1.0).abs() < 1e-6, "{}", fit.report);
+    let never = Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, Discrepancy::noise_norm(1e9)).unwrap_err();
+    assert!(matches!(never, Error::NoLambda { .. }), "{never}");
+}
+
+/// After settling, a tolerance goes on to the minimiser at that λ; a bounded basis ends at the same place.
+#[test]
+fn a_tolerance_after_settling_and_a_bounded_basis() {
+    let test = heat(200);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    for options in [HybridLsqr::new().tolerance(1e-9), HybridLsqr::new().tolerance(1e-6).max_basis(60).max_steps(2000)] {
+        let fit = Problem::new(&a).method(options.clone()).solve(&test.b, Gcv).unwrap();
+        let expected = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
+        let error = distance(&fit.x, &expected.x) / norm(&expected.x);
+        assert!(error < 1e-2, "{options:?}: {error:e}");
+    }
+}
+
+// ---- λ by probes ------------------------------------------------------------------------------------------------------
+
+/// Within 5 % of the exact λ or inside the interval that is reported, for every seed, at no more than ten plain solves.
+#[test]
+fn probes_find_the_lambda_of_gcv() {
+    for test in [shaw(64), phillips(64), heat(64), shaw(300), phillips(300), heat(300)] {
+        let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
+        let count = Cell::new(0);
+        let a = products(&test.a, &count);
+        Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, exact.lambda).unwrap();
+        let plain = count.get();
+        for seed in 1..=3 {
+            count.set(0);
+            let fit = Problem::new(&a).method(Probes::new().seed(seed)).solve(&test.b, Gcv).unwrap();
+            let criterion = &fit.report.criteria[0];
+            let (low, high) = criterion.interval.unwrap();
+            let used = criterion.probes.unwrap();
+            let Test { name, .. } = test;
+            assert!(low <= fit.lambda && fit.lambda <= high);
+            assert!(
+                (low <= exact.lambda && exact.lambda <= high) || (fit.lambda / exact.lambda - 1.0).abs() < 0.05,
+                "{name}: λ {:e} in [{low:e}, {high:e}], exactly {:e}",
+                fit.lambda,
+                exact.lambda
+            );
+            assert_eq!(used.seed, seed);
+            assert!(used.products <= count.get());
+            assert!(count.get() <= 10 * plain, "{name}: {} products, a plain solve {plain}", count.get());
+            // and the solution is the one at that λ
+            let there = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
+            assert!(distance(&fit.x, &there.x) < 1e-8 * norm(&there.x), "{name}");
+            assert!((fit.dof.unwrap() - there.dof.unwrap()).abs() < 0.02 * there.dof.unwrap() + 0.2, "{name}");
+        }
+    }
+}
+
+/// The same seed, the same bits; an intercept, weights and a prior mean on the way.
+#[test]
+fn probes_are_deterministic_and_see_the_whole_problem() {
+    let test = phillips(300);
+    let mut b = test.b.clone();
+    b.iter_mut().for_each(|b| *b += 7.0);
+    let weights: Vec<f64> = (0..300).map(|i| 1.0 + (i % 4) as f64).collect();
+    let mean = vec![0.1; 300];
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    fn dress<'a>(problem: Problem<'a, f64>, weights: &[f64], mean: &[f64]) -> Problem<'a, f64> {
+        problem.weights(weights).prior_mean(mean).intercept()
+    }
+    let exact = dress(Problem::new(&test.a), &weights, &mean).method(Method::Svd).solve(&b, Gcv).unwrap();
+    let solve = || dress(Problem::new(&a), &weights, &mean).solve(&b, Gcv).unwrap();
+    let fit = solve();
+    assert_eq!(fit.report.method, "CGLS with random probes");
+    let (low, high) = fit.report.criteria[0].interval.unwrap();
+    assert!(
+        (low <= exact.lambda && exact.lambda <= high) || (fit.lambda / exact.lambda - 1.0).abs() < 0.05,
+        "λ {:e} in [{low:e}, {high:e}], exactly {:e}",
+        fit.lambda,
+        exact.lambda
+    );
+    assert!((fit.intercept - exact.intercept).abs() < 0.05 * exact.intercept.abs());
+    assert_eq!(solve().x, fit.x);
+    assert!(fit.report.to_string().contains("probes (seed 1)"), "{}", fit.report);
+}
+
+/// What a wrong minimum count of probes, an unknown accuracy, and too few probes do.
+#[test]
+fn probes_say_when_they_are_too_few() {
+    let test = heat(300);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    let fit = Problem::new(&a).method(Probes::new().max_probes(4).accuracy(1e-6)).solve(&test.b, Gcv).unwrap();
+    let uncertain = |w: &Warning| matches!(w, Warning::UncertainLambda { probes: 4, .. });
+    assert!(fit.report.warnings.iter().any(uncertain), "{}", fit.report);
+    for (options, word) in [
+        (Probes::new().max_probes(3), "at least 4"),
+        (Probes::new().accuracy(0.0), "accuracy"),
+        (Probes::new().accuracy(f64::NAN), "accuracy"),
+        (Probes::new().max_steps(0), "max_steps"),
+    ] {
+        let error = Problem::new(&a).method(options).solve(&test.b, Gcv).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    let smooth = Problem::new(&a).penalty(Penalty::first_difference()).method(Probes::new()).solve(&test.b, Gcv);
+    assert!(smooth.unwrap_err().to_string().contains("HybridLsqr"));
+}
+
+/// Small: written out, and so exact and with every rule.
+#[test]
+fn a_small_operator_is_written_out() {
+    for (m, n) in [(60, 30), (30, 60)] {
+        let numbers = noise(2 * m * n, 3);
+        let a = Dense::from_fn(m, n, |i, j| c64::new(numbers[j * m + i], numbers[m * n + j * m + i]));
+        let b: Vec<c64> = noise(m, 4).into_iter().map(|v| c64::new(v, 1.0)).collect();
+        let free = from_fn(m, n, |x: &[c64], y: &mut [c64]| a.apply(x, y), |y: &[c64], x: &mut [c64]| a.apply_adjoint(y, x));
+        let rules: [Choice; 2] = [Gcv.into(), Loo.into()];
+        for rule in rules {
+            let (fit, expected) = (Problem::new(&free).solve(&b, rule).unwrap(), Problem::new(&a).solve(&b, rule).unwrap());
+            assert!((fit.lambda / expected.lambda - 1.0).abs() < 1e-9, "{rule}");
+            assert_eq!(fit.rank, expected.rank);
+        }
+    }
+}
+
+// ---- a blur: unknowns in the thousands --------------------------------------------------------------------------------
+
+/// A 2-d Gaussian blur of an image n×n, separable, with zeros outside: products alone. The dense matrix of one direction.
+fn line_blur(n: usize, width: f64) -> Vec<f64> {
+    let weight = |d: f64| (-0.5 * (d / width).powi(2)).exp() / (width * (2.0 * std::f64::consts::PI).sqrt());
+    (0..n * n).map(|k| weight((k % n) as f64 - (k / n) as f64)).collect()
+}
+
+/// Y = KXKᵀ by two passes over the image.
+fn separable(k: &[f64], n: usize, x: &[f64], y: &mut [f64]) {
+    let mut half = vec![0.0; n * n];
+    for column in 0..n {
+        for inner in 0..n {
+            let weight = x[column * n + inner];
+            for i in 0..n {
+                half[column * n + i] += k[inner * n + i] * weight;
+            }
+        }
+    }
+    y.fill(0.0);
+    for column in 0..n {
+        for inner in 0..n {
+            let weight = k[inner * n + column];
+            for i in 0..n {
+                y[column * n + i] += half[inner * n + i] * weight;
+            }
+        }
+    }
+}
+
+/// A picture with edges and slopes.
+fn picture(n: usize) -> Vec<f64> {
+    (0..n * n)
+        .map(|t| {
+            let (i, j) = ((t % n) as f64 / n as f64 - 0.5, (t / n) as f64 / n as f64 - 0.5);
+            let disc = if (i + 0.1).hypot(j - 0.1) < 0.2 { 0.7 } else { 0.0 };
+            let bar = if i > 0.15 && i < 0.3 && j.abs() < 0.35 { 1.0 } else { 0.0 };
+            disc + bar + 0.3 * (1.0 + i + j)
+        })
+        .collect()
+}
+
+/// GCV of the separable blur, exactly: the singular values are the products of those of one direction.
+fn exact_gcv(k: &[f64], n: usize, b: &[f64]) -> f64 {
+    let eigen = faer::Mat::from_fn(n, n, |i, j| k[j * n + i]);
+    let svd = eigen.svd().unwrap();
+    let (u, s) = (svd.U(), svd.S().column_vector());
+    let b = faer::Mat::from_fn(n, n, |i, j| b[j * n + i]);
+    let rotated = u.transpose() * &b * u;
+    let gcv = |lambda: f64| {
+        let (mut rho, mut trace) = (0.0, 0.0);
+        for i in 0..n {
+            for j in 0..n {
+                let sigma = s[i] * s[j];
+                let f = lambda / (sigma * sigma + lambda);
+                rho += (f * rotated[(i, j)]).powi(2);
+                trace += f;
+            }
+        }
+        rho / (trace * trace)
+    };
+    // golden section on log λ after a scan
+    let grid: Vec<f64> = (0..200).map(|k| 10f64.powf(-8.0 + 0.05 * k as f64)).collect();
+    let best = (0..200).min_by(|&a, &b| gcv(grid[a]).total_cmp(&gcv(grid[b]))).unwrap();
+    let (mut low, mut high) = (grid[best.max(1) - 1].ln(), grid[(best + 1).min(199)].ln());
+    for _ in 0..80 {
+        let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
+        if gcv(a.exp()) < gcv(b.exp()) { high = b } else { low = a }
+    }
+    low.exp()
+}
+
+#[test]
+fn a_blurred_picture() {
+    let n = 64;
+    let k = line_blur(n, 1.5);
+    let truth = picture(n);
+    let mut b = vec![0.0; n * n];
+    separable(&k, n, &truth, &mut b);
+    let e = noise(n * n, 3);
+    let factor = 0.01 * norm(&b) / norm(&e);
+    b.iter_mut().zip(&e).for_each(|(b, e)| *b += factor * e);
+    let count = Cell::new(0);
+    let product = |x: &[f64], y: &mut [f64]| {
+        count.set(count.get() + 1);
+        separable(&k, n, x, y)
+    };
+    let a = from_fn(n * n, n * n, product, product);
+    let error = |x: &[f64]| distance(x, &truth) / norm(&truth);
+    let exact = exact_gcv(&k, n, &b);
+    let plain = Problem::new(&a).solve(&b, exact).unwrap();
+    let plain_products = count.replace(0);
+    // probes
+    let fit = Problem::new(&a).solve(&b, Gcv).unwrap();
+    let (low, high) = fit.report.criteria[0].interval.unwrap();
+    assert!(
+        (low <= exact && exact <= high) || (fit.lambda / exact - 1.0).abs() < 0.05,
+        "λ {:e} in [{low:e}, {high:e}], exactly {exact:e}",
+        fit.lambda
+    );
+    assert!(count.get() <= 10 * plain_products, "{} products, a plain solve {plain_products}", count.get());
+    // hybrid: the error of the exact λ, and no semiconvergence
+    let hybrid = Problem::new(&a).method(HybridLsqr::new()).solve(&b, Gcv).unwrap();
+    assert!(error(&hybrid.x) < 1.05 * error(&plain.x), "{} and {}", error(&hybrid.x), error(&plain.x));
+    let steps = hybrid.report.steps.unwrap();
+    let later = Problem::new(&a).method(HybridLsqr::new().steps(steps + 100)).solve(&b, Gcv).unwrap();
+    assert!((error(&later.x) / error(&hybrid.x) - 1.0).abs() < 0.01, "{} then {}", error(&hybrid.x), error(&later.x));
+}
+
+// ---- what goes wrong --------------------------------------------------------------------------------------------------
+
+#[test]
+fn products_that_are_wrong() {
+    let test = phillips(300);
+    let a = &test.a;
+    let methods: [Method; 4] =
+        [HybridLsqr::new().into(), HybridLsmr::new().into(), HybridLsqr::new().max_basis(20).into(), Probes::new().into()];
+    for method in methods {
+        // NaN from the fourth product on
+        let count = Cell::new(0);
+        let bad = |v: &mut [f64]| {
+            count.set(count.get() + 1);
+            if count.get() >= 9 {
+                v[7] = f64::NAN;
+            }
+        };
+        let broken = from_fn(
+            300,
+            300,
+            |x: &[f64], y: &mut [f64]| {
+                a.apply(x, y);
+                bad(y)
+            },
+            |y: &[f64], x: &mut [f64]| {
+                a.apply_adjoint(y, x);
+                bad(x)
+            },
+        );
+        let error = Problem::new(&broken).method(method.clone()).solve(&test.b, Gcv).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { index: wellposed::error::Size::Step(step), .. } if step > 0), "{method}: {error}");
+        assert!(error.to_string().contains("dot_test"), "{error}");
+        // a transpose that is none
+        let wrong = from_fn(
+            300,
+            300,
+            |x: &[f64], y: &mut [f64]| a.apply(x, y),
+            |y: &[f64], x: &mut [f64]| {
+                a.apply_adjoint(y, x);
+                x.rotate_left(5);
+            },
+        );
+        let error = Problem::new(&wrong).method(method.clone()).solve(&test.b, Gcv).unwrap_err();
+        assert!(error.to_string().contains("dot_test"), "{method}: {error}");
+    }
+}
+
+#[test]
+fn options_that_are_refused() {
+    let test = phillips(300);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    for (options, word) in [
+        (HybridLsqr::new().tolerance(1.0), "tolerance"),
+        (HybridLsqr::new().settle(0.0), "settled"),
+        (HybridLsqr::new().settle(f64::NAN), "settled"),
+        (HybridLsqr::new().max_steps(0), "steps"),
+        (HybridLsqr::new().steps(0), "steps"),
+        (HybridLsqr::new().max_basis(7), "at least 8"),
+        (HybridLsqr::new().steps(5).tolerance(1e-3), "another way to end"),
+        (HybridLsqr::new().compare_with(&[1.0, f64::NAN]), "entry 1"),
+        (HybridLsqr::new().compare_with(&[1.0; 3]), "of length 300"),
+        (HybridLsqr::new().max_steps(2), "max_steps"),
+    ] {
+        let error = Problem::new(&a).method(options).solve(&test.b, Gcv).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    let refused = |result: Result<wellposed::Solution<f64, Vec<f64>>, Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    };
+    refused(Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, Loo));
+    refused(Problem::new(&a).method(HybridLsqr::new()).require_full_rank().solve(&test.b, Gcv));
+    refused(Problem::new(&a).method(HybridLsmr::new()).penalty(Penalty::first_difference()).solve(&test.b, Gcv));
+    refused(Problem::new(&a).method(HybridLsmr::new().max_basis(10)).solve(&test.b, 0.1));
+    // zero data, zero operator
+    assert!(Problem::new(&a).method(HybridLsqr::new()).solve(&vec![0.0; 300], 0.1).unwrap().x.iter().all(|x| *x == 0.0));
+    let error = Problem::new(&a).method(HybridLsqr::new()).solve(&vec![0.0; 300], Gcv).unwrap_err();
+    assert!(matches!(error, Error::NoLambda { .. }), "{error}");
+    let partial = Problem::new(&a).method(HybridLsqr::new().max_steps(6).accept_partial()).solve(&test.b, Gcv).unwrap();
+    assert_eq!(partial.report.stop, Some(Stop::StepLimit));
+    assert!(partial.report.warnings.iter().any(|w| matches!(w, Warning::Partial { .. })));
+}
+
+/// The observer sees every step, and may end it.
+#[test]
+fn the_observer() {
+    let test = phillips(300);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    for method in [Method::from(HybridLsqr::new()), HybridLsqr::new().max_basis(30).into()] {
+        let mut norms = Vec::new();
+        let fit = Problem::new(&a)
+            .method(method)
+            .solve_with(&test.b, Gcv, |step| {
+                assert_eq!(step.index, norms.len() + 1);
+                norms.push(step.residual_norm);
+                if step.index == 9 { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        assert_eq!((norms.len(), fit.report.stop), (9, Some(Stop::Observer)));
+        assert!((norms[8] / fit.residual_norm - 1.0).abs() < 1e-9);
+    }
+}
+
+// EXPLORE
+#[test]
+fn explore() {
+    for test in [shaw(200), phillips(64), phillips(200), heat(200)] {
+        let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
+        let error = |x: &[f64]| distance(x, &test.x) / norm(&test.x);
+        println!("{} {} exact λ {:.4e} error {:.4}", test.name, test.a.rows, exact.lambda, error(&exact.x));
+        for gcv in [ProjectedGcv::Automatic, ProjectedGcv::Weighted, ProjectedGcv::TrueRows] {
+            let count = Cell::new(0);
+            let a = products(&test.a, &count);
+            match Problem::new(&a).method(HybridLsqr::new().gcv(gcv)).solve(&test.b, Gcv) {
+                Ok(fit) => println!(
+                    "   {gcv:?} λ {:.4e} error {:.4} {:?} {:?} {}",
+                    fit.lambda,
+                    error(&fit.x),
+                    fit.report.steps,
+                    fit.report.stop,
+                    count.get()
+                ),
+                Err(error) => println!("   {gcv:?} {error}"),
+            }
+        }
+    }
+}
