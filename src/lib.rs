@@ -58,6 +58,7 @@
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
+//! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
 //!
@@ -68,7 +69,7 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra` and `rayon` (default), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;

@@ -34,7 +34,7 @@ fn by_definition<T: Scalar>(rows: usize, columns: usize, kernel: &Kernel<T>, bou
     let ((p, q), (c, d)) = (kernel.shape(), kernel.centre_at());
     // where the results begin and end: with free ends only where the kernel sees given values
     let range = |n: usize, size: usize, centre: usize| match boundary {
-        Boundary::Free if n + 1 <= size => 0..0,
+        Boundary::Free if n < size => 0..0,
         Boundary::Free => size - 1 - centre..n - centre,
         _ => 0..n,
     };
