@@ -84,6 +84,8 @@ const INTEROP_UP_TO: u8 = 2;
 /// Files that may name a container crate.
 const FAER: &[&str] = &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "interop/faer.rs"];
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];
+/// The file that may name the FFT crates.
+const FFT: &[&str] = &["fourier/line.rs"];
 
 fn row(module: &str) -> Option<u8> {
     ROWS.iter().find(|(name, _)| *name == module).map(|&(_, row)| row)
@@ -138,7 +140,7 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             report(offset, "write a path to another module with crate::".into());
         }
     }
-    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA)] {
+    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("rustfft", FFT), ("realfft", FFT)] {
         for offset in words(&code, name) {
             let before = code[..offset].trim_end();
             // a file or a feature may be called so
@@ -385,6 +387,7 @@ fn a_broken_rule_is_seen() {
         ("problem.rs", "use crate::interop::Dense;", "nothing imports interop"),
         ("interop/faer.rs", "use crate::rule::Rule;", "interop imports rule"),
         ("factor/qr.rs", "use faer::Mat;", "may name faer"),
+        ("operator/convolution.rs", "use rustfft::FftPlanner;", "may name rustfft"),
         ("data.rs", "fn f(_: nalgebra::DVector<f64>) {}", "may name nalgebra"),
         ("linalg/kernels.rs", "fn f() { unsafe { g() } }", "no unsafe"),
         ("error.rs", "use super::run::Engines;", "with crate::"),

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, Size};
 use crate::scalar::{Real, Scalar};
 
-/// The kernel of a [`convolution`](super::convolution): an array with a named centre, stored column after column like the
+/// The kernel of a [`convolution`](fn@super::convolution): an array with a named centre, stored column after column like the
 /// images it acts on. A line is a kernel of one column.
 ///
 /// ```
