@@ -543,6 +543,15 @@ fn kronecker_products_are_diagonalised_by_their_factors() -> Result<()> {
 }
 
 #[test]
+fn factors_that_are_not_finite_are_refused() -> Result<()> {
+    let (good, bad) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, f64::NAN, 4.0]);
+    let a = kronecker(DenseView::column_major(&good, 2, 2)?, DenseView::column_major(&bad, 2, 2)?)?;
+    let found = Problem::new(&scaled(2.0, a)).solve(&[1.0; 4], Gcv).map(|fit| fit.x);
+    assert!(matches!(found, Err(Error::NonFinite { index: wellposed::error::Size::Position(0, 1), .. })), "{found:?}");
+    Ok(())
+}
+
+#[test]
 fn multiples_weights_and_prior_means() -> Result<()> {
     let (rows, columns) = (6, 5);
     let blur = convolution(rows, columns, &gaussian_kernel(0.7, 0.9)?, Boundary::Reflective)?;

@@ -86,11 +86,6 @@ impl<T: Scalar> TransformCore<T> {
             }
             Form::Kronecker(a, b) => {
                 let svd = |view: MatRef<'_, T>| robust_svd(view, threads).map_err(|_| Refusal::NoConvergence);
-                for factor in [a, b] {
-                    if T::largest_entry(factor.matrix(), threads).is_none() {
-                        return Err(Refusal::NotCovered);
-                    }
-                }
                 let tolerance = rank_tolerance::<T>(a.shape().0.max(b.shape().0), a.shape().1.max(b.shape().1));
                 let (a, b) = (svd(a.matrix())?, svd(b.matrix())?);
                 let values = a.s.iter().flat_map(|&s| b.s.iter().map(move |t| s.to_f64() * t.to_f64())).collect();
