@@ -8,7 +8,8 @@
 //! pictures go to the folder (default target/deblur): truth, blurred, and what each way to λ made of it.
 //!
 //! 1. Gaussian blur with mirror images beyond the edges and a gradient penalty: the cosine transform diagonalises all, so that
-//!    GCV and the discrepancy principle are exact and cost a second. Memory: about 25 numbers a pixel (200 bytes).
+//!    GCV and the discrepancy principle are exact and cost a second or two. Memory, measured at 512² and 1024² pixels: 28 numbers
+//!    (220 bytes) a pixel at most, for all that this program holds.
 //! 2. Motion blur with darkness beyond the edges: no transform diagonalises it. Products alone, λ by the discrepancy.
 
 #[path = "support/pictures.rs"]

@@ -471,12 +471,12 @@ fn diagonalised_problems_agree<T: Scalar>(tolerance: f64) -> Result<()> {
 
 #[test]
 fn real_convolutions_agree_with_the_dense_engines() -> Result<()> {
-    diagonalised_problems_agree::<f64>(1e-9)
+    diagonalised_problems_agree::<f64>(1e-10)
 }
 
 #[test]
 fn complex_convolutions_agree_with_the_dense_engines() -> Result<()> {
-    diagonalised_problems_agree::<c64>(1e-9)
+    diagonalised_problems_agree::<c64>(1e-10)
 }
 
 #[test]
