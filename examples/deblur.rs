@@ -8,7 +8,8 @@
 //! pictures go to the folder (default target/deblur): truth, blurred, and what each way to λ made of it.
 //!
 //! 1. Gaussian blur with mirror images beyond the edges and a gradient penalty: the cosine transform diagonalises all, so that
-//!    GCV and the discrepancy principle are exact and cost a second. Memory: about 25 numbers a pixel (200 bytes).
+//!    GCV and the discrepancy principle are exact and cost a second or two. Memory, measured at 512² and 1024² pixels: 28 numbers
+//!    (220 bytes) a pixel at most, for all that this program holds.
 //! 2. Motion blur with darkness beyond the edges: no transform diagonalises it. Products alone, λ by the discrepancy.
 
 #[path = "support/pictures.rs"]
@@ -41,6 +42,7 @@ fn gaussian(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     println!("Gaussian blur, standard deviation 2 pixels, reflective edges, 1 % noise, {rows}×{columns}");
     let blur = convolution(rows, columns, &gaussian_kernel(2.0, 2.0)?, Boundary::Reflective)?;
     let (blurred, noise) = blurred(&blur, truth);
+    products(&blur, truth);
     let problem = Problem::new(&blur).penalty(Penalty::first_difference_2d(rows, columns, Boundary::Reflective));
     heading();
     row("blurred", None, &blurred, truth, None);
@@ -70,6 +72,19 @@ fn gaussian(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
         row("least error", Some(lambda), &picture, truth, None);
     }
     write(&folder.join("gaussian.png"), &[truth, &blurred, &restored[0], &restored[1]])
+}
+
+/// What a step of an iteration would cost: one product with A and one with Aᴴ, the least of ten.
+fn products(blur: &impl Operator<Scalar = f64>, truth: &Picture) {
+    let (mut x, mut y) = (truth.values.clone(), vec![0.0; truth.values.len()]);
+    let mut once = || {
+        let start = Instant::now();
+        blur.apply(&x, &mut y);
+        blur.apply_adjoint(&y, &mut x);
+        start.elapsed().as_secs_f64()
+    };
+    let least = (0..10).map(|_| once()).fold(f64::INFINITY, f64::min);
+    println!("one product with A and one with Aᴴ: {:.1} ms", 1e3 * least);
 }
 
 /// Darkness beyond the edges: products alone.

@@ -62,6 +62,8 @@
 //! | many λ at once | [`Problem::path`] |
 //! | fewer steps | [`Problem::precondition`] |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
+//! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
 //!
 //! # Where to read on
@@ -74,6 +76,7 @@
 //! Features: `nalgebra` and `rayon` (default), `plot` (figures and a report that shows them; `png` for pictures),
 //! `proptest` (strategies and a certificate for property tests).
 //! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;

@@ -99,6 +99,8 @@ const FAER: &[&str] =
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];
 const NALGEBRA_SPARSE: &[&str] = &["lib.rs", "interop/nalgebra_sparse.rs"];
 const SPRS: &[&str] = &["lib.rs", "interop/sprs.rs"];
+/// The file that may name the FFT crates.
+const FFT: &[&str] = &["fourier/line.rs"];
 
 fn row(module: &str) -> Option<u8> {
     ROWS.iter().find(|(name, _)| *name == module).map(|&(_, row)| row)
@@ -154,6 +156,7 @@ fn violations(file: &str, source: &str) -> Vec<String> {
         }
     }
     for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("nalgebra_sparse", NALGEBRA_SPARSE), ("sprs", SPRS)] {
+    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("rustfft", FFT), ("realfft", FFT)] {
         for offset in words(&code, name) {
             let before = code[..offset].trim_end();
             // a file or a feature may be called so
@@ -402,6 +405,7 @@ fn a_broken_rule_is_seen() {
         ("factor/svd.rs", "use crate::gallery::shaw;", "nothing imports gallery"),
         ("gallery/shaw.rs", "use crate::problem::Problem;", "gallery imports problem"),
         ("factor/qr.rs", "use faer::Mat;", "may name faer"),
+        ("operator/convolution.rs", "use rustfft::FftPlanner;", "may name rustfft"),
         ("data.rs", "fn f(_: nalgebra::DVector<f64>) {}", "may name nalgebra"),
         ("linalg/kernels.rs", "fn f() { unsafe { g() } }", "no unsafe"),
         ("error.rs", "use super::run::Engines;", "with crate::"),

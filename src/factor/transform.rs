@@ -47,10 +47,12 @@ pub(crate) struct TransformCore<T: Scalar> {
 enum Parts<T: Scalar> {
     Unitary(Box<dyn Unitary<T>>),
     /// The SVDs of A and B: U = U_A⊗U_B, V = V_A⊗V_B.
-    Kronecker {
-        a: Svd<T>,
-        b: Svd<T>,
-    },
+    Kronecker(Box<Factors<T>>),
+}
+
+struct Factors<T: Scalar> {
+    a: Svd<T>,
+    b: Svd<T>,
 }
 
 /// Relative size of values that are rounding: transforms of n points round like sums of log n terms.
@@ -71,7 +73,7 @@ impl<T: Scalar> TransformCore<T> {
         while let Form::Scaled(factor, inner) = form {
             let size = factor.modulus();
             if size != T::Real::ZERO {
-                phase = phase * T::from_parts(factor.real() / size, factor.imaginary() / size);
+                phase *= T::from_parts(factor.real() / size, factor.imaginary() / size);
             }
             scale *= size.to_f64();
             form = inner.form;
@@ -84,15 +86,10 @@ impl<T: Scalar> TransformCore<T> {
             }
             Form::Kronecker(a, b) => {
                 let svd = |view: MatRef<'_, T>| robust_svd(view, threads).map_err(|_| Refusal::NoConvergence);
-                for factor in [a, b] {
-                    if T::largest_entry(factor.matrix(), threads).is_none() {
-                        return Err(Refusal::NotCovered);
-                    }
-                }
                 let tolerance = rank_tolerance::<T>(a.shape().0.max(b.shape().0), a.shape().1.max(b.shape().1));
                 let (a, b) = (svd(a.matrix())?, svd(b.matrix())?);
                 let values = a.s.iter().flat_map(|&s| b.s.iter().map(move |t| s.to_f64() * t.to_f64())).collect();
-                (Parts::Kronecker { a, b }, values, tolerance)
+                (Parts::Kronecker(Box::new(Factors { a, b })), values, tolerance)
             }
             Form::Scaled(..) => return Err(Refusal::NotCovered),
         };
@@ -177,11 +174,11 @@ impl<T: Scalar> TransformCore<T> {
             let column = coefficients.col_as_slice_mut(j);
             match &self.parts {
                 Parts::Unitary(parts) => parts.left_adjoint(b.col_as_slice(j), column),
-                Parts::Kronecker { a, b: factor } => {
-                    two_sided(factor.u.as_ref(), Op::Adjoint, b.col_as_slice(j), a.u.as_ref(), true, column, self.threads);
+                Parts::Kronecker(factors) => {
+                    two_sided(factors.b.u.as_ref(), Op::Adjoint, b.col_as_slice(j), factors.a.u.as_ref(), true, column, self.threads);
                 }
             }
-            column.iter_mut().for_each(|value| *value = *value * self.phase.conj());
+            column.iter_mut().for_each(|value| *value *= self.phase.conj());
         }
         coefficients
     }
@@ -214,12 +211,12 @@ impl<T: Scalar> Core<T> for TransformCore<T> {
         let (rows, k) = (self.shape.0, b.ncols());
         let coefficients = self.left_adjoint(&b);
         let outside: Vec<f64> = match &self.parts {
-            Parts::Kronecker { a, b: factor } if self.values.len() < rows => (0..k)
+            Parts::Kronecker(factors) if self.values.len() < rows => (0..k)
                 .map(|j| {
                     // as a vector: ‖b‖² − ‖β‖² would cancel
                     let mut inside = vec![T::ZERO; rows];
                     let column: Vec<T> = coefficients.col_as_slice(j).iter().map(|&value| value * self.phase).collect();
-                    two_sided(factor.u.as_ref(), Op::None, &column, a.u.as_ref(), false, &mut inside, self.threads);
+                    two_sided(factors.b.u.as_ref(), Op::None, &column, factors.a.u.as_ref(), false, &mut inside, self.threads);
                     inside.iter_mut().zip(b.col_as_slice(j)).for_each(|(value, &b)| *value = b - *value);
                     linalg::norm(&inside).to_f64()
                 })
@@ -254,8 +251,8 @@ impl<T: Scalar> Core<T> for TransformCore<T> {
             }
             match &self.parts {
                 Parts::Unitary(parts) => parts.right(&weighted, x.col_as_slice_mut(j)),
-                Parts::Kronecker { a, b } => {
-                    two_sided(b.v.as_ref(), Op::None, &weighted, a.v.as_ref(), false, x.col_as_slice_mut(j), self.threads);
+                Parts::Kronecker(factors) => {
+                    two_sided(factors.b.v.as_ref(), Op::None, &weighted, factors.a.v.as_ref(), false, x.col_as_slice_mut(j), self.threads);
                 }
             }
         }

@@ -53,7 +53,7 @@ impl<T: Scalar> Axis<T> {
 
     /// Where value j of a line stands after the permutation.
     fn place(&self, j: usize) -> usize {
-        if j % 2 == 0 { j / 2 } else { self.n - 1 - j / 2 }
+        if j.is_multiple_of(2) { j / 2 } else { self.n - 1 - j / 2 }
     }
 
     /// c for the sum with the factor 2, by which the definition above differs: c/2.

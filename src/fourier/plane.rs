@@ -143,9 +143,9 @@ impl<T: Scalar> Plane<T> {
                 self.across.forward(lines, spectra, &mut scratch.line);
                 let factors = &factors[start * width..][..count * width];
                 if conjugate {
-                    spectra.iter_mut().zip(factors).for_each(|(value, factor)| *value = *value * factor.conj());
+                    spectra.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor.conj());
                 } else {
-                    spectra.iter_mut().zip(factors).for_each(|(value, factor)| *value = *value * *factor);
+                    spectra.iter_mut().zip(factors).for_each(|(value, factor)| *value *= *factor);
                 }
                 self.across.inverse(spectra, lines, &mut scratch.line);
                 for (line, row) in lines.chunks_exact_mut(width).zip(rows.chunks_exact_mut(kept)) {

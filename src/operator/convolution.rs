@@ -413,7 +413,7 @@ impl<T: Scalar> Unitary<T> for CosineBasis<T> {
     fn left_adjoint(&self, b: &[T], coefficients: &mut [T]) {
         coefficients.copy_from_slice(b);
         self.transform.forward(coefficients);
-        coefficients.iter_mut().zip(&self.phases).for_each(|(value, phase)| *value = *value * phase.conj());
+        coefficients.iter_mut().zip(&self.phases).for_each(|(value, phase)| *value *= phase.conj());
     }
     fn right(&self, coefficients: &[T], x: &mut [T]) {
         x.copy_from_slice(coefficients);

@@ -126,6 +126,15 @@ impl<'a, T: Scalar> Diagonalization<'a, T> {
         Self { basis: Basis::Factors, form: Form::Kronecker(a, b) }
     }
 
+    /// The factors of a Kronecker product.
+    pub(crate) fn factors(&self) -> Option<[DenseView<'a, T>; 2]> {
+        match &self.form {
+            Form::Kronecker(a, b) => Some([*a, *b]),
+            Form::Scaled(_, inner) => inner.factors(),
+            Form::Unitary(_) => None,
+        }
+    }
+
     pub(crate) fn scaled(self, factor: T) -> Self {
         Self { basis: self.basis, form: Form::Scaled(factor, Box::new(self)) }
     }

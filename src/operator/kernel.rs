@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, Size};
 use crate::scalar::{Real, Scalar};
 
-/// The kernel of a [`convolution`](super::convolution): an array with a named centre, stored column after column like the
+/// The kernel of a [`convolution`](fn@super::convolution): an array with a named centre, stored column after column like the
 /// images it acts on. A line is a kernel of one column.
 ///
 /// ```
@@ -120,7 +120,7 @@ impl<T: Scalar> Kernel<T> {
 
 /// exp(−t²/2σ²), |t| ≤ 4σ, with sum 1.
 fn gaussian_values(sigma: f64) -> Result<Vec<f64>> {
-    if !(sigma >= 0.0 && sigma <= 1e6) {
+    if !(0.0..=1e6).contains(&sigma) {
         return Err(Error::Parameter {
             name: "the standard deviation of a Gaussian kernel",
             value: sigma,

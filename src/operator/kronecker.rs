@@ -49,7 +49,7 @@ pub struct Kronecker<A: Operator, B> {
     a: A,
     b: B,
     /// What lies between the two products, and its transpose.
-    scratch: Mutex<(Vec<A::Scalar>, Vec<A::Scalar>)>,
+    scratch: Mutex<Blocks<A::Scalar>>,
 }
 
 impl<A: Operator + Clone, B: Clone> Clone for Kronecker<A, B> {
@@ -63,6 +63,9 @@ impl<A: Operator + core::fmt::Debug, B: core::fmt::Debug> core::fmt::Debug for K
         f.debug_struct("Kronecker").field("a", &self.a).field("b", &self.b).finish()
     }
 }
+
+/// Two blocks of columns.
+type Blocks<T> = (Vec<T>, Vec<T>);
 
 /// A block product: k columns in, k columns out.
 type Block<'p, T> = &'p dyn Fn(usize, &[T], &mut [T]);

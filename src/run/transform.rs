@@ -90,6 +90,13 @@ impl<T: Scalar> Transformed<T> {
         let diagonalization = operator.diagonalization().ok_or_else(missing)?;
         let scale = common_scale(description).ok_or_else(missing)?;
         let penalty = penalty_in(description, &diagonalization.basis()).ok_or_else(missing)?;
+        for factor in diagonalization.factors().into_iter().flatten() {
+            let view = factor.matrix();
+            let bad = |j: usize| (0..view.nrows()).find(|&i| !view[(i, j)].finite()).map(|i| Size::Position(i, j));
+            if let Some(index) = (0..view.ncols()).find_map(bad) {
+                return Err(Error::NonFinite { what: "a factor of the Kronecker product A", index });
+            }
+        }
         let prior = match &description.prior_mean {
             None => None,
             Some(mean) => {
