@@ -439,3 +439,28 @@ fn what_is_refused_says_what_to_do_and_small_problems_do_everything() -> Result<
     }
     Ok(())
 }
+
+/// A pattern that cannot have full rank: two columns that meet one row alone, and an empty one.
+#[test]
+fn structural_deficiency_is_a_rank_and_no_panic() {
+    let a = Matrix::<f64, u32>::from_rows(
+        130,
+        &(0..130)
+            .map(|i| match i {
+                0 => vec![(0, 1.0), (1, 2.0)],
+                1 | 2 => vec![],
+                _ => vec![(i, 1.0), (3, 0.5)],
+            })
+            .collect::<Vec<_>>(),
+    );
+    let b: Vec<f64> = (0..130).map(|i| 1.0 + f64::from(i % 4)).collect();
+    let view = a.by_rows();
+    match Problem::new(&view).method(Method::Qr).solve(&b, 0.0) {
+        Err(Error::RankDeficient { rank, unknowns, .. }) => assert_eq!((rank, unknowns), (128, 130)),
+        other => panic!("{:?}", other.map(|fit| fit.report)),
+    }
+    assert!(matches!(Problem::new(&view).require_full_rank().solve(&b, 0.0), Err(Error::RankDeficient { .. })));
+    let fit = Problem::new(&view).solve(&b, 0.0).unwrap();
+    // the shared row is divided between its columns so that the norm is least
+    assert!((fit.x[0] - 0.2).abs() < 1e-10 && (fit.x[1] - 0.4).abs() < 1e-10 && fit.x[2] == 0.0, "{:?}", &fit.x[..3]);
+}
