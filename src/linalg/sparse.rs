@@ -136,7 +136,7 @@ impl<T: Scalar> Rows<T> {
     }
 
     /// The rank that the pattern allows: the most columns that can be given a row each in which they have an entry. `transposed`
-    /// is Aᵀ by rows. Duff 1981 (doi:10.1145/355958.355963): augmenting paths by depth-first search.
+    /// is Aᵀ by rows. Duff 1981 (ACM Trans. Math. Softw. 7:315): augmenting paths by depth-first search.
     pub fn structural_rank(&self, transposed: &Self) -> usize {
         const FREE: usize = usize::MAX;
         struct Step {
