@@ -12,7 +12,7 @@
 
 use crate::curve::{Curve, Jet, Point};
 use crate::error::Result;
-use crate::refusal::{Handed, Refusal};
+use crate::refusal::Handed;
 use crate::rule::{Chosen, Rule};
 
 /// What one factorization says of a damping.
@@ -138,7 +138,6 @@ impl Sampled {
             }
             match Cell::new(start - CELL, start, POINTS, source) {
                 Ok(cell) => below.push(cell),
-                Err(Refusal::TooMuchFill { entries, flops }) => return Err(Refusal::TooMuchFill { entries, flops }),
                 Err(_) => break,
             }
             start -= CELL;
@@ -253,6 +252,7 @@ impl Curve for Near<'_> {
 mod tests {
     use super::*;
     use crate::curve::Spectrum;
+    use crate::refusal::Refusal;
     use crate::rule::{Discrepancy, Gcv};
 
     /// Five decades of singular values, coefficients that decay towards a noise level.
