@@ -12,7 +12,7 @@
 
 use crate::curve::{Curve, Jet, Point};
 use crate::error::Result;
-use crate::refusal::{Handed, Refusal};
+use crate::refusal::Handed;
 use crate::rule::{Chosen, Rule};
 
 /// What one factorization says of a damping.
@@ -53,6 +53,7 @@ pub(crate) struct Sampled {
     cells: Vec<Cell>,
     fine: Vec<Cell>,
     rows: usize,
+    still: f64,
 }
 
 /// A function of log λ = t; the damping is e^(t/2).
@@ -137,14 +138,13 @@ impl Sampled {
             }
             match Cell::new(start - CELL, start, POINTS, source) {
                 Ok(cell) => below.push(cell),
-                Err(Refusal::TooMuchFill { entries, flops }) => return Err(Refusal::TooMuchFill { entries, flops }),
                 Err(_) => break,
             }
             start -= CELL;
         }
         below.reverse();
         below.append(&mut cells);
-        Ok(Self { cells: below, fine: Vec::new(), rows })
+        Ok(Self { cells: below, fine: Vec::new(), rows, still })
     }
 
     /// The λ that the rule chooses: on the coarse cells first, then on a fine one around it.
@@ -211,6 +211,11 @@ impl Curve for Sampled {
     }
     fn interval(&self) -> (f64, f64) {
         let (low, high) = self.range();
+        // A is zero, or sees only what L does not: no λ changes anything
+        let trace = |t: f64| self.jets(t)[2].value;
+        if (trace(high) - trace(low)).abs() <= self.still {
+            return (0.0, 0.0);
+        }
         ((0.5 * low).exp(), (0.5 * high).exp())
     }
     fn rows(&self) -> usize {
@@ -240,5 +245,63 @@ impl Curve for Near<'_> {
     }
     fn leave_one_out(&self, _: f64) -> Option<Jet> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::Spectrum;
+    use crate::refusal::Refusal;
+    use crate::rule::{Discrepancy, Gcv};
+
+    /// Five decades of singular values, coefficients that decay towards a noise level.
+    fn spectrum() -> Spectrum {
+        let values: Vec<f64> = (0..30).map(|i| 10f64.powf(-f64::from(i) / 6.0)).collect();
+        let coefficients = values.iter().enumerate().map(|(i, v)| 2.0 * v + 1e-3 * (1.0 + (i % 3) as f64)).collect();
+        Spectrum { values, coefficients, outside: 3e-5, rows: 40, unpenalised: 1, tolerance: 0.0 }
+    }
+
+    /// Samples of a spectrum are that spectrum's curve: values and derivatives on the cells and beyond them, and the λ of a rule.
+    #[test]
+    fn samples_of_a_spectrum_are_its_curve() {
+        let spectrum = spectrum();
+        let source = |t: f64| {
+            let point = Curve::at(&spectrum, (0.5 * t).exp());
+            Ok(Sample { residual: point.residual.value, penalty: point.penalty.value, trace: point.trace.value })
+        };
+        let mut sampled = Sampled::new(-3.0, spectrum.rows, f64::EPSILON, &source).unwrap();
+        let (low, high) = sampled.range();
+        assert!(low < 2.0 * 1e-5f64.ln() && high > 0.0, "{low}, {high}");
+        let mut t = low - 3.0;
+        while t < high + 3.0 {
+            let (found, expected) = (sampled.at((0.5 * t).exp()), Curve::at(&spectrum, (0.5 * t).exp()));
+            let near = |a: f64, b: f64, tolerance: f64, what: &str| assert!((a - b).abs() <= tolerance, "{what} at {t}: {a} is not {b}");
+            near(found.residual.value / expected.residual.value, 1.0, 1e-3, "ρ");
+            near(found.penalty.value / expected.penalty.value, 1.0, 1e-3, "η");
+            near(found.trace.value, expected.trace.value, 1e-3, "tr(I − H)");
+            near(found.trace.slope, expected.trace.slope, 2e-2, "its slope");
+            near(found.trace_squared.value, expected.trace_squared.value, 2e-2, "tr H²");
+            near(found.residual.slope / expected.residual.value, expected.residual.slope / expected.residual.value, 2e-2, "slope of ρ");
+            t += 0.37;
+        }
+        for rule in [Rule::Gcv(Gcv), Rule::RobustGcv(Gcv.robust(0.3)), Rule::Discrepancy(Discrepancy::noise_norm(0.02))] {
+            let found = sampled.choose(&rule, 1.0, 1.0, &source).unwrap().unwrap();
+            let expected = rule.choose(&spectrum, 1.0, 1.0).unwrap();
+            let difference = 2.0 * (found.damping / expected.damping).ln();
+            assert!(difference.abs() <= 1e-7, "{}: {} is not {}", rule.name(), found.damping, expected.damping);
+            assert_eq!(found.minima.len(), expected.minima.len(), "{}", rule.name());
+            sampled.fine.clear();
+        }
+    }
+
+    /// What never moves has no interval; what refuses at once is handed back.
+    #[test]
+    fn a_curve_without_extent() {
+        let still = |_: f64| Ok(Sample { residual: 2.0, penalty: 1.0, trace: 5.0 });
+        let curve = Sampled::new(0.0, 5, f64::EPSILON, &still).unwrap();
+        assert_eq!(curve.interval(), (0.0, 0.0));
+        let refuses = |_: f64| Err(Refusal::OutOfRange);
+        assert!(Sampled::new(0.0, 5, f64::EPSILON, &refuses).is_err());
     }
 }

@@ -346,6 +346,11 @@ impl<T: Scalar> System<T> {
         }
         let exponents = equilibrate(&mut stacked);
         let transposed = stacked.transposed();
+        // without this much the reflectors run out of rows
+        let rank = stacked.structural_rank(&transposed);
+        if rank < n {
+            return Err(Refusal::RankDeficient { rank, tolerance });
+        }
         // with the dense rows, or without the penalty, the pattern of SᴴS is another one
         let own: Analysis;
         let analysis = match damping > 0.0 && self.dense.rows() == 0 {

@@ -135,6 +135,45 @@ impl<T: Scalar> Rows<T> {
         }
     }
 
+    /// The rank that the pattern allows: the most columns that can be given a row each in which they have an entry. `transposed`
+    /// is Aᵀ by rows. Duff 1981 (ACM Trans. Math. Softw. 7:315): augmenting paths by depth-first search.
+    pub fn structural_rank(&self, transposed: &Self) -> usize {
+        const FREE: usize = usize::MAX;
+        struct Step {
+            column: usize,
+            next: usize,
+            row: usize,
+        }
+        let (mut column_of, mut seen) = (vec![FREE; self.rows()], vec![FREE; self.rows()]);
+        let mut rank = 0;
+        let mut path: Vec<Step> = Vec::new();
+        for j in 0..self.columns {
+            path.clear();
+            path.push(Step { column: j, next: transposed.starts[j], row: FREE });
+            while let Some(step) = path.last_mut() {
+                if step.next == transposed.starts[step.column + 1] {
+                    path.pop();
+                    continue;
+                }
+                let row = transposed.indices[step.next];
+                step.next += 1;
+                if seen[row] == j {
+                    continue;
+                }
+                seen[row] = j;
+                step.row = row;
+                if column_of[row] == FREE {
+                    path.iter().for_each(|step| column_of[step.row] = step.column);
+                    rank += 1;
+                    break;
+                }
+                let column = column_of[row];
+                path.push(Step { column, next: transposed.starts[column], row: FREE });
+            }
+        }
+        rank
+    }
+
     /// About how many multiplications AᴴA takes: Σ (entries of a row)²/2.
     pub fn gram_work(&self) -> f64 {
         self.starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2) / 2.0).sum()

@@ -64,7 +64,13 @@ pub(super) fn solve<T: Scalar>(
         }
         let Some((reduced, data, penalty, system)) = &built else { continue };
         match attempt(engine, route, system, reduced, data, penalty, choice)? {
-            Ok(solved) => return finish(solved, reduced, data, penalty, choice, plan, warnings),
+            Ok(solved) => {
+                if solved.engine != engine {
+                    let why = Refusal::IllConditioned(solved.condition).why();
+                    warnings.push(Warning::MethodChanged { from: engine.name(), to: solved.engine.name(), why });
+                }
+                return finish(solved, reduced, data, penalty, choice, plan, warnings);
+            }
             Err(refusal) => refused = Some((engine, refusal)),
         }
     }
@@ -125,10 +131,21 @@ fn attempt<T: Scalar>(
     };
     let mut z = linalg::zeros(reduced.shape.1 + usize::from(reduced.constant), k);
     let (mut dofs, mut norms, mut condition) = (Vec::with_capacity(k), Vec::with_capacity(k), 1.0f64);
+    let mut used = engine;
     let mut column = 0;
     while column < k {
         let count = dampings[column..].iter().take_while(|&&d| d == dampings[column]).count();
-        let direct = match run(dampings[column], data.b.as_ref().subcols(column, count)) {
+        let (damping, b) = (dampings[column], data.b.as_ref().subcols(column, count));
+        let mut direct = run(damping, b);
+        if let (Err(Refusal::IllConditioned(_) | Refusal::OutOfRange), false) = (&direct, chosen.is_empty())
+            && engine == Engine::SparseCholesky
+            && route.engines.contains(&Engine::SparseQr)
+        {
+            // λ is chosen already: only the solution is left to the next engine
+            used = Engine::SparseQr;
+            direct = system.qr(damping, b);
+        }
+        let direct = match direct {
             Ok(direct) => direct,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -141,7 +158,7 @@ fn attempt<T: Scalar>(
         column += count;
     }
     let rank = reduced.shape.1;
-    Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms: Some(norms), rank, tolerance: 0.0, condition, chosen }))
+    Ok(Ok(Solved { engine: used, z, dampings, dofs, residual_norms: Some(norms), rank, tolerance: 0.0, condition, chosen }))
 }
 
 /// The mean squares over the right-hand sides, which is what a rule sees of several at once.
