@@ -156,7 +156,7 @@ impl<T: Scalar> From<Nystrom> for Preconditioner<'_, T> {
 }
 
 /// Sketch and precondition, for a tall dense A: R is the triangle of a QR factorization of [SA; √λI], S a random sparse matrix with
-/// 4n rows. The steps then depend on neither κ nor λ: about 40 for all digits. 8mn flops for the sketch and 8n³ for the triangle,
+/// 4n rows. The steps then depend on neither κ nor λ: some tens for all digits. 8mn flops for the sketch and 8n³ for the triangle,
 /// once, and n² a step. L = I; m should be many times n. One sketch serves all λ of a path.
 ///
 /// The iteration is restarted from x with a residual computed afresh until its tolerance is verified, which is what makes such a

@@ -12,7 +12,7 @@ use wellposed::{
 };
 
 /// Every method, with its defaults.
-fn methods() -> [Method; 8] {
+fn methods() -> [Method; 10] {
     [
         Method::Auto,
         Method::Cholesky,

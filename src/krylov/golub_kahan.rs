@@ -195,7 +195,7 @@ impl<'a, T: Scalar> Process<'a, T> {
     /// From u: β₁, α₁, v₁. Leaves Âᴴr̂ in `z`, or in that of `right` where there is one.
     fn gradient(&mut self) -> Result<(), Fault> {
         let (a, n, d) = (self.system.a, self.system.a.shape().1, self.system.d);
-        a.apply_adjoint_block(self.columns, &self.u, &mut self.z);
+        multiply_adjoint(a, self.columns, &self.u, &mut self.z);
         if let Some(part) = &mut self.part {
             part.add_adjoint(self.columns, d, n, &mut self.z, false);
         }
@@ -215,7 +215,7 @@ impl<'a, T: Scalar> Process<'a, T> {
         match &mut self.right {
             // the gradient stays where begin_at looks for it
             Some(right) => {
-                right.inverse.apply_adjoint_block(self.columns, &self.z, &mut self.v);
+                multiply_adjoint(right.inverse, self.columns, &self.z, &mut self.v);
                 right.z.copy_from_slice(&self.z);
             }
             None => self.v.copy_from_slice(&self.z),
@@ -245,7 +245,7 @@ impl<'a, T: Scalar> Process<'a, T> {
     /// p ← R⁻¹v.
     fn turn(&mut self) -> Result<(), Fault> {
         let Some(right) = &mut self.right else { return Ok(()) };
-        right.inverse.apply_block(self.columns, &self.v, &mut right.p);
+        multiply(right.inverse, self.columns, &self.v, &mut right.p);
         Ok(())
     }
 
@@ -284,7 +284,7 @@ impl<'a, T: Scalar> Process<'a, T> {
             part.add_adjoint(k, d, n, &mut self.z, true);
         }
         if let Some(right) = &mut self.right {
-            right.inverse.apply_adjoint_block(k, &self.z, &mut right.z);
+            multiply_adjoint(right.inverse, k, &self.z, &mut right.z);
             core::mem::swap(&mut self.z, &mut right.z);
         }
         for j in 0..k {
@@ -404,7 +404,7 @@ impl<T: Scalar> Part<'_, T> {
     /// w ← dLp.
     fn apply(&mut self, k: usize, d: T::Real, n: usize, p: &[T]) {
         match self.l {
-            Some(l) => l.apply_block(k, p, &mut self.w),
+            Some(l) => multiply(l, k, p, &mut self.w),
             None => self.w.copy_from_slice(&p[..n * k]),
         }
         self.w.iter_mut().for_each(|w| *w = w.scale(d));
@@ -415,12 +415,22 @@ impl<T: Scalar> Part<'_, T> {
         let y = if of_w { &self.w } else { &self.u };
         match self.l {
             Some(l) => {
-                l.apply_adjoint_block(k, y, &mut self.z);
+                multiply_adjoint(l, k, y, &mut self.z);
                 add_scaled(z, T::from_real(d), &self.z);
             }
             None => add_scaled(&mut z[..n * k], T::from_real(d), y),
         }
     }
+}
+
+/// y ← Ax; for one column the product that allocates nothing.
+fn multiply<T: Scalar>(a: &dyn Operator<Scalar = T>, k: usize, x: &[T], y: &mut [T]) {
+    if k == 1 { a.apply(x, y) } else { a.apply_block(k, x, y) }
+}
+
+/// x ← Aᴴy likewise.
+fn multiply_adjoint<T: Scalar>(a: &dyn Operator<Scalar = T>, k: usize, y: &[T], x: &mut [T]) {
+    if k == 1 { a.apply_adjoint(y, x) } else { a.apply_adjoint_block(k, y, x) }
 }
 
 /// v ← v − QQᴴv, twice; the norm of what is left.

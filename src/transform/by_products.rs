@@ -156,10 +156,44 @@ impl<T: Scalar> Operator for ByProducts<'_, T> {
             return self.operator.apply_adjoint(y, x);
         }
         let mut scaled = self.scratch.borrow_mut();
+        // a block may have left more room than one column takes
+        let scaled = &mut scaled[..y.len()];
         scaled.copy_from_slice(y);
-        self.project(&mut scaled);
-        self.scale(&mut scaled);
-        self.operator.apply_adjoint(&scaled, x);
+        self.project(scaled);
+        self.scale(scaled);
+        self.operator.apply_adjoint(scaled, x);
+    }
+    fn apply_block(&self, k: usize, x: &[T], y: &mut [T]) {
+        self.operator.apply_block(k, x, y);
+        for column in y.chunks_exact_mut(self.operator.shape().0.max(1)) {
+            self.scale(column);
+            self.project(column);
+        }
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[T], x: &mut [T]) {
+        if self.row_scale.is_none() && self.constant.is_none() {
+            return self.operator.apply_adjoint_block(k, y, x);
+        }
+        let mut scaled = self.scratch.borrow_mut();
+        if scaled.len() < y.len() {
+            scaled.resize(y.len(), T::ZERO);
+        }
+        let scaled = &mut scaled[..y.len()];
+        scaled.copy_from_slice(y);
+        for column in scaled.chunks_exact_mut(self.operator.shape().0.max(1)) {
+            self.project(column);
+            self.scale(column);
+        }
+        self.operator.apply_adjoint_block(k, scaled, x);
+    }
+    fn apply_fused(&self, x: &[T], alpha: T, u: &[T], w: &mut [T], z: &mut [T]) {
+        if self.row_scale.is_none() && self.constant.is_none() {
+            return self.operator.apply_fused(x, alpha, u, w, z);
+        }
+        // D comes between the two products, twice: no single sweep of A alone has that
+        self.apply(x, w);
+        linalg::add_scaled(w, -alpha, u);
+        self.apply_adjoint(w, z);
     }
     fn global_rows(&self) -> usize {
         self.operator.global_rows()
