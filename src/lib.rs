@@ -60,6 +60,7 @@
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
+//! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
 //! # Where to read on
 //!
