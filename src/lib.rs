@@ -65,6 +65,7 @@
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
+//! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
 //! # Where to read on
 //!

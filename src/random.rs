@@ -132,7 +132,7 @@ mod tests {
     /// log P(k) against log k! summed term by term, on both branches of both functions.
     #[test]
     fn poisson_probabilities() {
-        for mean in [10.0, 10.5, 37.25, 400.0] {
+        for mean in [10.0_f64, 10.5, 37.25, 400.0] {
             let mut log_factorial = 0.0;
             for k in 0..800_u32 {
                 if k > 0 {

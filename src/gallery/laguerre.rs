@@ -2,9 +2,10 @@
 //! underflows from n ≈ 195.
 //!
 //! The nodes are the eigenvalues of the symmetric tridiagonal matrix with 2i − 1 on the diagonal and i beside it: bisection by
-//! Sturm counts, then Newton's method on L_n, whose recurrence gives the small ones all their digits. The weights are
-//! t/((n + 1)·L_{n+1}(t))², evaluated with exp(−t/2) inside and the exponent kept apart. O(n²) for nodes and weights together,
-//! 50 Sturm counts a node.
+//! Sturm counts, then Newton's method on L_n, which gives the small ones all their digits. The weights are
+//! t/((n + 1)·L_{n+1}(t))², evaluated with exp(−t/2) inside and the exponent kept apart. The recurrence runs on L_k and on
+//! d_k = k(L_k − L_{k−1}) = t·L_k′: the usual one, on L_k and L_{k−1}, loses n² units of rounding at small t. 60 Sturm counts
+//! of n divisions for each of n nodes.
 //!
 //! Symbols: L_k Laguerre polynomial of degree k. G. Szegő 1975, Orthogonal Polynomials, §3.4 and (15.3.5); NIST Digital
 //! Library of Mathematical Functions, §3.5(v).
@@ -28,17 +29,14 @@ pub(super) fn gauss_laguerre(n: usize) -> Vec<Node> {
             }
             let mut at = 0.5 * (low + high);
             for _ in 0..3 {
-                let [before, last, _] = scaled_laguerre(n, at);
-                // L' = n(L_n − L_{n−1})/t; the common factor cancels
-                let step = last.value * at / (order * (last.value - before.value));
+                let step = scaled_laguerre(n, at).step;
                 // a step within rounding of the bisection, or none
                 if !(step.abs() <= 1e-6 * at) {
                     break;
                 }
                 at -= step;
             }
-            let [_, _, after] = scaled_laguerre(n, at);
-            let log_weight = at.ln() - 2.0 * ((order + 1.0).ln() + after.value.abs().ln() + after.exponent);
+            let log_weight = at.ln() - 2.0 * ((order + 1.0).ln() + scaled_laguerre(n, at).log_next);
             Node { at, scaled_weight: log_weight.exp() }
         })
         .collect()
@@ -58,23 +56,24 @@ fn nodes_below(n: usize, t: f64) -> usize {
     count
 }
 
-/// value·exp(exponent).
-#[derive(Clone, Copy)]
-struct Scaled {
-    value: f64,
-    exponent: f64,
+/// What Newton's method and the weight need.
+struct Laguerre {
+    /// L_n/L_n′.
+    step: f64,
+    /// log |exp(−t/2)·L_{n+1}|.
+    log_next: f64,
 }
 
-/// exp(−t/2)·L_k(t) for k = n − 1, n, n + 1, with a common exponent.
-fn scaled_laguerre(n: usize, t: f64) -> [Scaled; 3] {
-    let (mut older, mut old, mut new, mut exponent) = (0.0, 0.0, 1.0_f64, -t / 2.0);
-    for k in 0..=n {
-        let k = k as f64;
-        let next = ((2.0 * k + 1.0 - t) * new - k * old) / (k + 1.0);
-        (older, old, new) = (old, new, next);
-        if new.abs() > 1e100 {
-            (older, old, new, exponent) = (older * 1e-100, old * 1e-100, new * 1e-100, exponent + 100.0 * core::f64::consts::LN_10);
+fn scaled_laguerre(n: usize, t: f64) -> Laguerre {
+    // L_k and d_k, both over exp(exponent)
+    let (mut value, mut difference, mut exponent) = (1.0_f64, 0.0, 0.0);
+    for k in 0..n {
+        difference -= t * value;
+        value += difference / (k + 1) as f64;
+        if value.abs() > 1e100 {
+            (value, difference, exponent) = (value * 1e-100, difference * 1e-100, exponent + 100.0 * core::f64::consts::LN_10);
         }
     }
-    [older, old, new].map(|value| Scaled { value, exponent })
+    let next = value + (difference - t * value) / (n + 1) as f64;
+    Laguerre { step: t * value / difference, log_next: next.abs().ln() + exponent - 0.5 * t }
 }

@@ -32,7 +32,7 @@ pub struct Noisy {
 impl Noisy {
     /// The noise scaled to level·‖b‖ and added.
     fn scaled(b: &[f64], level: f64, seed: u64, mut draw: impl FnMut(&mut Random, &mut [f64])) -> Result<Self> {
-        if !(level >= 0.0 && level < f64::INFINITY) {
+        if !(0.0..f64::INFINITY).contains(&level) {
             return Err(Error::Parameter { name: "the noise level", value: level, must_be: "finite and at least 0, as a part of ‖b‖" });
         }
         check_finite(b)?;
