@@ -363,7 +363,8 @@ fn every_kind_of_problem_has_a_page() {
     }
     assert_eq!(plot::l_curve(&factor, &right).unwrap().len(), 2);
     // a fit of something else
-    let other = factor.solve(&DenseView::column_major(&[c64::new(1.0, 0.0); 20], 20, 1).unwrap(), 0.1).unwrap();
+    let one = [c64::new(1.0, 0.0); 20];
+    let other = factor.solve(&DenseView::column_major(&one, 20, 1).unwrap(), 0.1).unwrap();
     assert!(Report::new(&factor, &right, &other).is_err());
 }
 
