@@ -595,3 +595,68 @@ pub(crate) fn shared(spectra: &[Spectrum]) -> Spectrum {
         ..first.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spectrum() -> Spectrum {
+        Spectrum {
+            values: vec![3.0, 1.0, 0.2, 1e-2, 3e-5, 0.0],
+            coefficients: vec![2.0, 0.7, 0.5, 0.3, 0.1, 0.05],
+            outside: 0.3,
+            rows: 11,
+            unpenalised: 2,
+            tolerance: 0.0,
+        }
+    }
+
+    /// Values at t and at t ± h: their differences are the slope and the bend.
+    fn differences(jet: &dyn Fn(f64) -> Jet, who: &str) {
+        for t in [-16.0, -9.0, -4.0, -1.0, 0.5, 2.0, 5.0] {
+            let h = 1e-3;
+            let at = |t: f64| jet((0.5f64 * t).exp());
+            let (low, here, high) = (at(t - h), at(t), at(t + h));
+            // differences of second order in h, of numbers with an error of ε
+            let scale = here.value.abs() + here.slope.abs() + here.bend.abs();
+            let slope = (high.value - low.value) / (2.0 * h);
+            assert!((slope - here.slope).abs() <= 1e-6 * scale, "{who} t = {t}: slope {} {slope}", here.slope);
+            let bend = (high.slope - low.slope) / (2.0 * h);
+            assert!((bend - here.bend).abs() <= 1e-6 * scale, "{who} t = {t}: bend {} {bend}", here.bend);
+        }
+    }
+
+    #[test]
+    fn derivatives_are_differences() {
+        let s = spectrum();
+        let damped = Damped(&s);
+        for (curve, who) in [(&s as &dyn Curve, "Tikhonov"), (&damped, "damped")] {
+            differences(&|d| curve.at(d).residual, &format!("{who} residual"));
+            differences(&|d| curve.at(d).penalty, &format!("{who} penalty"));
+            differences(&|d| curve.at(d).trace, &format!("{who} trace"));
+            differences(&|d| curve.at(d).trace_squared, &format!("{who} trace of the square"));
+        }
+        differences(&|d| s.motion(d), "motion");
+        differences(&|d| s.variance(d), "variance");
+        differences(&|d| s.quadratic(d), "quadratic form");
+        differences(&|d| s.log_determinant(d), "determinant");
+    }
+
+    /// Sums by their definitions, and ρ + λη = bᴴ(I − H)b.
+    #[test]
+    fn sums_are_their_definitions() {
+        let s = spectrum();
+        for damping in [1e-6f64, 1e-3, 0.1, 2.0, 50.0] {
+            let lambda = damping * damping;
+            let phi: Vec<f64> = s.values.iter().map(|v| v * v / (v * v + lambda)).collect();
+            let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-12 * b.abs().max(1e-300), "{damping}: {a} {b}");
+            near(s.dof(damping), 2.0 + phi.iter().sum::<f64>());
+            near(s.quadratic(damping).value, s.at(damping).residual.value + lambda * s.at(damping).penalty.value);
+            near(s.variance(damping).value, s.values.iter().map(|v| (v / (v * v + lambda)).powi(2)).sum());
+            near(s.log_determinant(damping).value, s.values.iter().map(|v| -(v * v / lambda).ln_1p()).sum());
+            let power = |n: i32| -> f64 { s.outside + (0..6).map(|i| (1.0 - phi[i]).powi(n) * s.coefficients[i].powi(2)).sum::<f64>() };
+            assert!((s.monotone_error(damping) - power(3) / power(4).sqrt()).abs() < 1e-9);
+            assert!(s.monotone_error(damping) <= s.at(damping).residual.value.sqrt() * (1.0 + 1e-12));
+        }
+    }
+}
