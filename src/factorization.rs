@@ -194,6 +194,25 @@ impl<T: Scalar> Factorization<T> {
         Ok(B::each(T::diagnose(&self.kept, b.view(), choice.into())?))
     }
 
+    /// The λ with the least error ‖x(λ) − x_true‖, where x is known: what every rule of a study is measured against. The report's criterion is the
+    /// error. Cost: about 80 solutions.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); a true x of another shape than x.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| (0..8).map(|j| a[i + 12 * j]).sum::<f64>() + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let factor = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?;
+    /// let best = factor.oracle(&b, &vec![1.0; 8])?;
+    /// println!("λ = {:.2e} has the least error, {:.2e}", best.lambda, best.report.criteria[0].value);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn oracle<B: Data<T> + ?Sized, X: Data<T> + ?Sized>(&self, b: &B, x_true: &X) -> Result<Solution<T, B>> {
+        Ok(T::oracle(&self.kept, b.view(), x_true.view())?.into_solution())
+    }
+
     /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
     ///
     /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it otherwise. Rules with

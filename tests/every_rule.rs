@@ -637,3 +637,28 @@ fn diagnostics() {
     let general = Problem::new(&a).penalty(Penalty::second_difference()).factorize().unwrap().diagnostics(&b, 1e-2).unwrap();
     assert!(general.resolution.is_none() && general.leverages.is_some());
 }
+
+/// No λ of a fine scan has a smaller error than the oracle's.
+#[test]
+fn oracle() {
+    let (a, b) = blurred(40, 10, 0.05, 11);
+    let x: Vec<f64> = (0..10).map(|j| (0.5 * j as f64).sin() + 0.3).collect();
+    for intercept in [false, true] {
+        let problem = Problem::new(&a).penalty(Penalty::first_difference());
+        let factor = if intercept { problem.intercept() } else { problem }.factorize().unwrap();
+        let best = factor.oracle(&b, &x).unwrap();
+        let error = |lambda: f64| common::distance(&factor.solve(&b, lambda).unwrap().x, &x);
+        assert!(near(best.report.criteria[0].value, error(best.lambda), 1e-9));
+        for lambda in wellposed::log_grid(1e-12..=1e6, 400) {
+            assert!(error(lambda) >= error(best.lambda) * (1.0 - 1e-6), "{lambda:e} {:e}", best.lambda);
+        }
+    }
+    let factor = Problem::new(&a).factorize().unwrap();
+    assert!(matches!(factor.oracle(&b, &x[..3]), Err(Error::Shape { .. })));
+    let twice = [b.clone(), b.clone()].concat();
+    let both = factor.oracle(
+        &DenseView::column_major(&twice, 40, 2).unwrap(),
+        &DenseView::column_major(&[x.clone(), x.clone()].concat(), 10, 2).unwrap(),
+    );
+    assert!(near(both.unwrap().lambda[1], factor.oracle(&b, &x).unwrap().lambda, 1e-6));
+}
