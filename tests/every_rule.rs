@@ -49,7 +49,8 @@ fn minima_of_every_criterion() {
     for case in rule_cases() {
         let std = case.noise_norm / (case.given.rows as f64).sqrt();
         // rule, places, values, whether maxima are wanted, the tolerance of a place
-        let rules: [(Rule, &[f64], Option<&[f64]>, bool, f64); 9] = [
+        type Expected<'c> = (Rule, &'c [f64], Option<&'c [f64]>, bool, f64);
+        let rules: [Expected; 9] = [
             (Evidence.into(), &case.reml_minima, None, false, 1e-6),
             (Gcv.modified(case.modified_factor).into(), &case.modified_gcv_minima, Some(&case.modified_gcv_values), false, 1e-6),
             (
@@ -67,6 +68,9 @@ fn minima_of_every_criterion() {
             (LCurve.into(), &case.curvature_minima, Some(&case.curvature_values), true, 1e-4),
         ];
         for (rule, places, values, maximum, tolerance) in rules {
+            // a perturbation of A by ε‖A‖ moves what happens at λ by ε·σ₁/√λ
+            let rounding = |lambda: f64| 8.0 * f64::EPSILON * (case.sigma1_squared / lambda).sqrt();
+            let close = |found: f64, place: f64| near(found, place, tolerance.max(rounding(place)));
             let inside = matches!(rule, Rule::QuasiOptimality(_) | Rule::Reginska(_) | Rule::LCurve(_));
             for method in [Method::Svd, Method::Gsvd] {
                 let who = format!("{} {} {method}", case.given.name, rule.name());
@@ -82,11 +86,11 @@ fn minima_of_every_criterion() {
                 let (low, high) = (criterion.evaluated[0].0, criterion.evaluated[criterion.evaluated.len() - 1].0);
                 for (k, &place) in places.iter().enumerate().filter(|(_, place)| **place > low * 1.001 && **place < high * 0.999) {
                     checked += 1;
-                    match criterion.minima.iter().find(|(lambda, _)| near(*lambda, place, tolerance)) {
+                    match criterion.minima.iter().find(|(lambda, _)| close(*lambda, place)) {
                         None => wrong.push(format!("{who}: {place:e} not among {:?}", criterion.minima)),
                         Some((_, value)) => {
                             if let Some(expected) = values.map(|values| values[k])
-                                && !near(*value, expected, 1e-7)
+                                && !near(*value, expected, 1e-7f64.max(rounding(place)))
                             {
                                 wrong.push(format!("{who}: value {value:e} at {place:e}, not {expected:e}"));
                             }
@@ -97,7 +101,7 @@ fn minima_of_every_criterion() {
                 let least = if inside { case.inside_low * 1.001 } else { 1e-18 * case.sigma1_squared };
                 if !inside || case.inside_low < 0.2 * case.sigma1_squared {
                     for (lambda, _) in criterion.minima.iter().filter(|(lambda, _)| *lambda > least) {
-                        if !places.iter().any(|&place| near(*lambda, place, tolerance)) {
+                        if !places.iter().any(|&place| close(*lambda, place)) {
                             wrong.push(format!("{who}: a minimum at {lambda:e} that is none of {places:?}"));
                         }
                     }
@@ -134,8 +138,8 @@ fn roots_and_formulas() {
         for (rule, expected) in rules {
             for method in [Method::Auto, Method::Svd, Method::Gsvd, Method::Bidiagonal] {
                 let who = format!("{} {} {method}", case.given.name, rule.name());
-                // sums over all of the spectrum have the digits of its smallest value
-                let deficient = case.given.name.starts_with("rank4") || case.given.name.starts_with("hilbert");
+                // sums over all of the spectrum have the digits of its smallest value, and these have values that are rounding
+                let deficient = ["rank4", "hilbert", "shaw"].iter().any(|name| case.given.name.starts_with(name));
                 match (solve_any(&case, method, rule), expected) {
                     (Ok(report), Some(lambda)) => {
                         checked += 1;

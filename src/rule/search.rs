@@ -152,7 +152,12 @@ fn by_values(range: (f64, f64), ends: Ends, cell: f64, scale: Scale, value: &dyn
         let log = value((0.5 * t).exp()).filter(|v| !v.is_nan()).unwrap_or(f64::INFINITY);
         Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }
     };
-    let mut samples: Vec<Sample> = grid(range, cell)?.into_iter().map(sample).collect();
+    let mut places = grid(range, cell)?;
+    // without slopes a minimum beside an end shows only if there are points between it and the end
+    let (start, end, width) = (places[0], places[places.len() - 1], places[1] - places[0]);
+    places.extend([0.25, 0.0625].iter().flat_map(|part| [start + part * width, end - part * width]));
+    places.sort_by(f64::total_cmp);
+    let mut samples: Vec<Sample> = places.into_iter().map(sample).collect();
     let mut minima = Vec::new();
     let mut tried = Vec::new();
     for k in 1..samples.len().saturating_sub(1) {
