@@ -1,4 +1,5 @@
-//! What the rules cost beside the factorization that they share: every rule on one 1000×1000 SVD, each alone, and the ratio of all to the factorization.
+//! What the rules cost beside the factorization that they share: every rule on one 1000×1000 SVD, each alone, and the ratio
+//! of all to the factorization.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

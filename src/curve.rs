@@ -81,7 +81,8 @@ pub(crate) trait Curve {
     fn is_tikhonov(&self) -> bool {
         true
     }
-    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where the rows are not known.
+    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where
+    /// the rows are not known.
     fn truncated_rows(&self, _order: &[usize], _visit: &mut RowVisitor<'_>) -> bool {
         false
     }
@@ -90,7 +91,8 @@ pub(crate) trait Curve {
 /// What sees k, 1 − h of every row, and the residuals of every right-hand side.
 pub(crate) type RowVisitor<'v> = dyn FnMut(usize, &[f64], &[Vec<c64>]) + 'v;
 
-/// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a fold decides
+/// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a
+/// fold decides
 /// its own fitted values.
 pub(crate) type FoldErrors<'s> = Box<dyn Fn(f64) -> Option<Vec<f64>> + 's>;
 
@@ -667,8 +669,10 @@ impl Curve for Remembered<'_> {
     }
 }
 
-/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²), which dies away more
-/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the identity λη' = −ρ'.
+/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²),
+/// which dies away more
+/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the
+/// identity λη' = −ρ'.
 pub(crate) struct Damped<'s>(pub &'s Spectrum);
 
 impl Damped<'_> {

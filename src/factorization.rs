@@ -131,7 +131,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(B::each(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect()))
     }
 
-    /// Truncated SVD (any L: truncated GSVD): only the k largest (generalized) singular values are kept, beside the unpenalised directions. k is a number, or a
+    /// Truncated SVD (any L: truncated GSVD): only the k largest (generalized) singular values are kept, beside the
+    /// unpenalised directions. k is a number, or a
     /// rule chooses it; without a rule for truncations it is an error.
     ///
     /// `lambda` stands for k: every σᵢ ≥ √λ is kept. dof is k and the number of unpenalised directions.
@@ -155,7 +156,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(T::truncate(&self.kept, b.view(), truncation.into())?.into_solution())
     }
 
-    /// Damped SVD: filter factors σ/(σ + √λ) instead of Tikhonov's σ²/(σ² + λ). λ is a number, or one of the rules that look at residual norm and degrees of
+    /// Damped SVD: filter factors σ/(σ + √λ) instead of Tikhonov's σ²/(σ² + λ). λ is a number, or one of the rules that
+    /// look at residual norm and degrees of
     /// freedom chooses it (GCV and its kin, AICc, BIC, predictive risk, discrepancy).
     ///
     /// Source: Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319.
@@ -175,7 +177,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(T::damped(&self.kept, b.view(), choice.into())?.into_solution())
     }
 
-    /// What there is to judge a λ by: Picard coefficients with their floors, filter factors, leverages, resolution, condition numbers, the whiteness of the
+    /// What there is to judge a λ by: Picard coefficients with their floors, filter factors, leverages, resolution,
+    /// condition numbers, the whiteness of the
     /// residual and, with a rule, its criterion as it was evaluated.
     ///
     /// # Errors
@@ -194,7 +197,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(B::each(T::diagnose(&self.kept, b.view(), choice.into())?))
     }
 
-    /// The λ with the least error ‖x(λ) − x_true‖, where x is known: what every rule of a study is measured against. The report's criterion is the
+    /// The λ with the least error ‖x(λ) − x_true‖, where x is known: what every rule of a study is measured against. The
+    /// report's criterion is the
     /// error. Cost: about 80 solutions.
     ///
     /// # Errors
@@ -215,7 +219,8 @@ impl<T: Scalar> Factorization<T> {
 
     /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
     ///
-    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it otherwise. Rules with
+    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it
+    /// otherwise. Rules with
     /// a choice of their own (K-fold, one standard error, a number of degrees of freedom) are left to
     /// [`compare_among`](Self::compare_among). A rule that does not apply has its error in its row.
     ///

@@ -1,7 +1,9 @@
-//! Every rule beyond GCV and leave-one-out: against 50-digit answers (`testdata/rules.toml`), against R (`testdata/r`), against refits and
+//! Every rule beyond GCV and leave-one-out: against 50-digit answers (`testdata/rules.toml`), against R (`testdata/r`),
+//! against refits and
 //! definitions; the laws that all rules obey; truncation, comparison, diagnostics.
 //!
-//! Tolerances: places of minima as in tests/rules.rs (1e-6, from the slope); 1e-5 where a maximum is found without derivatives (√ε·√(1/v'')).
+//! Tolerances: places of minima as in tests/rules.rs (1e-6, from the slope); 1e-5 where a maximum is found without
+//! derivatives (√ε·√(1/v'')).
 
 mod common;
 
@@ -315,7 +317,8 @@ fn all_rules() -> Vec<Rule> {
     rules
 }
 
-/// b·c leaves λ alone, A·c multiplies it by c², rows may be permuted where their order says nothing, and the data may be rotated where the rule sees
+/// b·c leaves λ alone, A·c multiplies it by c², rows may be permuted where their order says nothing, and the data may be
+/// rotated where the rule sees
 /// norms alone. Nothing of it depends on how large the numbers are.
 #[test]
 fn laws_of_every_rule() {
@@ -440,7 +443,8 @@ fn parameters_are_checked() {
         assert!(matches!(error, Error::Unsupported { .. } | Error::IllConditioned { .. }), "{error}");
     }
     assert!(matches!(Problem::new(&a).method(Method::Bidiagonal).solve(&b, Ncp), Err(Error::Unsupported { .. })));
-    // an estimate is said to be one, and is near the truth: the sum of three uniform numbers times 0.1 has the standard deviation 0.1
+    // an estimate is said to be one, and is near the truth: the sum of three uniform numbers times 0.1 has the standard
+    // deviation 0.1
     let (a, b) = blurred(400, 10, 0.1, 2);
     let fit = Problem::new(&a).solve(&b, Discrepancy::estimated()).unwrap();
     let noise =
@@ -596,7 +600,8 @@ fn comparison() {
     assert_eq!(Problem::new(&a).factorize().unwrap().compare_rules(&DenseView::column_major(&two, 50, 2).unwrap()).unwrap().len(), 2);
 }
 
-/// Leverages by perturbing b, resolution by solving for the columns of A, whiteness of noise and of a trend, Picard's numbers by their definition.
+/// Leverages by perturbing b, resolution by solving for the columns of A, whiteness of noise and of a trend, Picard's
+/// numbers by their definition.
 #[test]
 fn diagnostics() {
     let (a, b) = blurred(30, 8, 0.05, 7);

@@ -1,4 +1,5 @@
-//! Rules against certified choices of λ (`testdata/regtools`): seventeen problems, three penalties, five rules, computed by ball arithmetic.
+//! Rules against certified choices of λ (`testdata/regtools`): seventeen problems, three penalties, five rules, computed by
+//! ball arithmetic.
 
 use wellposed::{DenseView, Discrepancy, Factorization, Gcv, LCurve, Lambda, Ncp, Penalty, Problem, QuasiOptimality, Rule};
 

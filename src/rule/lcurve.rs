@@ -1,12 +1,14 @@
 //! The L-curve: the corner of (log ‖Ax − b‖, log ‖Lx‖).
 //!
-//! *Maximum curvature*, in closed form. With ρ = ‖Ax − b‖², η = ‖Lx‖² and η' = dη/d√λ (Hansen, O'Leary 1993, doi:10.1137/0914086; Hansen
+//! *Maximum curvature*, in closed form. With ρ = ‖Ax − b‖², η = ‖Lx‖² and η' = dη/d√λ (Hansen, O'Leary 1993,
+//! doi:10.1137/0914086; Hansen
 //! 2000), the curvature of (½log ρ, ½log η) is
 //!
 //! ```text
 //! κ = −2(ηρ/η')·[λη'ρ + 2√λ·ηρ + λ²ηη'] / (λ²η² + ρ²)^{3/2}
 //! ```
-//! in our λ, the square of that paper's: λ² in the denominator is its λ⁴. (Copies with a square too few abound; κ is compared with finite differences in
+//! in our λ, the square of that paper's: λ² in the denominator is its λ⁴. (Copies with a square too few abound; κ is
+//! compared with finite differences in
 //! the tests.) Here with a = λη/ρ and s = d(log η)/d(log λ), both without units: κ = −2a(1 + s(1 + a)) / (s(1 + a²)^{3/2}).
 //!
 //! *Corners of a discrete L-curve*, on 200 points or on the truncations of an SVD: adaptive pruning and the triangle method, see
@@ -26,7 +28,8 @@ const POINTS: usize = 200;
 
 /// The L-curve's point of maximum curvature; no noise level is needed.
 ///
-/// It withstands correlated noise, which misleads cross-validation, and tends to smooth too much as the data grow better. A curve without a
+/// It withstands correlated noise, which misleads cross-validation, and tends to smooth too much as the data grow better. A
+/// curve without a
 /// corner has no convex stretch: that is an error.
 ///
 /// Source: Hansen, O'Leary 1993, doi:10.1137/0914086.
@@ -160,7 +163,8 @@ mod tests {
     use super::*;
     use crate::curve::Spectrum;
 
-    /// The closed form of the curvature equals finite differences of the log-log curve: the wrong power of λ, which many copies have, does not.
+    /// The closed form of the curvature equals finite differences of the log-log curve: the wrong power of λ, which many
+    /// copies have, does not.
     #[test]
     fn curvature_is_that_of_the_curve() {
         let s = Spectrum {

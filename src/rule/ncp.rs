@@ -1,9 +1,13 @@
 //! NCP: the λ at which the residual looks most like white noise, ‖c(λ) − line‖ least, c the normalized cumulative periodogram.
 //!
-//! Hansen, Kilmer, Kjeldsen 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008 (doi:10.1088/0266-5611/24/3/034005). What is left
-//! of a smooth signal has low frequencies, what is taken of the noise leaves them out: c bends up for too large a λ, down for too small a one.
-//! It needs the residual itself, in an order of the rows that means something: time, or the grid of an image. For fields the frequencies of
-//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-8. Cost: O(mr) for each λ, about 60 of
+//! Hansen, Kilmer, Kjeldsen 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008
+//! (doi:10.1088/0266-5611/24/3/034005). What is left
+//! of a smooth signal has low frequencies, what is taken of the noise leaves them out: c bends up for too large a λ, down
+//! for too small a one.
+//! It needs the residual itself, in an order of the rows that means something: time, or the grid of an image. For fields
+//! the frequencies of
+//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-8. Cost: O(mr) for each λ,
+//! about 60 of
 //! them, and transforms in O(m log m).
 
 use super::periodogram::{cumulative, departures, powers, powers_2d};
@@ -54,24 +58,29 @@ impl Ncp {
 }
 
 impl NcpGrid {
+    /// rows·columns, or 0 where that is beyond all numbers of rows.
+    fn pixels(self) -> usize {
+        self.rows.checked_mul(self.columns).unwrap_or(0)
+    }
+
     pub(crate) fn check(self) -> Result<()> {
-        if self.rows * self.columns >= 2 {
+        if self.pixels() >= 2 {
             return Ok(());
         }
         Err(Error::Parameter {
             name: "rows·columns of the grid of Ncp",
-            value: (self.rows * self.columns) as f64,
+            value: self.pixels() as f64,
             must_be: "m, the rows of A, and at least 2",
         })
     }
 
     pub(crate) fn fits(self, rows: usize) -> Result<()> {
-        if self.rows * self.columns == rows {
+        if self.pixels() == rows {
             return Ok(());
         }
         Err(Error::Parameter {
             name: "rows·columns of the grid of Ncp",
-            value: (self.rows * self.columns) as f64,
+            value: self.pixels() as f64,
             must_be: "m, the rows of A; use Ncp for data along a line",
         })
     }
