@@ -10,8 +10,10 @@
 //! and every derivative in t is a sum of the same kind (dfᵢ/dt = fᵢφᵢ): O(r) for each λ, nothing is divided by λ, and no
 //! difference of nearly equal numbers is formed.
 
-use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
+use crate::linalg::{self, Accum, Kernels, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar, c64};
+use core::cell::RefCell;
+use std::collections::HashMap;
 
 /// A value with its first and second derivative in t = log λ.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -43,6 +45,10 @@ pub(crate) trait Curve {
     fn rows(&self) -> usize;
     /// Σ |rᵢ/(1 − hᵢᵢ)|² where the leverages are known.
     fn leave_one_out(&self, damping: f64) -> Option<Jet>;
+    /// [`leave_one_out`](Curve::leave_one_out) at many dampings, where that is cheaper than one by one.
+    fn leave_one_out_at(&self, dampings: &[f64]) -> Vec<Option<Jet>> {
+        dampings.iter().map(|&damping| self.leave_one_out(damping)).collect()
+    }
     /// |rᵢ/(1 − hᵢᵢ)|² of each row (the mean over several right-hand sides).
     fn left_out_rows(&self, _: f64) -> Option<Vec<f64>> {
         None
@@ -59,6 +65,10 @@ pub(crate) trait Curve {
     fn residuals(&self, _: f64) -> Option<Vec<Vec<c64>>> {
         None
     }
+    /// [`residuals`](Curve::residuals) at many dampings, where that is cheaper than one by one.
+    fn residuals_at(&self, dampings: &[f64]) -> Option<Vec<Vec<Vec<c64>>>> {
+        dampings.iter().map(|&damping| self.residuals(damping)).collect()
+    }
     /// Prediction errors of rows left out together, where the rows are known.
     fn folds<'s>(&'s self, _: &'s [Vec<usize>]) -> Option<FoldErrors<'s>> {
         None
@@ -71,7 +81,8 @@ pub(crate) trait Curve {
     fn is_tikhonov(&self) -> bool {
         true
     }
-    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where the rows are not known.
+    /// Visits k = r, …, 0 with 1 − h and b − Ax of each row when the first k directions of `order` are kept; false where
+    /// the rows are not known.
     fn truncated_rows(&self, _order: &[usize], _visit: &mut RowVisitor<'_>) -> bool {
         false
     }
@@ -80,7 +91,8 @@ pub(crate) trait Curve {
 /// What sees k, 1 − h of every row, and the residuals of every right-hand side.
 pub(crate) type RowVisitor<'v> = dyn FnMut(usize, &[f64], &[Vec<c64>]) + 'v;
 
-/// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a fold decides
+/// Damping ↦ the sum of squared prediction errors of each fold (the mean over several right-hand sides); `None` where a
+/// fold decides
 /// its own fitted values.
 pub(crate) type FoldErrors<'s> = Box<dyn Fn(f64) -> Option<Vec<f64>> + 's>;
 
@@ -316,7 +328,27 @@ pub(crate) fn complement<T: Scalar>(basis: MatRef<'_, T>, unpenalised: &[f64], d
         .collect()
 }
 
+/// Numbers in a block of residuals that a product makes at once: 8 MB in double precision.
+const BLOCK: usize = 1 << 20;
+
+/// Adds |u|² with u = r/(1 − h) and its derivatives to a sum: h' = −(1 − h)'.
+fn add_left_out<T: Scalar>(total: &mut Jet, gap: [f64; 3], residual: [T; 3]) {
+    let divide = |x: T, g: f64| x.scale(T::Real::from_f64(1.0 / g));
+    let u = divide(residual[0], gap[0]);
+    let u1 = divide(residual[1] - u.scale(T::Real::from_f64(gap[1])), gap[0]);
+    let u2 = divide(residual[2] - u1.scale(T::Real::from_f64(2.0 * gap[1])) - u.scale(T::Real::from_f64(gap[2])), gap[0]);
+    total.value += u.modulus_squared().to_f64();
+    total.slope += 2.0 * (u.conj() * u1).real().to_f64();
+    total.bend += 2.0 * (u1.modulus_squared().to_f64() + (u.conj() * u2).real().to_f64());
+}
+
 impl<T: Scalar> Leverages<'_, T> {
+    /// The mean over the right-hand sides.
+    fn mean(&self, total: Jet) -> Jet {
+        let columns = self.columns.len().max(1) as f64;
+        Jet { value: total.value / columns, slope: total.slope / columns, bend: total.bend / columns }
+    }
+
     /// hᵢᵢ = 1 − (1 − hᵢᵢ).
     pub fn leverages(&self, damping: f64) -> Vec<f64> {
         let mut copied = Vec::new();
@@ -406,19 +438,81 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
                 }
             }
             for i in 0..m {
-                let gap = [gap[0][i], gap[1][i], gap[2][i]];
-                let divide = |x: T, g: f64| x.scale(T::Real::from_f64(1.0 / g));
-                // h' = −(1 − h)'
-                let u = divide(residual[0][i], gap[0]);
-                let u1 = divide(residual[1][i] - u.scale(T::Real::from_f64(gap[1])), gap[0]);
-                let u2 = divide(residual[2][i] - u1.scale(T::Real::from_f64(2.0 * gap[1])) - u.scale(T::Real::from_f64(gap[2])), gap[0]);
-                total.value += u.modulus_squared().to_f64();
-                total.slope += 2.0 * (u.conj() * u1).real().to_f64();
-                total.bend += 2.0 * (u1.modulus_squared().to_f64() + (u.conj() * u2).real().to_f64());
+                add_left_out(&mut total, [gap[0][i], gap[1][i], gap[2][i]], [residual[0][i], residual[1][i], residual[2][i]]);
             }
         }
-        let columns = self.columns.len().max(1) as f64;
-        Some(Jet { value: total.value / columns, slope: total.slope / columns, bend: total.bend / columns })
+        Some(self.mean(total))
+    }
+
+    /// The sums of [`leave_one_out`](Self::leave_one_out) as two matrix products for many λ together.
+    fn leave_one_out_at(&self, dampings: &[f64]) -> Vec<Option<Jet>> {
+        let (m, r) = self.basis.shape();
+        // in single precision the sums are kept in double, which a product is not
+        if T::Real::EPSILON.to_f64() > 1e-10 || m == 0 || r == 0 {
+            return dampings.iter().map(|&damping| self.leave_one_out(damping)).collect();
+        }
+        let squares = Mat::from_fn(m, r, |i, k| self.basis[(i, k)].modulus_squared());
+        let mut all = Vec::with_capacity(dampings.len());
+        for block in dampings.chunks((BLOCK / m).max(1)) {
+            let factors: Vec<Vec<(f64, f64)>> = block.iter().map(|&damping| self.factors(damping)).collect();
+            let weight = |k: usize, c: usize| {
+                let (phi, f) = factors[c / 3][k];
+                T::Real::from_f64([f, f * phi, f * phi * (phi - f)][c % 3])
+            };
+            let weights = Mat::from_fn(r, 3 * block.len(), weight);
+            let mut gap = Mat::from_fn(m, 3 * block.len(), |i, c| T::Real::from_f64(if c % 3 == 0 { self.complement[i] } else { 0.0 }));
+            let one = T::Real::ONE;
+            <T::Real as Kernels>::product(
+                gap.as_mut(),
+                Accum::Add,
+                one,
+                squares.as_ref(),
+                Op::None,
+                weights.as_ref(),
+                Op::None,
+                self.threads,
+            );
+            let mut totals = vec![Some(Jet::default()); block.len()];
+            for (coefficients, outside) in self.columns {
+                let weights = Mat::from_fn(r, 3 * block.len(), |k, c| coefficients[k].scale(weight(k, c)));
+                let mut residual = Mat::from_fn(m, 3 * block.len(), |i, c| if c % 3 == 0 { outside[i] } else { T::ZERO });
+                T::product(residual.as_mut(), Accum::Add, T::ONE, self.basis, Op::None, weights.as_ref(), Op::None, self.threads);
+                for (c, total) in totals.iter_mut().enumerate() {
+                    let gaps = [3 * c, 3 * c + 1, 3 * c + 2].map(|c| gap.col_as_slice(c));
+                    let residuals = [3 * c, 3 * c + 1, 3 * c + 2].map(|c| residual.col_as_slice(c));
+                    if gaps[0].iter().any(|gap| gap.to_f64() <= 0.0) {
+                        *total = None;
+                    }
+                    let Some(total) = total else { continue };
+                    for i in 0..m {
+                        add_left_out(total, gaps.map(|gap| gap[i].to_f64()), residuals.map(|residual| residual[i]));
+                    }
+                }
+            }
+            all.extend(totals.into_iter().map(|total| total.map(|total| self.mean(total))));
+        }
+        all
+    }
+
+    fn residuals_at(&self, dampings: &[f64]) -> Option<Vec<Vec<Vec<c64>>>> {
+        let (m, r) = self.basis.shape();
+        let wide = |v: T| c64::new(v.real().to_f64(), v.imaginary().to_f64());
+        let mut all = vec![Vec::with_capacity(self.columns.len()); dampings.len()];
+        for (start, block) in dampings.chunks((BLOCK / m.max(1)).max(1)).scan(0, |start, block| {
+            *start += block.len();
+            Some((*start - block.len(), block))
+        }) {
+            let factors: Vec<Vec<(f64, f64)>> = block.iter().map(|&damping| self.factors(damping)).collect();
+            for (coefficients, outside) in self.columns {
+                let weights = Mat::from_fn(r, block.len(), |k, c| coefficients[k].scale(T::Real::from_f64(factors[c][k].1)));
+                let mut residual = Mat::from_fn(m, block.len(), |i, _| outside[i]);
+                T::product(residual.as_mut(), Accum::Add, T::ONE, self.basis, Op::None, weights.as_ref(), Op::None, self.threads);
+                for c in 0..block.len() {
+                    all[start + c].push(residual.col_as_slice(c).iter().map(|&v| wide(v)).collect());
+                }
+            }
+        }
+        Some(all)
     }
 
     fn truncated_rows(&self, order: &[usize], visit: &mut RowVisitor<'_>) -> bool {
@@ -518,8 +612,67 @@ impl<T: Scalar> Curve for Leverages<'_, T> {
     }
 }
 
-/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²), which dies away more
-/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the identity λη' = −ρ'.
+/// A curve that remembers its points: the rules of a comparison ask for the same λ.
+pub(crate) struct Remembered<'c> {
+    curve: &'c dyn Curve,
+    points: RefCell<HashMap<u64, Point>>,
+}
+
+impl<'c> Remembered<'c> {
+    pub fn new(curve: &'c dyn Curve) -> Self {
+        Self { curve, points: RefCell::default() }
+    }
+}
+
+impl Curve for Remembered<'_> {
+    fn at(&self, damping: f64) -> Point {
+        *self.points.borrow_mut().entry(damping.to_bits()).or_insert_with(|| self.curve.at(damping))
+    }
+    fn interval(&self) -> (f64, f64) {
+        self.curve.interval()
+    }
+    fn rows(&self) -> usize {
+        self.curve.rows()
+    }
+    fn leave_one_out(&self, damping: f64) -> Option<Jet> {
+        self.curve.leave_one_out(damping)
+    }
+    fn leave_one_out_at(&self, dampings: &[f64]) -> Vec<Option<Jet>> {
+        self.curve.leave_one_out_at(dampings)
+    }
+    fn left_out_rows(&self, damping: f64) -> Option<Vec<f64>> {
+        self.curve.left_out_rows(damping)
+    }
+    fn inside(&self) -> (f64, f64) {
+        self.curve.inside()
+    }
+    fn spectrum(&self) -> Option<&Spectrum> {
+        self.curve.spectrum()
+    }
+    fn residuals(&self, damping: f64) -> Option<Vec<Vec<c64>>> {
+        self.curve.residuals(damping)
+    }
+    fn residuals_at(&self, dampings: &[f64]) -> Option<Vec<Vec<Vec<c64>>>> {
+        self.curve.residuals_at(dampings)
+    }
+    fn folds<'s>(&'s self, folds: &'s [Vec<usize>]) -> Option<FoldErrors<'s>> {
+        self.curve.folds(folds)
+    }
+    fn groups(&self) -> Option<&[usize]> {
+        self.curve.groups()
+    }
+    fn is_tikhonov(&self) -> bool {
+        self.curve.is_tikhonov()
+    }
+    fn truncated_rows(&self, order: &[usize], visit: &mut RowVisitor<'_>) -> bool {
+        self.curve.truncated_rows(order, visit)
+    }
+}
+
+/// The curve of the damped SVD (Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319): φ = σ/(σ + d) instead of σ²/(σ² + d²),
+/// which dies away more
+/// slowly. Here dfᵢ/dt = fᵢφᵢ/2, so that the sums are the same with halves for each derivative; η does not have the
+/// identity λη' = −ρ'.
 pub(crate) struct Damped<'s>(pub &'s Spectrum);
 
 impl Damped<'_> {
@@ -593,5 +746,70 @@ pub(crate) fn shared(spectra: &[Spectrum]) -> Spectrum {
         coefficients: (0..first.values.len()).map(root_mean_square).collect(),
         outside: spectra.iter().map(|s| s.outside).sum::<f64>() / count,
         ..first.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spectrum() -> Spectrum {
+        Spectrum {
+            values: vec![3.0, 1.0, 0.2, 1e-2, 3e-5, 0.0],
+            coefficients: vec![2.0, 0.7, 0.5, 0.3, 0.1, 0.05],
+            outside: 0.3,
+            rows: 11,
+            unpenalised: 2,
+            tolerance: 0.0,
+        }
+    }
+
+    /// Values at t and at t ± h: their differences are the slope and the bend.
+    fn differences(jet: &dyn Fn(f64) -> Jet, who: &str) {
+        for t in [-16.0, -9.0, -4.0, -1.0, 0.5, 2.0, 5.0] {
+            let h = 1e-3;
+            let at = |t: f64| jet((0.5f64 * t).exp());
+            let (low, here, high) = (at(t - h), at(t), at(t + h));
+            // differences of second order in h, of numbers with an error of ε
+            let scale = here.value.abs() + here.slope.abs() + here.bend.abs();
+            let slope = (high.value - low.value) / (2.0 * h);
+            assert!((slope - here.slope).abs() <= 1e-6 * scale, "{who} t = {t}: slope {} {slope}", here.slope);
+            let bend = (high.slope - low.slope) / (2.0 * h);
+            assert!((bend - here.bend).abs() <= 1e-6 * scale, "{who} t = {t}: bend {} {bend}", here.bend);
+        }
+    }
+
+    #[test]
+    fn derivatives_are_differences() {
+        let s = spectrum();
+        let damped = Damped(&s);
+        for (curve, who) in [(&s as &dyn Curve, "Tikhonov"), (&damped, "damped")] {
+            differences(&|d| curve.at(d).residual, &format!("{who} residual"));
+            differences(&|d| curve.at(d).penalty, &format!("{who} penalty"));
+            differences(&|d| curve.at(d).trace, &format!("{who} trace"));
+            differences(&|d| curve.at(d).trace_squared, &format!("{who} trace of the square"));
+        }
+        differences(&|d| s.motion(d), "motion");
+        differences(&|d| s.variance(d), "variance");
+        differences(&|d| s.quadratic(d), "quadratic form");
+        differences(&|d| s.log_determinant(d), "determinant");
+    }
+
+    /// Sums by their definitions, and ρ + λη = bᴴ(I − H)b.
+    #[test]
+    fn sums_are_their_definitions() {
+        let s = spectrum();
+        for damping in [1e-6f64, 1e-3, 0.1, 2.0, 50.0] {
+            let lambda = damping * damping;
+            let phi: Vec<f64> = s.values.iter().map(|v| v * v / (v * v + lambda)).collect();
+            let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-12 * b.abs().max(1e-300), "{damping}: {a} {b}");
+            near(s.dof(damping), 2.0 + phi.iter().sum::<f64>());
+            near(s.quadratic(damping).value, s.at(damping).residual.value + lambda * s.at(damping).penalty.value);
+            near(s.variance(damping).value, s.values.iter().map(|v| (v / (v * v + lambda)).powi(2)).sum());
+            near(s.log_determinant(damping).value, s.values.iter().map(|v| -(v * v / lambda).ln_1p()).sum());
+            let power = |n: i32| -> f64 { s.outside + (0..6).map(|i| (1.0 - phi[i]).powi(n) * s.coefficients[i].powi(2)).sum::<f64>() };
+            assert!((s.monotone_error(damping) - power(3) / power(4).sqrt()).abs() < 1e-9);
+            assert!(s.monotone_error(damping) <= s.at(damping).residual.value.sqrt() * (1.0 + 1e-12));
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What there is to look at beside a solution: Picard coefficients, filter factors, leverages, resolution, the whiteness of the residual.
+//! What there is to look at beside a solution: Picard coefficients, filter factors, leverages, resolution, the whiteness of
+//! the residual.
 
 use crate::lambda::Lambda;
 use crate::solution::Criterion;
@@ -23,7 +24,8 @@ pub struct Diagnostics {
     pub filters: Vec<f64>,
     /// hᵢᵢ of each row, intercept and unpenalised directions included; `None` where the factorization has no left singular vectors.
     pub leverages: Option<Vec<f64>>,
-    /// Diagonal of the resolution matrix (AᴴA + λLᴴL)⁻¹AᴴA: 1 where an unknown is determined by the data, 0 where by the penalty. `None` where L is neither the
+    /// Diagonal of the resolution matrix (AᴴA + λLᴴL)⁻¹AᴴA: 1 where an unknown is determined by the data, 0 where by the
+    /// penalty. `None` where L is neither the
     /// identity nor diagonal, or the factorization has no right singular vectors.
     pub resolution: Option<Vec<f64>>,
     /// How white the residual is, read row by row; `None` with fewer than four rows, or without left singular vectors.
@@ -54,7 +56,8 @@ pub struct Picard {
     pub estimator: Option<&'static str>,
     /// ε·σ₁: singular values below it are rounding.
     pub rounding_floor: f64,
-    /// How many coefficients, from the first on, are above the noise by a factor of 2 before two in a row are not: about as many degrees of freedom as the data hold.
+    /// How many coefficients, from the first on, are above the noise by a factor of 2 before two in a row are not: about as
+    /// many degrees of freedom as the data hold.
     pub above_noise: usize,
 }
 

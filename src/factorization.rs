@@ -137,7 +137,8 @@ impl<T: Scalar> Factorization<T> {
         T::modes(&self.kept, b.view())
     }
 
-    /// Truncated SVD (any L: truncated GSVD): only the k largest (generalized) singular values are kept, beside the unpenalised directions. k is a number, or a
+    /// Truncated SVD (any L: truncated GSVD): only the k largest (generalized) singular values are kept, beside the
+    /// unpenalised directions. k is a number, or a
     /// rule chooses it; without a rule for truncations it is an error.
     ///
     /// `lambda` stands for k: every σᵢ ≥ √λ is kept. dof is k and the number of unpenalised directions.
@@ -161,7 +162,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(T::truncate(&self.kept, b.view(), truncation.into())?.into_solution())
     }
 
-    /// Damped SVD: filter factors σ/(σ + √λ) instead of Tikhonov's σ²/(σ² + λ). λ is a number, or one of the rules that look at residual norm and degrees of
+    /// Damped SVD: filter factors σ/(σ + √λ) instead of Tikhonov's σ²/(σ² + λ). λ is a number, or one of the rules that
+    /// look at residual norm and degrees of
     /// freedom chooses it (GCV and its kin, AICc, BIC, predictive risk, discrepancy).
     ///
     /// Source: Ekstrom, Rhoads 1974, J. Comput. Phys. 14:319.
@@ -181,7 +183,8 @@ impl<T: Scalar> Factorization<T> {
         Ok(T::damped(&self.kept, b.view(), choice.into())?.into_solution())
     }
 
-    /// What there is to judge a λ by: Picard coefficients with their floors, filter factors, leverages, resolution, condition numbers, the whiteness of the
+    /// What there is to judge a λ by: Picard coefficients with their floors, filter factors, leverages, resolution,
+    /// condition numbers, the whiteness of the
     /// residual and, with a rule, its criterion as it was evaluated.
     ///
     /// # Errors
@@ -200,9 +203,30 @@ impl<T: Scalar> Factorization<T> {
         Ok(B::each(T::diagnose(&self.kept, b.view(), choice.into())?))
     }
 
+    /// The λ with the least error ‖x(λ) − x_true‖, where x is known: what every rule of a study is measured against. The
+    /// report's criterion is the
+    /// error. Cost: about 80 solutions.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); a true x of another shape than x.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| (0..8).map(|j| a[i + 12 * j]).sum::<f64>() + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let factor = Problem::new(&DenseView::column_major(&a, 12, 8)?).factorize()?;
+    /// let best = factor.oracle(&b, &vec![1.0; 8])?;
+    /// println!("λ = {:.2e} has the least error, {:.2e}", best.lambda, best.report.criteria[0].value);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn oracle<B: Data<T> + ?Sized, X: Data<T> + ?Sized>(&self, b: &B, x_true: &X) -> Result<Solution<T, B>> {
+        Ok(T::oracle(&self.kept, b.view(), x_true.view())?.into_solution())
+    }
+
     /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
     ///
-    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it otherwise. Rules with
+    /// Rules that need a noise level take 1 where the problem has [`noise_std`](crate::Problem::noise_std), and estimate it
+    /// otherwise. Rules with
     /// a choice of their own (K-fold, one standard error, a number of degrees of freedom) are left to
     /// [`compare_among`](Self::compare_among). A rule that does not apply has its error in its row.
     ///

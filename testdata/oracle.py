@@ -459,8 +459,8 @@ class Pencil:
         """All interior local minima of a criterion, from its slope in t."""
         base = mp.log(self.sigma1_squared)
         ten = mp.log(10)
-        steps = (high - low) * per_decade
-        grid = [base + ten * (low + mpf(i) / per_decade) for i in range(steps + 1)]
+        steps = int(mp.ceil((high - low) * per_decade))
+        grid = [base + ten * (low + (high - low) * mpf(i) / steps) for i in range(steps + 1)]
         old = slope(grid[0])
         found = []
         for i in range(1, len(grid)):
@@ -1027,6 +1027,8 @@ def orthonormal(rows):
     return q
 
 
+MODIFIED = 1.4
+STRONG_GAMMA = 0.95
 ROBUST_GAMMA = 0.3
 CURVE = [-12, -9, -6, -4, -2, -1, 0, 2]
 
@@ -1093,7 +1095,128 @@ def rule_text(case):
     out.append('curve_log_gcv_derivative = ' + arr(c['dlog'] for c in pts))
     print('  %-36s gcv %d robust %d loo %d reml %d' % (
         case['name'], len(found), len(found_r), len(found_l), len(found_v)), flush=True)
+    out += more_rules(case, p, g)
     return '\n'.join(out) + '\n'
+
+
+def more_rules(case, p, g):
+    """Rules beyond GCV and leave-one-out: places of minima and values, from numerical slopes at 100 digits."""
+    out = []
+    m = mpf(g.m)
+    h = mpf(10) ** -30
+    gam = mpf(STRONG_GAMMA)
+
+    def variance(t):
+        # sum (phi/sigma)^2 over the penalised directions, sigma^2 = a/k
+        _, phi, _ = g.filters(t)
+        return mp.fsum(phi[i] ** 2 * g.k[i] / g.a[i] for i in g.penalised)
+
+    def motion(t):
+        _, phi, f = g.filters(t)
+        return mp.fsum((phi[i] * f[i]) ** 2 * g.beta2[i] * g.k[i] / g.a[i] for i in g.penalised)
+
+    noise2 = mpf(case['noise_norm']) ** 2 / m
+
+    def modified(t):
+        c = g.curve(t)
+        rest = m - mpf(MODIFIED) * c['dof']
+        return m * c['rho'] / rest ** 2 if rest > 0 else None
+
+    def aicc(t):
+        c = g.curve(t)
+        rest = m - c['dof'] - 2
+        return c['rho'] / m * mp.exp(2 * (c['dof'] + 1) / rest) if rest > 0 else None
+
+    def bic(t):
+        c = g.curve(t)
+        return c['rho'] / m * mp.exp(mp.log(m) * c['dof'] / m)
+
+    def strong(t):
+        return (gam + (1 - gam) * g.sigma1_squared * variance(t) / m) * g.curve(t)['gcv']
+
+    def risk(t):
+        c = g.curve(t)
+        return c['rho'] + 2 * noise2 * c['dof']
+
+    def product(t):
+        c = g.curve(t)
+        return mp.sqrt(c['rho'] * c['eta'])
+
+    def curvature(t):
+        # of (log rho, log eta)/2 by differences: no closed form is trusted here
+        d = mpf(10) ** -25
+        u = [mp.log(g.curve(t + s * d)['rho']) / 2 for s in (-1, 0, 1)]
+        v = [mp.log(g.curve(t + s * d)['eta']) / 2 for s in (-1, 0, 1)]
+        u1, v1 = (u[2] - u[0]) / (2 * d), (v[2] - v[0]) / (2 * d)
+        u2, v2 = (u[2] - 2 * u[1] + u[0]) / d ** 2, (v[2] - 2 * v[1] + v[0]) / d ** 2
+        return (u1 * v2 - u2 * v1) / mp.sqrt(u1 ** 2 + v1 ** 2) ** 3
+
+    def slope(value, sign=1, h=h):
+        def at(t):
+            high, low = value(t + h), value(t - h)
+            if high is None or low is None:
+                return mpf(-1)  # left of a pole at which the criterion is infinite
+            return sign * (high - low) / (2 * h)
+        return at
+
+    def record(name, value, found):
+        out.append('%s_minima = ' % name + arr(mp.exp(t) for t in found))
+        out.append('%s_values = ' % name + arr(value(t) for t in found))
+        return len(found)
+
+    out.append('modified_factor = ' + fl(MODIFIED))
+    out.append('strong_gamma = ' + fl(STRONG_GAMMA))
+    counts = []
+    for name, value in [('modified_gcv', modified), ('strong_robust_gcv', strong), ('aicc', aicc), ('bic', bic), ('risk', risk)]:
+        counts.append(record(name, value, g.minima(slope(value))))
+    # among the singular values only
+    sigma2 = [g.a[i] / g.k[i] for i in g.penalised]
+    low = min(sigma2) / max(sigma2)
+    # the library's rank tolerance is wider than this floor, and so is its interval
+    low = max(low, (16 * mpf(2) ** -52) ** 2)
+    out.append('inside_low = ' + fl(low * max(sigma2)))
+    for name, value, sign, step in [('quasi_optimality', motion, 1, h), ('reginska', product, 1, h),
+                                    ('curvature', curvature, -1, mpf(10) ** -12)]:
+        decades = mp.log10(low)
+        if g.size < 2 or decades > -0.7:
+            found = []
+        else:
+            found = g.minima(slope(value, sign, step), low=decades, high=0, per_decade=12)
+        counts.append(record(name, value, found))
+
+    # monotone error
+    target = mpf(case['noise_norm']) * mpf(case['safety'])
+    def monotone(t):
+        _, _, f = g.filters(t)
+        third = g.delta0 + mp.fsum(x ** 3 * b for x, b in zip(f, g.beta2))
+        fourth = g.delta0 + mp.fsum(x ** 4 * b for x, b in zip(f, g.beta2))
+        return third / mp.sqrt(fourth)
+    ten = mp.log(10)
+    base = mp.log(g.sigma1_squared)
+    lo, hi = base - 30 * ten, base + 30 * ten
+    if monotone(lo) < target < monotone(hi):
+        out.append('monotone_error_lambda = ' + fl(mp.exp(bisect(lambda t: monotone(t) - target, lo, hi))))
+
+    # closed formulas, where they apply
+    r = len(g.penalised)
+    spare = g.m - g.unpenalised - r
+    if r >= 3 and spare > 0 and g.delta0 > 0 and r + g.unpenalised - g.intercept == g.p.n:
+        s2 = g.delta0 / spare
+        ls = mp.fsum(g.beta2[i] * g.k[i] / g.a[i] for i in g.penalised)
+        fit = mp.fsum(g.beta2[i] for i in g.penalised)
+        out.append('hkb_lambda = ' + fl((r - 2) * s2 / ls))
+        out.append('lawless_wang_lambda = ' + fl((r - 2) * s2 * (mp.fsum(sigma2) / r) / fit))
+    # half of the degrees of freedom that lambda moves
+    half = g.unpenalised + mpf(r) / 2
+    out.append('half_dof = ' + fl(half))
+    half = mpf(float(half))
+    out.append('half_dof_lambda = ' + fl(mp.exp(bisect(lambda t: half - g.curve(t)['dof'], lo, hi))))
+    full = mp.fsum(g.beta2[i] * g.k[i] / g.a[i] for i in g.penalised)
+    if full > 0:
+        part = mpf('0.5')
+        out.append('half_norm_lambda = ' + fl(mp.exp(bisect(lambda t: part ** 2 - g.curve(t)['eta'] / full, lo, hi))))
+    print('      modified %d strong %d aicc %d bic %d risk %d quasi %d reginska %d corner %d' % tuple(counts), flush=True)
+    return out
 
 
 def bisect(f, lo, hi):

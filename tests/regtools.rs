@@ -1,4 +1,5 @@
-//! Rules against certified choices of λ (`testdata/regtools`): seventeen problems, three penalties, five rules, computed by ball arithmetic.
+//! Rules against certified choices of λ (`testdata/regtools`): seventeen problems, three penalties, five rules, computed by
+//! ball arithmetic.
 
 use wellposed::{DenseView, Discrepancy, Factorization, Gcv, LCurve, Lambda, Ncp, Penalty, Problem, QuasiOptimality, Rule};
 
@@ -70,7 +71,7 @@ fn certified_choices_and_solutions() {
     let (mut wrong, mut exact, mut better) = (Vec::new(), 0, 0);
     let mut kept: Option<(usize, usize, Factorization<f64>)> = None;
     for (k, row) in rows.iter().enumerate() {
-        if !kept.as_ref().is_some_and(|(matrix, order, _)| (*matrix, *order) == (row.matrix, row.order)) {
+        if kept.as_ref().is_none_or(|(matrix, order, _)| (*matrix, *order) != (row.matrix, row.order)) {
             kept = Some((row.matrix, row.order, factorize(&matrices[row.matrix * N * N..][..N * N], row.order)));
         }
         let factor = &kept.as_ref().unwrap().2;

@@ -1,6 +1,7 @@
 //! Lepskiĭ's balancing principle: the largest λ whose solution differs from those of all smaller λ by no more than their noise.
 //!
-//! On a grid λ₀ < λ₁ < …, the largest λᵢ with ‖L(xᵢ − xⱼ)‖ ≤ 4ψⱼ for all j < i, where ψⱼ² = s²·Σ(φ/σ)² is the variance that white noise puts
+//! On a grid λ₀ < λ₁ < …, the largest λᵢ with ‖L(xᵢ − xⱼ)‖ ≤ 4ψⱼ for all j < i, where ψⱼ² = s²·Σ(φ/σ)² is the variance that
+//! white noise puts
 //! into Lxⱼ. Mathé, Pereverzev 2003, Inverse Problems 19:789 (doi:10.1088/0266-5611/19/3/319). The grid has the ratio √2 in λ, from
 //! max(σ_min, 16ε·σ₁)² to σ₁²: λ is found to that ratio and no better. Cost: O(N²r) for N grid points, at most about 200.
 

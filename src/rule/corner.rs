@@ -1,11 +1,14 @@
 //! The corner of a discrete L-curve: points (log ‖Ax − b‖, log ‖Lx‖) in the order of falling residual norm.
 //!
-//! *Adaptive pruning*: Hansen, Jensen, Rodriguez 2007, J. Comput. Appl. Math. 198:483 (doi:10.1016/j.cam.2005.09.026). Of the steps between
-//! neighbours only the p longest are kept, for p = 5, 10, 20, …; each pruned curve proposes two corners, the sharpest right turn and
+//! *Adaptive pruning*: Hansen, Jensen, Rodriguez 2007, J. Comput. Appl. Math. 198:483 (doi:10.1016/j.cam.2005.09.026). Of
+//! the steps between
+//! neighbours only the p longest are kept, for p = 5, 10, 20, …; each pruned curve proposes two corners, the sharpest right
+//! turn and
 //! the point nearest to where its flattest and its steepest step meet. Among the proposals the last is taken that still turns
 //! from the steep to the flat part. What makes small clusters of points look like corners disappears with their short steps.
 //!
-//! *Triangle*: Castellanos, Gómez, Guerra 2002, Appl. Numer. Math. 43:359 (doi:10.1016/S0168-9274(01)00179-9). The vertex B of the sharpest angle
+//! *Triangle*: Castellanos, Gómez, Guerra 2002, Appl. Numer. Math. 43:359 (doi:10.1016/S0168-9274(01)00179-9). The vertex B
+//! of the sharpest angle
 //! ABC, C the last point and A any point before B, with the right orientation and an angle below 7π/8.
 //!
 //! Cost: O(n log n) and O(n²) for n points.

@@ -3,7 +3,8 @@
 //! Morozov 1966, Soviet Math. Dokl. 7:414. ρ is a monotone function of λ between δ₀ and ‖b‖² (less what unpenalised
 //! directions explain), so that the root is unique; it is found by bisection on log λ, safeguarding Newton steps.
 //!
-//! *Monotone error* (Tautenhahn, Hämarik 1999, Inverse Problems 15:1487, doi:10.1088/0266-5611/15/6/307) asks for (Br, r)/‖Br‖ = safety·‖noise‖ instead,
+//! *Monotone error* (Tautenhahn, Hämarik 1999, Inverse Problems 15:1487, doi:10.1088/0266-5611/15/6/307) asks for (Br,
+//! r)/‖Br‖ = safety·‖noise‖ instead,
 //! B = λ(AAᴴ + λ)⁻¹ and r = Bb: (Σf³|β|² + δ₀)/√(Σf⁴|β|² + δ₀). As long as it is larger the error falls with λ, since
 //! d‖x − x_true‖²/dλ = 2[(Br, r) − (Br, noise)]/λ². It is at most ‖r‖, rises with λ, and is found by bisection.
 
@@ -63,12 +64,14 @@ impl Discrepancy {
         Self { level: Level::Whitened, safety: 1.0, what: What::ResidualNorm }
     }
 
-    /// ‖noise‖ is estimated from the data, as √m times the standard deviation that [`Warning::NoiseEstimated`](crate::Warning) names.
+    /// ‖noise‖ is estimated from the data, as √m times the standard deviation that
+    /// [`Warning::NoiseEstimated`](crate::Warning) names.
     pub fn estimated() -> Self {
         Self { level: Level::Estimated, safety: 1.0, what: What::ResidualNorm }
     }
 
-    /// The monotone-error rule: down to this λ the error ‖x − x_true‖ is sure to fall with λ, whatever the noise of the given norm. Its λ is never
+    /// The monotone-error rule: down to this λ the error ‖x − x_true‖ is sure to fall with λ, whatever the noise of the
+    /// given norm. Its λ is never
     /// below that of the discrepancy principle.
     ///
     /// Source: Tautenhahn, Hämarik 1999, doi:10.1088/0266-5611/15/6/307.

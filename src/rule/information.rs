@@ -4,7 +4,8 @@
 //! AICc   log(‖r‖²/m) + 1 + 2(dof + 1)/(m − dof − 2)      Hurvich, Simonoff, Tsai 1998, doi:10.1111/1467-9868.00125
 //! BIC    log(‖r‖²/m) + log(m)·dof/m                      Schwarz 1978, doi:10.1214/aos/1176344136
 //! ```
-//! Both are minimised as logarithms; what is reported is the exponential (less the constant 1): a mean square times a penalty factor.
+//! Both are minimised as logarithms; what is reported is the exponential (less the constant 1): a mean square times a
+//! penalty factor.
 //! AICc is not defined for dof ≥ m − 2. With T = m − dof: (2(m − T + 1)/(T − 2))' = −2(m − 1)T'/(T − 2)².
 
 use super::search::{Objective, minimise};

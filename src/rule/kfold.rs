@@ -1,6 +1,7 @@
 //! K-fold cross-validation, exact and without refits: minimise Σ_S ‖(I − H_SS)⁻¹r_S‖² over the folds S.
 //!
-//! The errors of predicting the rows S by the fit without them are (I − H_SS)⁻¹r_S at the same λ (which multiplies a sum over the rows, so that
+//! The errors of predicting the rows S by the fit without them are (I − H_SS)⁻¹r_S at the same λ (which multiplies a sum
+//! over the rows, so that
 //! it is not divided among them), intercept and unpenalised directions included in H. Exact because nothing else is
 //! estimated: Liland, Skogholt, Indahl 2024, IEEE Access 12:17349 (arXiv:2211.15128). Leave-one-out is the case of single rows.
 //! No derivatives: λ to about 1e-8. Cost for each λ: m·r·|S| + Σ|S|³/3 flops; about 60 λ, on cells of two in log λ.
@@ -13,7 +14,8 @@ use crate::random::Random;
 
 /// K-fold cross-validation: the sum of squared errors of predicting each fold by the fit without it, exact and without refits.
 ///
-/// Rows go to folds at random (a fixed seed: the same folds every time), or in blocks with [`blocks`](KFold::blocks). Rows that belong together
+/// Rows go to folds at random (a fixed seed: the same folds every time), or in blocks with [`blocks`](KFold::blocks). Rows
+/// that belong together
 /// ([`Problem::groups`](crate::Problem::groups)) stay together. Errors are in whitened units: a row counts by its weight.
 ///
 /// Source: Liland, Skogholt, Indahl 2024, arXiv:2211.15128.

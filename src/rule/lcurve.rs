@@ -1,12 +1,14 @@
 //! The L-curve: the corner of (log ‖Ax − b‖, log ‖Lx‖).
 //!
-//! *Maximum curvature*, in closed form. With ρ = ‖Ax − b‖², η = ‖Lx‖² and η' = dη/d√λ (Hansen, O'Leary 1993, doi:10.1137/0914086; Hansen
+//! *Maximum curvature*, in closed form. With ρ = ‖Ax − b‖², η = ‖Lx‖² and η' = dη/d√λ (Hansen, O'Leary 1993,
+//! doi:10.1137/0914086; Hansen
 //! 2000), the curvature of (½log ρ, ½log η) is
 //!
 //! ```text
 //! κ = −2(ηρ/η')·[λη'ρ + 2√λ·ηρ + λ²ηη'] / (λ²η² + ρ²)^{3/2}
 //! ```
-//! in our λ, the square of that paper's: λ² in the denominator is its λ⁴. (Copies with a square too few abound; κ is compared with finite differences in
+//! in our λ, the square of that paper's: λ² in the denominator is its λ⁴. (Copies with a square too few abound; κ is
+//! compared with finite differences in
 //! the tests.) Here with a = λη/ρ and s = d(log η)/d(log λ), both without units: κ = −2a(1 + s(1 + a)) / (s(1 + a²)^{3/2}).
 //!
 //! *Corners of a discrete L-curve*, on 200 points or on the truncations of an SVD: adaptive pruning and the triangle method, see
@@ -26,7 +28,8 @@ const POINTS: usize = 200;
 
 /// The L-curve's point of maximum curvature; no noise level is needed.
 ///
-/// It withstands correlated noise, which misleads cross-validation, and tends to smooth too much as the data grow better. A curve without a
+/// It withstands correlated noise, which misleads cross-validation, and tends to smooth too much as the data grow better. A
+/// curve without a
 /// corner has no convex stretch: that is an error.
 ///
 /// Source: Hansen, O'Leary 1993, doi:10.1137/0914086.
@@ -153,4 +156,45 @@ pub(crate) fn curvature(point: &Point, damping: f64) -> Option<f64> {
     // divided in this order, a large a does not overflow
     let kappa = -2.0 * (a / size) * ((1.0 + s + s * a) / size) / s / size;
     kappa.is_finite().then_some(kappa)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::Spectrum;
+
+    /// The closed form of the curvature equals finite differences of the log-log curve: the wrong power of λ, which many
+    /// copies have, does not.
+    #[test]
+    fn curvature_is_that_of_the_curve() {
+        let s = Spectrum {
+            values: (0..12).map(|i| 3.0 * 0.3f64.powi(i)).collect(),
+            coefficients: (0..12).map(|i| 2.0 * 0.25f64.powi(i) + 1e-3).collect(),
+            outside: 1e-5,
+            rows: 20,
+            unpenalised: 1,
+            tolerance: 0.0,
+        };
+        let mut largest = 0.0f64;
+        for k in 0..40 {
+            let t = -18.0 + 0.5 * k as f64;
+            let at = |t: f64| {
+                let point = s.at((0.5f64 * t).exp());
+                (0.5 * point.residual.value.ln(), 0.5 * point.penalty.value.ln())
+            };
+            // five points: the error of the second difference is of fourth order in h
+            let h = 0.02;
+            let p = [at(t - 2.0 * h), at(t - h), at(t), at(t + h), at(t + 2.0 * h)];
+            let first = |q: [f64; 5]| (q[0] - 8.0 * q[1] + 8.0 * q[3] - q[4]) / (12.0 * h);
+            let second = |q: [f64; 5]| (-q[0] + 16.0 * q[1] - 30.0 * q[2] + 16.0 * q[3] - q[4]) / (12.0 * h * h);
+            let (u, v) = (p.map(|q| q.0), p.map(|q| q.1));
+            let speed = first(u).hypot(first(v));
+            let expected = (first(u) * second(v) - second(u) * first(v)) / speed.powi(3);
+            let damping = (0.5 * t).exp();
+            let found = curvature(&s.at(damping), damping).unwrap();
+            assert!((found - expected).abs() <= 1e-5 * (1.0 + expected.abs()), "t = {t}: {found} {expected}");
+            largest = largest.max(found);
+        }
+        assert!(largest > 0.1, "the curve has a corner");
+    }
 }

@@ -3,10 +3,11 @@
 //! not GCV, which replaces each leverage by the mean.
 
 use super::kfold::{by_folds, fold_errors, units};
-use super::search::{Objective, minimise};
+use super::search::{Ends, Objective, costly_dampings, minimise_costly};
 use super::{Chosen, no_interval};
-use crate::curve::Curve;
+use crate::curve::{Curve, Jet};
 use crate::error::{Error, Result};
+use std::collections::HashMap;
 
 /// Exact leave-one-out cross-validation (PRESS): Σ |rᵢ/(1 − hᵢᵢ)|² in whitened units, intercept and weights included.
 ///
@@ -30,8 +31,12 @@ impl Loo {
             let folds = units(curve.rows(), Some(groups));
             return by_folds(curve, &fold_errors(curve, &folds, "leave-one-out")?, "leave-one-out");
         }
+        let range = curve.interval();
+        // the values on the grid come together, by matrix products; what the search asks beyond, one by one
+        let grid = costly_dampings(range);
+        let known: HashMap<u64, Option<Jet>> = grid.iter().map(|d| d.to_bits()).zip(curve.leave_one_out_at(&grid)).collect();
         let objective = |damping: f64| {
-            let jet = curve.leave_one_out(damping)?;
+            let jet = known.get(&damping.to_bits()).copied().unwrap_or_else(|| curve.leave_one_out(damping))?;
             let slope = jet.slope / jet.value;
             Some(Objective {
                 log: jet.value.ln(),
@@ -41,7 +46,7 @@ impl Loo {
                 slope_noise: 64.0 * f64::EPSILON * (1.0 + slope.abs()),
             })
         };
-        let (low, high) = curve.interval();
+        let (low, high) = range;
         if high > 0.0 && objective(high).is_none() {
             return Err(Error::NoLambda {
                 rule: "leave-one-out",
@@ -50,6 +55,6 @@ impl Loo {
                 why: "a row determines its own fitted value whatever λ is (leverage 1), so that leaving it out has no prediction; use Gcv, or penalise every coefficient that only this row informs".into(),
             });
         }
-        minimise(curve, &objective).ok_or_else(|| no_interval("leave-one-out"))
+        minimise_costly(range, Ends::Compete, &objective).ok_or_else(|| no_interval("leave-one-out"))
     }
 }

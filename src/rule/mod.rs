@@ -1,4 +1,5 @@
-//! How λ is chosen: a number, or a rule that looks at a curve (residual norm, penalty norm, degrees of freedom as functions of λ) and at nothing else.
+//! How λ is chosen: a number, or a rule that looks at a curve (residual norm, penalty norm, degrees of freedom as functions
+//! of λ) and at nothing else.
 
 pub(crate) mod balancing;
 pub(crate) mod corner;

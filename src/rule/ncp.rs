@@ -1,17 +1,22 @@
 //! NCP: the λ at which the residual looks most like white noise, ‖c(λ) − line‖ least, c the normalized cumulative periodogram.
 //!
-//! Hansen, Kilmer, Kjeldsen 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008 (doi:10.1088/0266-5611/24/3/034005). What is left
-//! of a smooth signal has low frequencies, what is taken of the noise leaves them out: c bends up for too large a λ, down for too small a one.
-//! It needs the residual itself, in an order of the rows that means something: time, or the grid of an image. For fields the frequencies of
-//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-8. Cost: O(mr) for each λ, about 160 of
+//! Hansen, Kilmer, Kjeldsen 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008
+//! (doi:10.1088/0266-5611/24/3/034005). What is left
+//! of a smooth signal has low frequencies, what is taken of the noise leaves them out: c bends up for too large a λ, down
+//! for too small a one.
+//! It needs the residual itself, in an order of the rows that means something: time, or the grid of an image. For fields
+//! the frequencies of
+//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-8. Cost: O(mr) for each λ,
+//! about 60 of
 //! them, and transforms in O(m log m).
 
 use super::periodogram::{cumulative, departures, powers, powers_2d};
-use super::search::{Ends, minimise_values};
+use super::search::{Ends, costly_dampings, minimise_costly_values};
 use super::{Chosen, needs_rows, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::scalar::c64;
+use std::collections::HashMap;
 
 /// The λ at which the residual, read row by row, looks most like white noise: for signals sampled in time or along a line.
 ///
@@ -53,24 +58,29 @@ impl Ncp {
 }
 
 impl NcpGrid {
+    /// rows·columns, or 0 where that is beyond all numbers of rows.
+    fn pixels(self) -> usize {
+        self.rows.checked_mul(self.columns).unwrap_or(0)
+    }
+
     pub(crate) fn check(self) -> Result<()> {
-        if self.rows * self.columns >= 2 {
+        if self.pixels() >= 2 {
             return Ok(());
         }
         Err(Error::Parameter {
             name: "rows·columns of the grid of Ncp",
-            value: (self.rows * self.columns) as f64,
+            value: self.pixels() as f64,
             must_be: "m, the rows of A, and at least 2",
         })
     }
 
     pub(crate) fn fits(self, rows: usize) -> Result<()> {
-        if self.rows * self.columns == rows {
+        if self.pixels() == rows {
             return Ok(());
         }
         Err(Error::Parameter {
             name: "rows·columns of the grid of Ncp",
-            value: (self.rows * self.columns) as f64,
+            value: self.pixels() as f64,
             must_be: "m, the rows of A; use Ncp for data along a line",
         })
     }
@@ -110,6 +120,10 @@ fn whitest(curve: &dyn Curve, powers: Powers<'_>) -> Result<Chosen> {
     if high > 0.0 && curve.residuals(high).is_none() {
         return Err(needs_rows("NCP"));
     }
-    let value = |damping: f64| distance(&curve.residuals(damping)?, powers);
-    minimise_values((low, high), Ends::LastResort, &value).ok_or_else(|| no_interval("NCP"))
+    // the residuals on the grid come together, by a matrix product
+    let grid = costly_dampings((low, high));
+    let residuals = curve.residuals_at(&grid).ok_or_else(|| needs_rows("NCP"))?;
+    let known: HashMap<u64, Option<f64>> = grid.iter().zip(&residuals).map(|(d, r)| (d.to_bits(), distance(r, powers))).collect();
+    let value = |damping: f64| known.get(&damping.to_bits()).copied().unwrap_or_else(|| distance(&curve.residuals(damping)?, powers));
+    minimise_costly_values((low, high), Ends::LastResort, &value).ok_or_else(|| no_interval("NCP"))
 }

@@ -1,6 +1,7 @@
 //! The one-standard-error rule: the largest λ whose cross-validated error is within one standard error of the least.
 //!
-//! Breiman, Friedman, Olshen, Stone 1984, §3.4.3; Hastie, Tibshirani, Friedman 2009 §7.10. With c_S the mean squared error of each of K folds (rows, for
+//! Breiman, Friedman, Olshen, Stone 1984, §3.4.3; Hastie, Tibshirani, Friedman 2009 §7.10. With c_S the mean squared error
+//! of each of K folds (rows, for
 //! leave-one-out) at the best λ, the standard error of the mean is sd(c_S)/√K. A deliberate bias towards the simpler model:
 //! it is no estimate of the best λ.
 

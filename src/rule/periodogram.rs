@@ -1,11 +1,15 @@
-//! How white a residual is: the normalized cumulative periodogram, in one dimension by a Fourier transform, in two by a cosine transform.
+//! How white a residual is: the normalized cumulative periodogram, in one dimension by a Fourier transform, in two by a
+//! cosine transform.
 //!
-//! p_k = |DFT(r)_k|², q = ⌊m/2⌋, c_i = Σ_{k=1..i} p_k / Σ_{k=1..q} p_k. For white noise c is a straight line but for fluctuations; the largest
+//! p_k = |DFT(r)_k|², q = ⌊m/2⌋, c_i = Σ_{k=1..i} p_k / Σ_{k=1..q} p_k. For white noise c is a straight line but for
+//! fluctuations; the largest
 //! departure from it has the Kolmogorov–Smirnov limit 1.36/√q at 5 %. The mean (k = 0) is left out. Hansen, Kilmer, Kjeldsen
-//! 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008, Inverse Problems 24:034005 (doi:10.1088/0266-5611/24/3/034005).
+//! 2006, BIT 46:41 (doi:10.1007/s10543-006-0042-7); Rust, O'Leary 2008, Inverse Problems 24:034005
+//! (doi:10.1088/0266-5611/24/3/034005).
 //! Complex data have two different halves of the spectrum: p_k is the mean of both.
 //!
-//! The transform is a power-of-two FFT with Bluestein's chirp for other lengths (Bluestein 1970, doi:10.1109/TAU.1970.1162132), O(m log m): small
+//! The transform is a power-of-two FFT with Bluestein's chirp for other lengths (Bluestein 1970,
+//! doi:10.1109/TAU.1970.1162132), O(m log m): small
 //! enough to have here, so that a rule needs no optional dependency.
 
 use crate::scalar::c64;
@@ -18,7 +22,8 @@ pub(crate) fn powers(r: &[c64]) -> Vec<f64> {
     (1..=m / 2).map(|k| 0.5 * (square(transform[k]) + square(transform[m - k]))).collect()
 }
 
-/// Squared cosine coefficients of a field of rows×columns stored column after column, by growing distance from the mean, which is left
+/// Squared cosine coefficients of a field of rows×columns stored column after column, by growing distance from the mean,
+/// which is left
 /// out.
 pub(crate) fn powers_2d(r: &[c64], rows: usize, columns: usize) -> Vec<f64> {
     let mut field = r.to_vec();
@@ -148,7 +153,8 @@ fn fft(x: &mut [c64]) {
     }
 }
 
-/// The orthonormal cosine transform (type II): c_k Σ_j x_j cos(π(2j + 1)k/2n), from a Fourier transform of the even and the reversed odd entries.
+/// The orthonormal cosine transform (type II): c_k Σ_j x_j cos(π(2j + 1)k/2n), from a Fourier transform of the even and the
+/// reversed odd entries.
 fn cosine(x: &[c64]) -> Vec<c64> {
     let n = x.len();
     // real and imaginary parts are transformed apart: the trick below needs real data

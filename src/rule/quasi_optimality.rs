@@ -1,6 +1,7 @@
 //! Quasi-optimality: minimise ‖L·dx/d(log λ)‖², the λ at which the solution moves least.
 //!
-//! Q(λ) = Σ(φᵢfᵢ|βᵢ|/σᵢ)². Tikhonov, Glasko 1965, USSR Comput. Math. Math. Phys. 5(3):93 (doi:10.1016/0041-5553(65)90150-3). It needs no
+//! Q(λ) = Σ(φᵢfᵢ|βᵢ|/σᵢ)². Tikhonov, Glasko 1965, USSR Comput. Math. Math. Phys. 5(3):93
+//! (doi:10.1016/0041-5553(65)90150-3). It needs no
 //! noise level, and has many local minima: all are reported. Q vanishes at both ends of the λ axis, so that only local minima
 //! among the singular values, max(σ_min, 16ε·σ₁) ≤ √λ ≤ σ₁, count; an end only where there is none.
 //! With g = φf: (g²)' = 2g²(φ − f), (g²)'' = 4g²((φ − f)² − φf).

@@ -1,6 +1,7 @@
 //! Regińska's rule: a local minimum of Ψ(λ) = ‖Ax − b‖²·‖Lx‖^{2μ}.
 //!
-//! At it the log-log L-curve has the slope −1/μ: with μ = 1 it is where a line of slope −1 touches the curve from below. A fixed point of
+//! At it the log-log L-curve has the slope −1/μ: with μ = 1 it is where a line of slope −1 touches the curve from below. A
+//! fixed point of
 //! √λ ← √μ·‖Ax − b‖/‖Lx‖. Regińska 1996, SIAM J. Sci. Comput. 17:740 (doi:10.1137/S1064827593252672); Bazán 2008, Inverse Problems
 //! 24:035001 (doi:10.1088/0266-5611/24/3/035001). Ψ → 0 as λ → ∞, so that only local minima among the singular values count.
 //! v = log ρ + μ·log η in t = log λ, where λη' = −ρ'.

@@ -93,7 +93,21 @@ pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Obje
 
 /// All local minima of the criterion, whose logarithm is given with two derivatives, on a range of dampings.
 pub(crate) fn minimise_on(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
-    let grid = grid(range, CELL)?;
+    minimise_cells(range, ends, CELL, objective)
+}
+
+/// The dampings at which a search for a criterion that costs much begins, on cells twice as wide: to be evaluated together.
+pub(crate) fn costly_dampings(range: (f64, f64)) -> Vec<f64> {
+    grid(range, 2.0 * CELL).unwrap_or_default().into_iter().map(|t| (0.5 * t).exp()).collect()
+}
+
+/// [`minimise_on`] for a criterion that costs much.
+pub(crate) fn minimise_costly(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
+    minimise_cells(range, ends, 2.0 * CELL, objective)
+}
+
+fn minimise_cells(range: (f64, f64), ends: Ends, cell: f64, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
+    let grid = grid(range, cell)?;
     // where the criterion is not defined (0/0 at the lower end, say) there is no sample
     let sample = |t: f64| {
         let at = objective((0.5 * t).exp())?;
@@ -118,11 +132,11 @@ pub(crate) fn minimise_on(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64)
 }
 
 /// The same for a positive criterion without derivatives (`None` where it is not defined): λ comes out to about 1e-8.
-pub(crate) fn minimise_values(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
-    by_values(range, ends, CELL, Scale::Logarithm, &|damping| value(damping).map(f64::ln))
+pub(crate) fn minimise_costly_values(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
+    by_values(range, ends, 2.0 * CELL, Scale::Logarithm, &|damping| value(damping).map(f64::ln))
 }
 
-/// [`minimise_values`] for a criterion that costs much: on cells four times as wide.
+/// The same on cells four times as wide as usual.
 pub(crate) fn minimise_coarsely(range: (f64, f64), ends: Ends, value: &dyn Fn(f64) -> Option<f64>) -> Option<Chosen> {
     by_values(range, ends, 4.0 * CELL, Scale::Logarithm, &|damping| value(damping).map(f64::ln))
 }
@@ -138,7 +152,12 @@ fn by_values(range: (f64, f64), ends: Ends, cell: f64, scale: Scale, value: &dyn
         let log = value((0.5 * t).exp()).filter(|v| !v.is_nan()).unwrap_or(f64::INFINITY);
         Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }
     };
-    let mut samples: Vec<Sample> = grid(range, cell)?.into_iter().map(sample).collect();
+    let mut places = grid(range, cell)?;
+    // without slopes a minimum beside an end shows only if there are points between it and the end
+    let (start, end, width) = (places[0], places[places.len() - 1], places[1] - places[0]);
+    places.extend([0.25, 0.0625].iter().flat_map(|part| [start + part * width, end - part * width]));
+    places.sort_by(f64::total_cmp);
+    let mut samples: Vec<Sample> = places.into_iter().map(sample).collect();
     let mut minima = Vec::new();
     let mut tried = Vec::new();
     for k in 1..samples.len().saturating_sub(1) {

@@ -6,8 +6,10 @@
 //! HKB   λ = (p − 2)·s² / Σ(|βᵢ|/σᵢ)²                 Hoerl, Kennard, Baldwin 1975, doi:10.1080/03610927508827232
 //! L-W   λ = (p − 2)·s²·(Σσᵢ²/p) / Σ|βᵢ|²             Lawless, Wang 1976, doi:10.1080/03610927608827353
 //! ```
-//! in the form with p − 2 of MASS's `lm.ridge`. On centred columns scaled to standard deviation 1 (divisor n) the mean of σᵢ² is n, and both are the
-//! numbers that `lm.ridge` prints; written as here they do not depend on the units of A. They need p ≥ 3, full column rank and more rows than unknowns.
+//! in the form with p − 2 of MASS's `lm.ridge`. On centred columns scaled to standard deviation 1 (divisor n) the mean of
+//! σᵢ² is n, and both are the
+//! numbers that `lm.ridge` prints; written as here they do not depend on the units of A. They need p ≥ 3, full column rank
+//! and more rows than unknowns.
 //! What the report calls the criterion is s².
 
 use super::{Chosen, needs_spectrum};

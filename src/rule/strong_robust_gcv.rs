@@ -1,6 +1,7 @@
 //! Strong robust GCV: minimise [γ + (1 − γ)·σ₁²·tr(RRᴴ)/m]·G(λ), with R the map from b to Lx.
 //!
-//! Lukas 2008, Inverse Problems 24:034006 (doi:10.1088/0266-5611/24/3/034006). tr(RRᴴ) = Σ(φᵢ/σᵢ)², where robust GCV has tr(H²) = Σφᵢ²:
+//! Lukas 2008, Inverse Problems 24:034006 (doi:10.1088/0266-5611/24/3/034006). tr(RRᴴ) = Σ(φᵢ/σᵢ)², where robust GCV has
+//! tr(H²) = Σφᵢ²:
 //! the variance of the solution instead of that of the fit, which punishes a small λ harder. σ₁² makes it free of units.
 
 use super::gcv::{Gcv, log_gcv};
@@ -16,7 +17,8 @@ pub struct StrongRobustGcv {
 }
 
 impl Gcv {
-    /// Strong robust GCV: [γ + (1 − γ)·σ₁²·Σ(φᵢ/σᵢ)²/m]·G(λ), 0 < γ ≤ 1 (1 is GCV; 0.9 to 0.999 are usual, since the sum is large for
+    /// Strong robust GCV: [γ + (1 − γ)·σ₁²·Σ(φᵢ/σᵢ)²/m]·G(λ), 0 < γ ≤ 1 (1 is GCV; 0.9 to 0.999 are usual, since the sum is
+    /// large for
     /// ill-conditioned A).
     ///
     /// Source: Lukas 2008, doi:10.1088/0266-5611/24/3/034006.

@@ -1,7 +1,9 @@
 //! λ by the size of the answer: effective degrees of freedom, or the norm relative to the unregularized one.
 //!
-//! dof(λ) = q + Σφᵢ falls from q + r to q, ‖Lx(λ)‖ from its value at λ = 0 to 0, so that the root is unique; Newton's method in log λ with
-//! bisection as its safeguard. Degrees of freedom: Hastie, Tibshirani, Friedman 2009 §3.4.1. Fractions of the norm: Rokem, Kay 2020,
+//! dof(λ) = q + Σφᵢ falls from q + r to q, ‖Lx(λ)‖ from its value at λ = 0 to 0, so that the root is unique; Newton's
+//! method in log λ with
+//! bisection as its safeguard. Degrees of freedom: Hastie, Tibshirani, Friedman 2009 §3.4.1. Fractions of the norm: Rokem,
+//! Kay 2020,
 //! GigaScience 9:giaa133 (doi:10.1093/gigascience/giaa133).
 
 use super::{Chosen, needs_spectrum, no_interval};

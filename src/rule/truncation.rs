@@ -1,12 +1,14 @@
 //! How many singular values are kept: truncated SVD (L = I), truncated GSVD or standard form (any L), with k chosen by the rules.
 //!
-//! x_k = Σ_{i≤k} vᵢβᵢ/σᵢ (Hanson 1971, doi:10.1137/0708058; Hansen 1990, doi:10.1137/0911028; with L, Hansen 1989, doi:10.1007/BF02219234).
+//! x_k = Σ_{i≤k} vᵢβᵢ/σᵢ (Hanson 1971, doi:10.1137/0708058; Hansen 1990, doi:10.1137/0911028; with L, Hansen 1989,
+//! doi:10.1007/BF02219234).
 //! The filter factors are 1 or 0, and every criterion becomes a list over k = 0..r from running sums:
 //!
 //! ```text
 //! ρ_k = δ₀ + Σ_{i>k}|βᵢ|²    η_k = Σ_{i≤k}|βᵢ/σᵢ|²    tr(I − H) = m − q − k    tr H² = q + k    quasi-optimality |β_k/σ_k|²
 //! ```
-//! Discrepancy takes the smallest k that reaches the noise, the L-curve its discrete corner (pruning unless another is asked for), leave-one-out and NCP the
+//! Discrepancy takes the smallest k that reaches the noise, the L-curve its discrete corner (pruning unless another is
+//! asked for), leave-one-out and NCP the
 //! rows. What assumes smooth filters (evidence, balancing, K-fold, closed formulas) does not apply. Cost: O(r), or O(mr) with rows.
 
 use super::{Chosen, Rule, gcv, information, lcurve, needs_rows, needs_spectrum, no_interval, upre};

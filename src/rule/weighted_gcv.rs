@@ -1,6 +1,7 @@
 //! GCV with weighted degrees of freedom: minimise m·‖Ax − b‖² / tr(I − c·H)².
 //!
-//! c > 1, *modified* GCV: 1.2 to 1.4 keep GCV from the far too small λ that it chooses now and then (Cummins, Filloon, Nychka 2001, J.
+//! c > 1, *modified* GCV: 1.2 to 1.4 keep GCV from the far too small λ that it chooses now and then (Cummins, Filloon,
+//! Nychka 2001, J.
 //! Am. Stat. Assoc. 96:233; Kim, Gu 2004, J. R. Stat. Soc. B 66:337, doi:10.1046/j.1369-7412.2003.05316.x). c < 1, *weighted* GCV:
 //! Chung, Nagy, O'Leary 2008, Electron. Trans. Numer. Anal. 28:149, for projected problems, where GCV chooses too large a λ.
 //! tr(I − cH) = (1 − c)m + c·tr(I − H) must be positive: λ below which it is not are no candidates.
@@ -18,7 +19,8 @@ pub struct WeightedGcv {
 }
 
 impl Gcv {
-    /// Modified GCV: degrees of freedom count `factor` ≥ 1 times; 1.4 is usual. Safer than GCV where the rows are few or correlated.
+    /// Modified GCV: degrees of freedom count `factor` ≥ 1 times; 1.4 is usual. Safer than GCV where the rows are few or
+    /// correlated.
     ///
     /// Source: Kim, Gu 2004, doi:10.1046/j.1369-7412.2003.05316.x.
     ///

@@ -1,14 +1,17 @@
-//! Diagnostics at a λ, from a factorization.
+//! What a factorization says beside solutions: diagnostics at a λ, and the best λ where x is known.
 
 use super::kept::OnEntries;
 use super::{criteria, refusal_error};
 use crate::curve::{Curve, Spectrum, filter};
 use crate::diagnostics::{Diagnostics, Picard, Whiteness};
-use crate::error::Result;
-use crate::linalg::MatRef;
+use crate::error::{Error, Result, Size};
+use crate::linalg::{self, MatRef};
 use crate::rule::periodogram::{cumulative, departures, powers};
-use crate::rule::{Choice, Kind, noise};
+use crate::rule::search::{Ends, minimise_costly_values};
+use crate::rule::{Choice, Kind, no_interval, noise};
 use crate::scalar::{Real, Scalar, c64};
+use crate::solution::{Criterion, Outcome};
+use crate::warning::Warning;
 
 /// √⌊m/2⌋ times the largest departure that white noise has in 95 of 100 cases (Kolmogorov–Smirnov).
 const USUAL: f64 = 1.36;
@@ -68,6 +71,62 @@ impl<T: Scalar> OnEntries<T> {
             }
         };
         Ok((0..k).map(one).collect())
+    }
+
+    /// The λ of least error ‖x(λ) − x_true‖, for each right-hand side.
+    pub(super) fn oracle(&self, b: MatRef<'_, T>, x_true: MatRef<'_, T>) -> Result<Outcome<T>> {
+        self.check(b, Choice::from(0.0))?;
+        if x_true.shape() != (self.plan.columns, b.ncols()) {
+            return Err(Error::Shape {
+                what: "the true x",
+                found: Size::Shape(x_true.nrows(), x_true.ncols()),
+                expected: Size::Shape(self.plan.columns, b.ncols()),
+                hint: "one column for each column of b",
+            });
+        }
+        let mut whole: Option<Outcome<T>> = None;
+        for j in 0..b.ncols() {
+            let column = b.subcols(j, 1);
+            let data = self.reduced.data(column)?;
+            let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
+            let prepared = self.decomposed.prepare(data.b.clone(), &self.reduced.frame()).map_err(refused)?;
+            self.decomposed.resolved().map_err(refused)?;
+            let error = |damping: f64| -> Option<f64> {
+                let z = self.decomposed.solve(&prepared, &[damping]).ok()?.z;
+                let (x, _) = self.reduced.answers(z.as_ref(), &data).ok()?;
+                let difference: Vec<T> = x.iter().enumerate().map(|(i, &x)| x - x_true[(i, j)]).collect();
+                // an exact hit has no logarithm
+                Some(linalg::norm(&difference).to_f64().max(f64::MIN_POSITIVE))
+            };
+            let interval = self.decomposed.spectrum(&prepared, 0).interval();
+            let chosen = minimise_costly_values(interval, Ends::Compete, &error).ok_or_else(|| no_interval("oracle"))?;
+            let lambda = |damping: f64| self.reduced.lambda(damping);
+            let mut outcome = self.solve(column, Choice::from(lambda(chosen.damping)))?;
+            let pairs = |list: Vec<(f64, f64)>| list.into_iter().map(|(damping, v)| (lambda(damping).value(), v)).collect();
+            outcome.report.criteria.push(Criterion {
+                rule: "oracle",
+                value: chosen.value,
+                evaluated: pairs(chosen.evaluated),
+                minima: pairs(chosen.minima),
+            });
+            let warning = |warning: Warning| warning.with_lambda(|value| lambda(value.sqrt()).value());
+            outcome.report.warnings.extend(chosen.warnings.into_iter().map(warning));
+            match &mut whole {
+                None => whole = Some(outcome),
+                Some(whole) => {
+                    whole.x.extend(outcome.x);
+                    whole.intercepts.extend(outcome.intercepts);
+                    whole.report.fits.extend(outcome.report.fits);
+                    whole.report.criteria.extend(outcome.report.criteria);
+                    for warning in outcome.report.warnings {
+                        if !whole.report.warnings.contains(&warning) {
+                            whole.report.warnings.push(warning);
+                        }
+                    }
+                }
+            }
+        }
+        whole.map_or_else(|| self.solve(b, Choice::from(0.0)), Ok)
     }
 
     /// The level of the noise in the caller's whitened units, and how it was estimated.

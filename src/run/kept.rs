@@ -8,7 +8,7 @@ use super::{criteria, finite_norms, planned, refusal_error, singular};
 use crate::check::{check, check_choice, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
-use crate::curve::{Curve, Damped, Spectrum};
+use crate::curve::{Curve, Damped, Remembered, Spectrum};
 use crate::description::Description;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
@@ -407,20 +407,17 @@ impl<T: Scalar> OnEntries<T> {
         let prepared = self.decomposed.prepare(data.b.clone(), &frame).map_err(refused)?;
         self.decomposed.resolved().map_err(refused)?;
         let rows = if rules.iter().any(Rule::needs_leverages) { Some(self.decomposed.rows(&prepared, &frame, "")) } else { None };
-        let one = |rule: Rule, j: usize| -> Result<RuleChoice> {
+        let one = |rule: Rule, j: usize, curve: &dyn Curve| -> Result<RuleChoice> {
             let spectrum = self.decomposed.spectrum(&prepared, j);
-            let chosen = match (&rows, rule.needs_leverages()) {
-                (Some(Ok(rows)), true) => rule.choose(&rows.curve(spectrum.clone(), j..j + 1), data.norms[j], data.unit())?,
-                (_, true) => return Err(needs_rows(rule.name())),
-                (_, false) => {
-                    self.decomposed.suits(&rule)?;
-                    rule.choose(spectrum, data.norms[j], data.unit())?
-                }
-            };
+            if rule.needs_leverages() && !matches!(rows, Some(Ok(_))) {
+                return Err(needs_rows(rule.name()));
+            }
+            self.decomposed.suits(&rule)?;
+            let chosen = rule.choose(curve, data.norms[j], data.unit())?;
             let damping = chosen.damping;
             self.decomposed.trusted(&[damping]).map_err(refused)?;
             self.reduced.representable(rule.name(), &[damping])?;
-            let point = spectrum.at(damping);
+            let point = curve.at(damping);
             let mut warnings = Vec::new();
             let lambda = |damping| self.reduced.lambda(damping);
             let criterion =
@@ -434,7 +431,17 @@ impl<T: Scalar> OnEntries<T> {
                 warnings,
             })
         };
-        let row = |&rule: &Rule, j: usize| RuleRow { rule, name: rule.name(), choice: one(rule, j) };
-        Ok((0..b.ncols()).map(|j| RuleComparison::new(rules.iter().map(|rule| row(rule, j)).collect())).collect())
+        let each = |j: usize| {
+            let spectrum = self.decomposed.spectrum(&prepared, j);
+            let leverages = match &rows {
+                Some(Ok(rows)) => Some(rows.curve(spectrum.clone(), j..j + 1)),
+                _ => None,
+            };
+            // the rules ask for the same λ
+            let curve = Remembered::new(leverages.as_ref().map_or(spectrum as &dyn Curve, |leverages| leverages));
+            let row = |&rule: &Rule| RuleRow { rule, name: rule.name(), choice: one(rule, j, &curve) };
+            RuleComparison::new(rules.iter().map(row).collect())
+        };
+        Ok((0..b.ncols()).map(each).collect())
     }
 }

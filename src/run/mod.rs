@@ -84,6 +84,10 @@ pub trait Engines: Sized {
     fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>>
     where
         Self: Scalar;
+    /// The λ of least error, where x is known.
+    fn oracle(kept: &Kept<Self>, b: DenseView<'_, Self>, x_true: DenseView<'_, Self>) -> Result<Outcome<Self>>
+    where
+        Self: Scalar;
     /// What there is to judge a λ by.
     fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>>
     where
@@ -127,6 +131,9 @@ macro_rules! engines {
             }
             fn damped(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
                 kept.damped(b.matrix(), choice)
+            }
+            fn oracle(kept: &Kept<Self>, b: DenseView<'_, Self>, x_true: DenseView<'_, Self>) -> Result<Outcome<Self>> {
+                kept.oracle(b.matrix(), x_true.matrix())
             }
             fn diagnose(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Diagnostics>> {
                 kept.diagnose(b.matrix(), choice)
