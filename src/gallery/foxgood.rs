@@ -14,8 +14,8 @@ use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_ord
 /// [`Error::Parameter`](crate::Error::Parameter) for n = 0.
 ///
 /// ```
-/// let problem = wellposed::gallery::foxgood(10)?;
-/// assert_eq!(problem.x.as_ref().map(|x| x[9]), Some(0.95));
+/// let problem = wellposed::gallery::foxgood(8)?;
+/// assert_eq!(problem.x.as_ref().map(|x| x[7]), Some(0.9375));
 /// # Ok::<(), wellposed::Error>(())
 /// ```
 pub fn foxgood(n: usize) -> Result<TestProblem> {
