@@ -155,8 +155,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             report(offset, "write a path to another module with crate::".into());
         }
     }
-    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("nalgebra_sparse", NALGEBRA_SPARSE), ("sprs", SPRS)] {
-    for (name, files) in [("faer", FAER), ("nalgebra", NALGEBRA), ("rustfft", FFT), ("realfft", FFT)] {
+    let named =
+        [("faer", FAER), ("nalgebra", NALGEBRA), ("nalgebra_sparse", NALGEBRA_SPARSE), ("sprs", SPRS), ("rustfft", FFT), ("realfft", FFT)];
+    for (name, files) in named {
         for offset in words(&code, name) {
             let before = code[..offset].trim_end();
             // a file or a feature may be called so

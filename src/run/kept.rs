@@ -146,6 +146,11 @@ impl<T: Scalar> Kept<T> {
         self.on_entries(b, "diagnostics")?.diagnose(b, choice)
     }
 
+    /// The λ of least error ‖x(λ) − x_true‖, for each right-hand side.
+    pub(super) fn oracle(&self, b: MatRef<'_, T>, x_true: MatRef<'_, T>) -> Result<Outcome<T>> {
+        self.on_entries(b, "the λ of least error")?.oracle(b, x_true)
+    }
+
     /// What each rule says of each right-hand side; `None` asks all that apply without options.
     pub(super) fn compare(&self, b: MatRef<'_, T>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
         rules.into_iter().flatten().try_for_each(|&rule| check_choice(Some(rule.into())))?;
@@ -176,7 +181,7 @@ impl<T: Scalar> Kept<T> {
 }
 
 impl<T: Scalar> OnEntries<T> {
-    fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
+    pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
         let refused = |refusal| refusal_error(self.engine, refusal, self.plan.columns);
         let data = self.reduced.data(b)?;
         let frame = self.reduced.frame();
