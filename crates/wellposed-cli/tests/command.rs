@@ -77,6 +77,7 @@ dof        9.2907
 rank       9 of 9
 condition  about 9.8e1, of what SVD factored
 criterion  GCV 5.475088e-1
+
 (intercept)      0.54119799
 lcavol           0.56107747
 lweight          0.53596932
@@ -108,6 +109,7 @@ dof        2.7350
 rank       2 of 2
 condition  about 2.1e5, of what SVD factored
 criterion  leave-one-out 6.855316e6, local minima at λ = 1.156e0, 1.649e9
+
 (intercept)       894746.99
 GNP             0.055508147
 YEAR             -435.38010
@@ -131,6 +133,7 @@ if refused Cholesky, then QR, then SVD
 dof        1.3000
 rank       2 of 2
 condition  about 1.6e0, of what small Gram matrix factored
+
 x[1]            1.0000000
 x[2]            2.0000000
 
@@ -188,6 +191,7 @@ column            λ      damping       ‖Ax − b‖      ‖L(x−x₀)‖   
      1     1.0000e0     1.0000e0     2.828427e0     4.472136e0     1.3000
 rank       2 of 2
 condition  about 1.6e0, of what small Gram matrix factored
+
 x[1]            1.0000000       2.0000000
 x[2]            2.0000000       4.0000000
 
@@ -305,38 +309,6 @@ dof        4.0865
 rank       32 of 32
 condition  about 5.5e13, of what SVD factored
 criterion  discrepancy 1.294610e-1
-x[1]           0.14110161
-x[2]           0.18470299
-x[3]           0.24113386
-x[4]           0.31412629
-x[5]           0.40700603
-x[6]           0.52133898
-x[7]           0.65490737
-x[8]           0.79935875
-x[9]           0.93848748
-x[10]           1.0487100
-x[11]           1.1033486
-x[12]           1.0812318
-x[13]          0.97770646
-x[14]          0.81338166
-x[15]          0.63476184
-x[16]          0.50323844
-x[17]          0.47457076
-x[18]          0.57705333
-x[19]          0.79880750
-x[20]           1.0907993
-x[21]           1.3842269
-x[22]           1.6138392
-x[23]           1.7368308
-x[24]           1.7406888
-x[25]           1.6396197
-x[26]           1.4639939
-x[27]           1.2485910
-x[28]           1.0238185
-x[29]          0.81139674
-x[30]          0.62387512
-x[31]          0.46641949
-x[32]          0.33936891
 
 relative error of x
   this λ           1.703e-1   at λ = 2.05e-2
@@ -549,7 +521,7 @@ $ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
 wellposed: discrepancy finds no λ in [1.388e-17, inf]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
 
 $ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
-wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test
+wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with --max-steps, ask for less with --tolerance, take what there is with --accept-partial, or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test
 
 $ wellposed demo shew
 wellposed: there is no demo shew: there are deriv2, shaw

@@ -212,6 +212,9 @@ struct Row {
     cells: Vec<String>,
 }
 
+/// The lines of a text.
+type Lines<'t> = std::slice::Split<'t, u8, fn(&u8) -> bool>;
+
 /// The rows of a text, however they are delimited.
 enum Rows<'t> {
     Delimited {
@@ -221,7 +224,7 @@ enum Rows<'t> {
     },
     /// Any run of blanks delimits, as in what `numpy.savetxt` writes.
     Blanks {
-        lines: std::iter::Enumerate<std::slice::Split<'t, u8, fn(&u8) -> bool>>,
+        lines: std::iter::Enumerate<Lines<'t>>,
     },
 }
 
