@@ -96,7 +96,8 @@ impl<'a, T: Scalar, R: Recurrence<T>> Bidiagonal<'a, T, R> {
     }
 }
 
-/// Where a recurrence stands by its own numbers.
+/// Where a recurrence stands by its own numbers. `damping` is what it adds, and 0 at x = 0, where it has rounded nothing yet: taken
+/// for part of ‖Â‖ there, a large one would end the iteration before its first step.
 fn state_of<T: Scalar, R: Recurrence<T>>(
     recurrence: &R,
     scalars: &Scalars<T::Real>,
@@ -173,7 +174,7 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
             residual_norm: self.begun.residual_norm.to_f64(),
             stacked_norm: norm(&[self.begun.residual_norm, self.begun.penalty_norm]).to_f64(),
             normal_norm: scalars.gradient_norm.to_f64(),
-            operator_norm: norm(&[scalars.operator_norm, self.begun.damping]).to_f64(),
+            operator_norm: scalars.operator_norm.to_f64(),
             guessed: self.guessed,
             ..state
         }
@@ -248,7 +249,8 @@ impl<T: Scalar, R: Recurrence<T>> Member<T, R> {
     fn settled(&mut self, process: &Process<'_, T>, column: usize) -> bool {
         // the norm of x matters after a residual has been computed only
         let zero = T::Real::ZERO;
-        let state = state_of::<T, R>(&self.recurrence, process.scalars(column), self.damping, self.reference, zero, zero);
+        let damping = if self.driver.index() > 0 { self.damping } else { zero };
+        let state = state_of::<T, R>(&self.recurrence, process.scalars(column), damping, self.reference, zero, zero);
         self.reference == zero || self.driver.settled(&state) || self.driver.at_limit()
     }
 
