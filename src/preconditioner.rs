@@ -17,7 +17,7 @@ use crate::scalar::{Real, Scalar};
 /// // columns of very different size
 /// let a = [1.0, 1.0, 1.0, 1.0, 0.0, 1e-4, 2e-4, 3e-4];
 /// let a = DenseView::column_major(&a, 4, 2)?;
-/// let b = [1.0, 2.0, 2.0, 4.0];
+/// let b = [1.0, 2.0, 2.0, 4.0_f64];
 /// let plain = Problem::new(&a).method(Lsmr::new()).solve(&b, 1e-12)?;
 /// let scaled = Problem::new(&a).method(Lsmr::new()).precondition(Preconditioner::columns()).solve(&b, 1e-12)?;
 /// assert!((plain.x[0] - scaled.x[0]).abs() < 1e-9);

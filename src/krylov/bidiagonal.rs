@@ -45,6 +45,8 @@ struct Bidiagonal<'a, T: Scalar, R> {
     begun: Begun<T::Real>,
     /// Nothing has been done since the residual was computed.
     fresh: bool,
+    /// A step has been made, since the first residual.
+    stepped: bool,
     reference: T::Real,
     solution_norm: T::Real,
     penalty_norm: T::Real,
@@ -81,6 +83,7 @@ impl<'a, T: Scalar, R: Recurrence<T>> Bidiagonal<'a, T, R> {
             recurrence,
             begun: Begun { residual_norm: zero, penalty_norm: zero, damping: zero },
             fresh: false,
+            stepped: false,
             reference: zero,
             penalty_norm: zero,
             guessed: false,
@@ -96,7 +99,8 @@ impl<'a, T: Scalar, R: Recurrence<T>> Bidiagonal<'a, T, R> {
     }
 }
 
-/// Where a recurrence stands by its own numbers.
+/// Where a recurrence stands by its own numbers. `damping` is what it adds, and 0 before the first step, where it has rounded
+/// nothing yet: taken for part of ‖Â‖ there, a large one would end the iteration at once.
 fn state_of<T: Scalar, R: Recurrence<T>>(
     recurrence: &R,
     scalars: &Scalars<T::Real>,
@@ -134,7 +138,7 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
         let scalars = self.process.scalars(0);
         let operator_norm = norm(&[scalars.process_norm, self.begun.damping]);
         let progress = self.recurrence.advance(scalars.beta, scalars.alpha, self.process.direction(0), scalars.scale(), operator_norm);
-        self.fresh = false;
+        (self.fresh, self.stepped) = (false, true);
         self.solution_norm = norm(self.recurrence.x());
         if self.system.l.is_none() {
             self.penalty_norm = self.system.d * self.solution_norm;
@@ -165,7 +169,8 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
 
     fn state(&self) -> State {
         let scalars = self.process.scalars(0);
-        let state = state_of::<T, R>(&self.recurrence, scalars, self.begun.damping, self.reference, self.penalty_norm, self.solution_norm);
+        let damping = if self.stepped { self.begun.damping } else { T::Real::ZERO };
+        let state = state_of::<T, R>(&self.recurrence, scalars, damping, self.reference, self.penalty_norm, self.solution_norm);
         if !self.fresh {
             return State { guessed: self.guessed, ..state };
         }
@@ -173,7 +178,7 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
             residual_norm: self.begun.residual_norm.to_f64(),
             stacked_norm: norm(&[self.begun.residual_norm, self.begun.penalty_norm]).to_f64(),
             normal_norm: scalars.gradient_norm.to_f64(),
-            operator_norm: norm(&[scalars.operator_norm, self.begun.damping]).to_f64(),
+            operator_norm: norm(&[scalars.operator_norm, damping]).to_f64(),
             guessed: self.guessed,
             ..state
         }
@@ -248,7 +253,8 @@ impl<T: Scalar, R: Recurrence<T>> Member<T, R> {
     fn settled(&mut self, process: &Process<'_, T>, column: usize) -> bool {
         // the norm of x matters after a residual has been computed only
         let zero = T::Real::ZERO;
-        let state = state_of::<T, R>(&self.recurrence, process.scalars(column), self.damping, self.reference, zero, zero);
+        let damping = if self.driver.index() > 0 { self.damping } else { zero };
+        let state = state_of::<T, R>(&self.recurrence, process.scalars(column), damping, self.reference, zero, zero);
         self.reference == zero || self.driver.settled(&state) || self.driver.at_limit()
     }
 
@@ -256,7 +262,7 @@ impl<T: Scalar, R: Recurrence<T>> Member<T, R> {
     fn finish(self, system: &System<'_, T>, options: &Iterative) -> Result<Outcome<T>> {
         let Self { recurrence, driver, reference, .. } = self;
         let mut iteration = Bidiagonal::around(system, recurrence, options);
-        iteration.reference = reference;
+        (iteration.reference, iteration.stepped) = (reference, driver.index() > 0);
         iteration.replace().map_err(|fault| fault.at(driver.index()))?;
         let (stop, steps) = driver.resume(&mut iteration)?;
         Ok(outcome(iteration, stop, steps, Start::Zero))
