@@ -116,6 +116,10 @@ fn a_number<T: Scalar>(m: usize, n: usize, tolerance: f64) {
         (HybridLsqr::new().into(), true),
     ];
     for (method, general) in methods {
+        if general && T::Real::EPSILON.to_f64() > 1e-10 {
+            // κ² of [A; √λL] is 1e6 here: the gradient that f32 can reach leaves no digits of x to compare
+            continue;
+        }
         for lambda in [0.1, 10.0] {
             let dress = |problem: Problem<'_, T>| -> Vec<T> {
                 let problem = if general { problem.penalty(smooth()) } else { problem };
@@ -210,14 +214,16 @@ fn discrepancy_waits_for_its_space() {
 /// After settling, a tolerance goes on to the minimiser at that λ; a bounded basis ends at the same place.
 #[test]
 fn a_tolerance_after_settling_and_a_bounded_basis() {
-    let test = heat(200);
+    let test = phillips(200);
     let count = Cell::new(0);
     let a = products(&test.a, &count);
-    for options in [HybridLsqr::new().tolerance(1e-9), HybridLsqr::new().tolerance(1e-6).max_basis(60).max_steps(2000)] {
+    for options in [HybridLsqr::new().tolerance(1e-9), HybridLsqr::new().tolerance(1e-9).max_basis(40)] {
         let fit = Problem::new(&a).method(options.clone()).solve(&test.b, Gcv).unwrap();
         let expected = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
         let error = distance(&fit.x, &expected.x) / norm(&expected.x);
-        assert!(error < 1e-2, "{options:?}: {error:e}");
+        // ‖x − x_λ‖ ≤ ‖normal residual‖/λ
+        let bound = 1e-9 * norm(&test.a.adjoint_times(&test.b)) / fit.lambda / norm(&expected.x);
+        assert!(error <= bound + 1e-9, "{options:?}: {error:e}, at most {bound:e}");
     }
 }
 
@@ -252,7 +258,9 @@ fn probes_find_the_lambda_of_gcv() {
             // and the solution is the one at that λ
             let there = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
             assert!(distance(&fit.x, &there.x) < 1e-8 * norm(&there.x), "{name}");
-            assert!((fit.dof.unwrap() - there.dof.unwrap()).abs() < 0.02 * there.dof.unwrap() + 0.2, "{name}");
+            // the trace of I − H to 1 %: more is not needed for λ
+            let (dof, expected) = (fit.dof.unwrap(), there.dof.unwrap());
+            assert!((dof - expected).abs() < 0.01 * (test.b.len() as f64 - expected), "{name}: {dof}, exactly {expected}");
         }
     }
 }
@@ -536,30 +544,5 @@ fn the_observer() {
             .unwrap();
         assert_eq!((norms.len(), fit.report.stop), (9, Some(Stop::Observer)));
         assert!((norms[8] / fit.residual_norm - 1.0).abs() < 1e-9);
-    }
-}
-
-// EXPLORE
-#[test]
-fn explore() {
-    for test in [shaw(200), phillips(64), phillips(200), heat(200)] {
-        let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
-        let error = |x: &[f64]| distance(x, &test.x) / norm(&test.x);
-        println!("{} {} exact λ {:.4e} error {:.4}", test.name, test.a.rows, exact.lambda, error(&exact.x));
-        for gcv in [ProjectedGcv::Automatic, ProjectedGcv::Weighted, ProjectedGcv::TrueRows] {
-            let count = Cell::new(0);
-            let a = products(&test.a, &count);
-            match Problem::new(&a).method(HybridLsqr::new().gcv(gcv)).solve(&test.b, Gcv) {
-                Ok(fit) => println!(
-                    "   {gcv:?} λ {:.4e} error {:.4} {:?} {:?} {}",
-                    fit.lambda,
-                    error(&fit.x),
-                    fit.report.steps,
-                    fit.report.stop,
-                    count.get()
-                ),
-                Err(error) => println!("   {gcv:?} {error}"),
-            }
-        }
     }
 }

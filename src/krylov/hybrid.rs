@@ -43,8 +43,10 @@ use core::ops::ControlFlow;
 
 /// Steps over which λ and x must not change.
 pub(crate) const WINDOW: usize = 5;
-/// A minimum of GCV this many times above the least damping that the space knows is not made by the end of its knowledge. A guess.
-const WELL_INSIDE: f64 = 2.0;
+/// A damping this many times above the least that the space knows is not made by the end of its knowledge, and may settle.
+/// Seen on blurred images of 32² and 64² pixels: below 4, weighted GCV stood still for some steps at a λ that was too large by
+/// a factor of three.
+const WELL_INSIDE: f64 = 4.0;
 /// λ may move by this many times the fraction that x may: x hardly feels it near a minimum of GCV.
 const LAMBDA_MOVES: f64 = 10.0;
 /// The residual computed from x may differ from that of the projected problem by this many √ε: far above rounding, far below
@@ -153,8 +155,14 @@ pub(crate) fn relative_change(y: &[f64], before: &[f64]) -> f64 {
     if length == 0.0 { 0.0 } else { sum / length }
 }
 
+/// λ in a space, and whether it is well above the least that the space knows.
+pub(crate) struct Choice {
+    pub chosen: Chosen,
+    pub well_inside: bool,
+}
+
 /// λ in the space of a process. `weights` are the ω of its steps so far.
-pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Chosen> {
+pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Choice> {
     let numbers = &process.numbers;
     let nodes = |end: End| {
         numbers.nodes(end).map_err(|_| Error::NotConverged {
@@ -176,15 +184,20 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
     let ask = |curve: &dyn Curve| rule.choose(&From { curve, low }, data_norm, unit);
     if process.exhausted {
         // the whole space: the rule itself
-        return ask(&spectrum);
+        return ask(&spectrum).map(|chosen| Choice { chosen, well_inside: true });
     }
+    let inside = |chosen: Chosen| {
+        let chosen = inside(chosen);
+        let well_inside = !at_lower_end(&chosen) && chosen.damping > WELL_INSIDE * low;
+        Choice { chosen, well_inside }
+    };
     if gcv == ProjectedGcv::TrueRows || !matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
         return ask(&spectrum).map(inside);
     }
     if gcv == ProjectedGcv::Automatic {
-        let chosen = inside(ask(&spectrum)?);
-        if !at_lower_end(&chosen) && chosen.damping > WELL_INSIDE * low {
-            return Ok(chosen);
+        let choice = inside(ask(&spectrum)?);
+        if choice.well_inside {
+            return Ok(choice);
         }
     }
     let weight = weights.iter().sum::<f64>() / weights.len() as f64;
@@ -277,7 +290,7 @@ fn settle<T: Scalar>(
     let (mut weights, mut before) = (Vec::new(), Vec::new());
     let mut x = watch.truth.map_or_else(Vec::new, |truth| vec![T::ZERO; truth.len()]);
     let mut settling = Settling::new(options.settle_fraction());
-    let mut last: Result<Chosen> = Err(crate::rule::no_interval(ruled.rule.name()));
+    let mut last: Result<Choice> = Err(crate::rule::no_interval(ruled.rule.name()));
     let stop = loop {
         if process.exhausted {
             break Stop::Exhausted;
@@ -294,19 +307,19 @@ fn settle<T: Scalar>(
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
         last = choose(process, ruled, options.projected_gcv(), &mut weights);
         let damping = match &last {
-            Ok(chosen) => chosen.damping,
+            Ok(choice) => choice.chosen.damping,
             Err(Error::NoLambda { .. }) => 0.0,
             Err(error) => return Err(error.clone()),
         };
         solve_small(&process.numbers, damping, minimise, &mut small);
         match &last {
-            Ok(chosen) if !at_lower_end(chosen) => settling.step(damping, relative_change(&small.y, &before)),
+            Ok(choice) if choice.well_inside => settling.step(damping, relative_change(&small.y, &before)),
             _ => settling.forget(),
         }
         before.clone_from(&small.y);
         watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);
     };
-    let chosen = last?;
+    let chosen = last?.chosen;
     if stop == Stop::StepLimit && !options.accepts_partial() {
         let fraction = options.settle_fraction();
         return Err(Error::NotConverged {

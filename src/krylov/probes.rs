@@ -159,11 +159,12 @@ fn pilot<'a, T: Scalar>(
     while !process.exhausted && process.steps() < options.limit() && !settling.settled() {
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
         match choose(&process, ruled, ProjectedGcv::Automatic, &mut weights) {
-            Ok(chosen) => {
-                process.numbers.solve(chosen.damping, &mut small);
-                match at_lower_end(&chosen) {
-                    true => settling.forget(),
-                    false => settling.step(chosen.damping, relative_change(&small.y, &before)),
+            Ok(choice) => {
+                let damping = choice.chosen.damping;
+                process.numbers.solve(damping, &mut small);
+                match choice.well_inside {
+                    true => settling.step(damping, relative_change(&small.y, &before)),
+                    false => settling.forget(),
                 }
                 before.clone_from(&small.y);
                 last = None;

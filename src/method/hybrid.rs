@@ -44,7 +44,7 @@ pub(crate) struct Options {
 }
 
 /// x counts as settled when five steps together change it by less than this fraction.
-const SETTLE: f64 = 1e-2;
+const SETTLE: f64 = 2e-3;
 /// Steps allowed unless more are asked for: each costs two stored vectors.
 const MAX_STEPS: usize = 500;
 /// The smallest basis that can be compressed: the iterate, the newest direction, and something to keep.
@@ -82,7 +82,7 @@ macro_rules! hybrid {
             }
 
             /// λ has settled when the last five steps together have changed x by no more than this fraction, and λ by no more
-            /// than ten times that. In (0, 1); 0.01 unless given.
+            /// than ten times that. In (0, 1); 0.002 unless given.
             pub fn settle(mut self, fraction: f64) -> Self {
                 self.0.settle = Some(fraction);
                 self
@@ -202,7 +202,7 @@ impl Options {
         if let Some(value) = self.settle
             && !(value > 0.0 && value < 1.0)
         {
-            return refuse("the fraction at which λ has settled", value, "above 0 and below 1; leave it out for 0.01");
+            return refuse("the fraction at which λ has settled", value, "above 0 and below 1; leave it out for 0.002");
         }
         if self.max_steps == Some(0) || self.steps == Some(0) {
             return refuse("the steps of a hybrid method", 0.0, "at least 1: no step leaves x = 0");
