@@ -72,6 +72,11 @@ fn every_variant_is_reachable_and_names_the_way_out() {
     let table: Vec<(&str, Error, &[&str])> = vec![
         ("Shape", ridge(&a(), &B[..5], 1.0).map(drop).unwrap_err(), &["b is 5×1", "6×1 is needed", "as many rows as A"]),
         ("NonFinite", ridge(&a(), &nan, 1.0).map(drop).unwrap_err(), &["b has", "row 0, column 0", "remove or impute"]),
+        (
+            "Index",
+            wellposed::SparseView::csr(1, 2, &[0u32, 2], &[0, 2], &[1.0, 2.0]).map(drop).unwrap_err(),
+            &["column_indices[1] is 2", "less than 2", "counted from 0"],
+        ),
         ("Parameter", ridge(&a(), &B, -1.0).map(drop).unwrap_err(), &["λ is -1", "≥ 0"]),
         (
             "RankDeficient",

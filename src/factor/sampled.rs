@@ -32,10 +32,11 @@ const POINTS: usize = 7;
 /// The same around the λ that was chosen.
 const FINE_CELL: f64 = 1.0;
 const FINE_POINTS: usize = 15;
-/// λ has ceased to matter where a unit of log λ moves the degrees of freedom by less than this, or than what their
-/// rounding is.
-const STILL: f64 = 1e-4;
-/// See [`STILL`]: this many times mε.
+/// Upwards λ has ceased to matter where a unit of log λ moves the degrees of freedom by less than this.
+const STILL_ABOVE: f64 = 1e-4;
+/// Downwards less is asked: data with little noise have their minimum where λ hardly moves anything.
+const STILL_BELOW: f64 = 1e-8;
+/// What is less than the rounding of the degrees of freedom is no movement: this many times mε.
 const ROUNDING: f64 = 64.0;
 /// Cells in each direction at most.
 const MOST_CELLS: usize = 20;
@@ -113,7 +114,8 @@ impl Sampled {
     /// Samples from around t = `middle` outwards, until λ no longer matters or the source refuses; an error only where it
     /// refuses at once. `rows` is m, `epsilon` that of the scalar type.
     pub fn new(middle: f64, rows: usize, epsilon: f64, source: Source<'_>) -> Handed<Self> {
-        let still = STILL.max(ROUNDING * epsilon * rows as f64);
+        let rounding = ROUNDING * epsilon * rows as f64;
+        let (still, below_still) = (STILL_ABOVE.max(rounding), STILL_BELOW.max(rounding));
         let mut cells = vec![Cell::new(middle, middle + CELL, POINTS, source)?];
         let moves = |cell: &Cell, t: f64| {
             let trace = exponential(cell.at(t)[2]);
@@ -133,7 +135,7 @@ impl Sampled {
         let mut start = middle;
         for _ in 0..MOST_CELLS {
             let lowest = below.last().unwrap_or(&cells[0]);
-            if moves(lowest, lowest.start) < still {
+            if moves(lowest, lowest.start) < below_still {
                 break;
             }
             match Cell::new(start - CELL, start, POINTS, source) {
@@ -182,7 +184,10 @@ impl Sampled {
             return self.cells[0].at(low).map(|jet| beyond(exponential(jet), t - low));
         }
         if t > high {
-            return self.cells[self.cells.len() - 1].at(high).map(|jet| beyond(exponential(jet), t - high));
+            let [residual, penalty, trace] = self.cells[self.cells.len() - 1].at(high);
+            // η falls as 1/λ², to 0
+            let penalty = Jet { value: penalty.value + penalty.slope * (t - high), bend: 0.0, ..penalty };
+            return [beyond(exponential(residual), t - high), exponential(penalty), beyond(exponential(trace), t - high)];
         }
         if let Some(fine) = self.fine.iter().find(|cell| cell.start <= t && t <= cell.end) {
             return fine.at(t).map(exponential);

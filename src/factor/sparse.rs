@@ -541,8 +541,11 @@ mod tests {
     use crate::linalg::Kernels;
     use crate::random::Random;
 
+    /// More entries of A.
+    type Extra<'f> = &'f dyn Fn(&mut dyn FnMut(usize, usize, f64));
+
     /// A grid of side×side unknowns, each row seeing two neighbours, as A; the identity as L.
-    fn grid(side: usize, extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))) -> (Rows<f64>, Rows<f64>) {
+    fn grid(side: usize, extra: Extra<'_>) -> (Rows<f64>, Rows<f64>) {
         let n = side * side;
         let a = Rows::new(n + 2, n + 1, &|visit| {
             for i in 0..n {
@@ -561,7 +564,7 @@ mod tests {
     fn a_dense_row_or_column_does_not_fill_the_factor_in() {
         let side = 40;
         let n = side * side;
-        let fill = |extra: &dyn Fn(&mut dyn FnMut(usize, usize, f64))| {
+        let fill = |extra: Extra<'_>| {
             let (a, l) = grid(side, extra);
             System::new(a, l, Threads::ONE).unwrap().fill()
         };

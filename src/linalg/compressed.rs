@@ -388,13 +388,16 @@ fn scatter_columns<T: Scalar, I: Index, const C: bool, const K: usize>(p: Indice
     }
 }
 
+/// Work on k columns of inputs and outputs.
+type OneGroup<'f, T> = &'f (dyn Fn(usize, &[T], &mut [T]) + Sync);
+
 /// `one_group(k, inputs, outputs)` for groups of columns, spread over the threads.
 fn groups<T: Scalar>(
     columns: usize,
     (input, from): (usize, &[T]),
     (output, to): (usize, &mut [T]),
     parts: usize,
-    one_group: &(dyn Fn(usize, &[T], &mut [T]) + Sync),
+    one_group: OneGroup<'_, T>,
 ) {
     if parts > 1 && columns > COLUMNS_AT_ONCE {
         let left = (columns / COLUMNS_AT_ONCE).div_ceil(2) * COLUMNS_AT_ONCE;

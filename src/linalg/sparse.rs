@@ -27,10 +27,13 @@ pub struct Rows<T> {
     pub values: Vec<T>,
 }
 
+/// Names each entry as (row, column, value) to the one who asks.
+type Visit<'f, T> = &'f dyn Fn(&mut dyn FnMut(usize, usize, T));
+
 impl<T: Scalar> Rows<T> {
     /// From entries in any order; those at the same place are added. `visit` is called twice and must name the same
     /// entries both times.
-    pub fn new(rows: usize, columns: usize, visit: &dyn Fn(&mut dyn FnMut(usize, usize, T))) -> Self {
+    pub fn new(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
         // by columns first: the second pass then meets the entries of each row in the order of their columns
         let mut starts = vec![0usize; columns + 1];
         visit(&mut |_, j, _| starts[j + 1] += 1);

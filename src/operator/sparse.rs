@@ -26,7 +26,8 @@ use crate::scalar::{Real, Scalar};
 /// let (starts, columns, values) = ([0u32, 1, 3], [0u32, 1, 2], [2.0, 1.0, 3.0]);
 /// let a = SparseView::csr(2, 3, &starts, &columns, &values)?;
 /// let fit = ridge(&a, &[1.0, 2.0], 0.1)?;
-/// assert!((fit.x[0] - 2.0 / 4.1).abs() < 1e-14);
+/// let expected: f64 = 2.0 / 4.1;
+/// assert!((fit.x[0] - expected).abs() < 1e-14);
 /// # Ok::<(), wellposed::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]

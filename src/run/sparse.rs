@@ -21,6 +21,9 @@ use crate::transform::reduced::finite;
 use crate::transform::sparse::{SparseData, SparseReduced};
 use crate::warning::Warning;
 
+/// The reduction, its data, L̂ and the system: what all sparse engines share.
+type Built<T> = (SparseReduced<T>, SparseData<T>, Rows<T>, System<T>);
+
 /// Solves on the entries of a sparse A; `largest` is the largest entry of DA.
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
@@ -34,7 +37,7 @@ pub(super) fn solve<T: Scalar>(
 ) -> Result<Outcome<T>> {
     let mut warnings = Vec::new();
     let mut refused: Option<(Engine, Refusal)> = None;
-    let mut built: Option<(SparseReduced<T>, SparseData<T>, Rows<T>, System<T>)> = None;
+    let mut built: Option<Built<T>> = None;
     for &engine in route.engines {
         if engine.iterative().is_some() && description.require_full_rank && refused.is_some() {
             // the iteration cannot tell the rank, which is what was asked for
