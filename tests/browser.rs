@@ -44,7 +44,7 @@ impl Browser {
         let port: u16 = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse().ok())
+            .find_map(|line| line.rsplit_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok())
             .expect("chromedriver names its port");
         // a full pipe would stop the driver
         std::thread::spawn(move || lines.for_each(drop));

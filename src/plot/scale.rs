@@ -132,6 +132,10 @@ fn log_ticks(low: f64, high: f64) -> Vec<Tick> {
             ticks.push(Tick { value, text });
         }
     }
+    if ticks.iter().filter(|tick| !tick.text.is_empty()).count() < 3 && high < 10.0 * low {
+        // less than a decade: the numbers of a linear axis, at their logarithmic places
+        return linear_ticks(low, high);
+    }
     ticks
 }
 
@@ -232,6 +236,7 @@ mod tests {
         assert_eq!(texts(&axis(1e-3, 1e2)), ["10⁻³", "10⁻²", "10⁻¹", "1", "10", "10²"]);
         assert_eq!(texts(&axis(1e-12, 1e12)), ["10⁻¹⁰", "10⁻⁵", "1", "10⁵", "10¹⁰"]);
         assert_eq!(texts(&axis(0.9, 6.0)), ["1", "2", "5"]);
+        assert_eq!(texts(&axis(0.95, 1.7)), ["1.0", "1.2", "1.4", "1.6"]);
         // minor ticks between
         assert_eq!(axis(1.0, 1e3).ticks().len(), 28);
     }
