@@ -18,7 +18,7 @@
 
 use super::hybrid::{Aim, Finish, Found, Minimise, WINDOW, Watch, relative_error};
 use super::hybrid_basis::{Columns, Space, divide, finite};
-use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
+use super::{Fault, RECURSION_FLOOR, ROUNDING_AT_STANDSTILL, State};
 use crate::error::{Error, Result};
 use crate::linalg::{Mat, Threads, add_scaled, column_norms, norm, zeros};
 use crate::method::hybrid::Options;
@@ -337,7 +337,8 @@ pub(crate) fn solve<T: Scalar>(
             stalled = if state.normal_norm < 0.5 * least { 0 } else { stalled + 1 };
             least = least.min(state.normal_norm);
             let units = state.units(epsilon);
-            if units <= ROUNDING || (units <= ROUNDING_AT_STANDSTILL && stalled >= WINDOW) {
+            // the residual comes from orthonormal bases and goes on falling below the rounding of one computed from x
+            if units <= RECURSION_FLOOR || (units <= ROUNDING_AT_STANDSTILL && stalled >= WINDOW) {
                 break Stop::Rounding;
             }
         }

@@ -347,24 +347,31 @@ mod tests {
         process
     }
 
-    /// The residual at damping 0.1, exactly 5.28257e-3 (from the singular values), lies between the two rules from five steps on,
-    /// within the interval [5.28177e-3, 5.28259e-3] that six nodes leave.
+    /// The residual at a damping, from the singular values of A, lies between the two rules at every step, and both close in.
     #[test]
     fn the_rules_bracket_the_residual() {
         let (entries, b) = shaw(32);
         let a = DenseView::column_major(&entries, 32, 32).unwrap();
-        let mut widths = Vec::new();
-        for steps in 2..8 {
-            let numbers = process(&a, &b, steps, 100).numbers;
-            let at = |end| numbers.nodes(end).unwrap().spectrum(32, 0, 0.0).at(0.1).residual.value;
-            let (low, high) = (at(End::Gauss), at(End::Radau));
-            assert!(low <= 5.28257e-3 * (1.0 + 1e-6) && high >= 5.28257e-3 * (1.0 - 1e-6), "{steps}: [{low:e}, {high:e}]");
-            if steps >= 6 {
-                assert!(low >= 5.28177e-3 * (1.0 - 1e-6) && high <= 5.28259e-3 * (1.0 + 1e-6), "{steps}: [{low:e}, {high:e}]");
+        let (mut s, mut u) = (vec![0.0; 32], crate::linalg::zeros::<f64>(32, 32));
+        let threads = crate::linalg::Threads::ONE;
+        <f64 as crate::linalg::Kernels>::svd(a.matrix(), &mut s, Some(u.as_mut()), None, false, threads).unwrap();
+        let exact = |damping: f64| -> f64 {
+            let coefficient = |i: usize| (0..32).map(|row| u[(row, i)] * b[row]).sum::<f64>();
+            (0..32).map(|i| (damping * damping / (s[i] * s[i] + damping * damping) * coefficient(i)).powi(2)).sum()
+        };
+        for damping in [1.0, 0.1, 0.01] {
+            let exact = exact(damping);
+            let mut width = f64::INFINITY;
+            for steps in 1..10 {
+                let numbers = process(&a, &b, steps, 100).numbers;
+                let at = |end| numbers.nodes(end).unwrap().spectrum(32, 0, 0.0).at(damping).residual.value;
+                let (low, high) = (at(End::Gauss), at(End::Radau));
+                assert!(low <= exact * (1.0 + 1e-9) && high >= exact * (1.0 - 1e-9), "{steps}: [{low:e}, {high:e}], exactly {exact:e}");
+                assert!(high - low <= width * (1.0 + 1e-9) + 1e-12 * exact, "{steps}: {:e} after {width:e}", high - low);
+                width = high - low;
             }
-            widths.push(high - low);
+            assert!(width <= 1e-6 * exact, "{damping}: {width:e} of {exact:e}");
         }
-        assert!(widths.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-9)), "{widths:?}");
     }
 
     /// Without kept vectors the quadrature has the same limits.

@@ -104,7 +104,7 @@ macro_rules! hybrid {
 
             /// Stores at most `vectors` directions (at least 8). When they are used up, the space is compressed to the
             /// iterate and its dominant right singular directions (a quarter of them), and grows again. The answer at a
-            /// given λ is the same; it takes more steps.
+            /// given λ is the same; it takes more steps, many more where [A; √λL] is ill-conditioned and the basis small.
             ///
             /// Memory: `vectors`·(m + 2n) numbers (m + n + p for a penalty of p rows) instead of steps·(m + n).
             pub fn max_basis(mut self, vectors: usize) -> Self {
