@@ -80,11 +80,11 @@ fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found}, not {expected}");
 }
 
-fn problem() -> (Factorization<f64>, Vec<f64>, Vec<f64>, Solution<f64, Vec<f64>>) {
-    let (a, x, b) = shaw(32, 1e-3);
+fn problem() -> (Factorization<f64>, Vec<f64>, Solution<f64, Vec<f64>>) {
+    let (a, _, b) = shaw(32, 1e-3);
     let factor = Problem::new(&DenseView::row_major(&a, 32, 32).unwrap()).factorize().unwrap();
     let fit = factor.solve(&b, Gcv).unwrap();
-    (factor, x, b, fit)
+    (factor, b, fit)
 }
 
 fn named(figures: &[Figure], name: &str) -> String {
@@ -93,7 +93,7 @@ fn named(figures: &[Figure], name: &str) -> String {
 
 #[test]
 fn the_l_curve_is_the_curve() {
-    let (factor, _, b, fit) = problem();
+    let (factor, b, fit) = problem();
     let report = Report::new(&factor, &b, &fit).unwrap();
     let svg = named(&report.figures(), "l_curve");
     let document = Document::parse(&svg).unwrap();
@@ -127,7 +127,7 @@ fn the_l_curve_is_the_curve() {
 
 #[test]
 fn the_picard_plot_is_the_spectrum() {
-    let (factor, _, b, _) = problem();
+    let (factor, b, _) = problem();
     let spectrum = factor.spectrum(&b).unwrap();
     let svg = plot::picard(&factor, &b).unwrap().to_svg();
     let document = Document::parse(&svg).unwrap();
@@ -145,7 +145,7 @@ fn the_picard_plot_is_the_spectrum() {
 
 #[test]
 fn criteria_have_their_minima() {
-    let (factor, _, b, fit) = problem();
+    let (factor, b, fit) = problem();
     let loo = factor.solve(&b, Loo).unwrap();
     let both = [&fit.report.criteria[0], &loo.report.criteria[0]];
     let svg = plot::criteria(both).to_svg();
@@ -209,7 +209,7 @@ fn the_solution_is_the_solution_and_the_residual_is_its_residual() {
 
 #[test]
 fn paths_are_solutions() {
-    let (factor, _, b, _) = problem();
+    let (factor, b, _) = problem();
     let svg = plot::coefficient_path(&factor, &b).unwrap().to_svg();
     let document = Document::parse(&svg).unwrap();
     let picture = Picture::new(&document);
@@ -323,7 +323,7 @@ fn pages_are_sound_for_extreme_numbers() {
     let nothing = Problem::new(&DenseView::row_major(&[0.0; 6], 3, 2).unwrap()).factorize().unwrap();
     let fit = nothing.solve(&[1.0, 2.0, 3.0], 0.1).unwrap();
     assert!(Report::new(&nothing, &[1.0, 2.0, 3.0], &fit).is_err());
-    let (factor, _, b, _) = problem();
+    let (factor, b, _) = problem();
     let zero = factor.solve(&b, 0.0).unwrap();
     let error = Report::new(&factor, &b, &zero).unwrap_err().to_string();
     assert!(error.contains("such as Gcv"), "{error}");
@@ -383,7 +383,7 @@ fn large_pages_stay_small() {
 
 #[test]
 fn files_are_written_by_their_ending() {
-    let (factor, _, b, _) = problem();
+    let (factor, b, _) = problem();
     let figure = plot::l_curve(&factor, &b).unwrap();
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     figure.save(folder.join("l_curve.svg")).unwrap();
