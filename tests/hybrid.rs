@@ -109,15 +109,15 @@ fn a_number<T: Scalar>(m: usize, n: usize, tolerance: f64) {
     let weights: Vec<T::Real> = (0..m).map(|i| real(0.5 + (i % 3) as f64)).collect();
     let free = from_fn(m, n, |x: &[T], y: &mut [T]| a.apply(x, y), |y: &[T], x: &mut [T]| a.apply_adjoint(y, x));
     let smooth = || Penalty::second_difference();
-    let methods: [(Method, bool); 4] = [
-        (HybridLsqr::new().into(), false),
-        (HybridLsmr::new().into(), false),
-        (HybridLsqr::new().max_basis(12).max_steps(10_000).into(), false),
-        (HybridLsqr::new().into(), true),
+    let methods: [(Method, bool, bool); 4] = [
+        (HybridLsqr::new().into(), false, false),
+        (HybridLsmr::new().into(), false, false),
+        (HybridLsqr::new().max_basis(12).max_steps(10_000).into(), false, true),
+        (HybridLsqr::new().into(), true, false),
     ];
-    for (method, general) in methods {
-        if general && T::Real::EPSILON.to_f64() > 1e-10 {
-            // κ² of [A; √λL] is 1e6 here: the gradient that f32 can reach leaves no digits of x to compare
+    for (method, general, bounded) in methods {
+        if (general || bounded) && T::Real::EPSILON.to_f64() > 1e-10 {
+            // the gradient that f32 can reach leaves no digits of x to compare where κ² of [A; √λL] is 1e4 and more
             continue;
         }
         for lambda in [0.1, 10.0] {
@@ -137,6 +137,8 @@ fn a_number<T: Scalar>(m: usize, n: usize, tolerance: f64) {
                 let found = dress(hybrid.method(method.clone()));
                 let expected = dress(dense.method(Method::Qr));
                 let error = distance(&found, &expected) / norm(&expected);
+                // restarts end at the rounding level of a residual, not of the recursion
+                let tolerance = if bounded { 10.0 * tolerance } else { tolerance };
                 assert!(error < tolerance, "{method} {m}×{n} {} λ {lambda} variant {k} general {general}: {error:.1e}", T::NAME);
             }
         }
@@ -258,9 +260,10 @@ fn probes_find_the_lambda_of_gcv() {
             // and the solution is the one at that λ
             let there = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
             assert!(distance(&fit.x, &there.x) < 1e-8 * norm(&there.x), "{name}");
-            // the trace of I − H to 3 %: more is not needed for λ
+            // zᴴHz has the variance 2‖H‖² ≤ 2·dof at most
             let (dof, expected) = (fit.dof.unwrap(), there.dof.unwrap());
-            assert!((dof - expected).abs() < 0.03 * (test.b.len() as f64 - expected), "{name}: {dof}, exactly {expected}");
+            let deviation = (2.0 * expected / used.count.max(1) as f64).sqrt();
+            assert!((dof - expected).abs() < 3.0 * deviation, "{name}: {dof}, exactly {expected}");
         }
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Located<'a, T: Scalar> {
     pub chosen: Chosen,
     /// Half the width of the interval in log λ.
     pub half_width: f64,
+    /// Whether λ is the least that the spaces know: it may be any smaller one.
+    pub open_below: bool,
     /// tr H there, the constant included, where the rule asked for traces.
     pub dof: Option<f64>,
     /// b's space: where the solve goes on.
@@ -89,6 +91,8 @@ pub(crate) fn locate<'a, T: Scalar>(
     let mut wanted = if wants_trace && free > 0 { LEAST_PROBES } else { 0 };
     let mut probe_steps = (data.steps() / 2).max(4);
     let accuracy = options.accuracy_or_default();
+    // twice the steps of exact arithmetic: without orthogonality a process takes more of them
+    let limit = options.limit().min(2 * m.min(a.shape().1));
     let mut products = 0;
     loop {
         while probes.len() < wanted {
@@ -111,15 +115,15 @@ pub(crate) fn locate<'a, T: Scalar>(
         let by_probes = if probes.is_empty() { 0.0 } else { (log_lambda(End::Radau, End::Gauss)? - reference).abs() };
         let mut grown = false;
         let allowed = QUADRATURE * accuracy;
-        if (by_data > allowed || at_end) && !data.exhausted && data.steps() < options.limit() {
-            let target = (data.steps() + data.steps() / 2 + 4).min(options.limit());
+        if (by_data > allowed || at_end) && !data.exhausted && data.steps() < limit {
+            let target = (data.steps() + data.steps() / 2 + 4).min(limit);
             while data.steps() < target && !data.exhausted {
                 data.step().map_err(|fault| fault.at(data.steps() + 1))?;
             }
             grown = true;
         }
-        if (by_probes > allowed || at_end) && probe_steps < options.limit() && probes.iter().any(|probe| !probe.exhausted) {
-            probe_steps = (probe_steps + probe_steps / 2 + 4).min(options.limit());
+        if (by_probes > allowed || at_end) && probe_steps < limit && probes.iter().any(|probe| !probe.exhausted) {
+            probe_steps = (probe_steps + probe_steps / 2 + 4).min(limit);
             grown = true;
         }
         if grown {
@@ -127,7 +131,8 @@ pub(crate) fn locate<'a, T: Scalar>(
         }
         let spread = spread(&curves, ruled, probes.len())?;
         let half_width = spread + by_data + by_probes;
-        if spread > accuracy - by_data - by_probes && probes.len() < options.most() && !probes.is_empty() {
+        // more probes do not bring a minimum inside
+        if spread > accuracy - by_data - by_probes && probes.len() < options.most() && !probes.is_empty() && !at_end {
             // the spread falls as 1/√s
             let ratio = (spread / (accuracy - by_data - by_probes).max(0.5 * accuracy)).powi(2);
             let count = probes.len();
@@ -138,7 +143,16 @@ pub(crate) fn locate<'a, T: Scalar>(
         let trace = curves.curve(End::Radau, End::Radau, None).at(chosen.damping).trace.value;
         let dof = wants_trace.then_some(ruled.rows as f64 - trace);
         products += 2 * (data.steps() + probes.iter().map(Process::steps).sum::<usize>()) + 1 + probes.len();
-        return Ok(Located { chosen, half_width, dof, space: data, count: probes.len(), deflated: values.len(), products });
+        return Ok(Located {
+            chosen,
+            half_width,
+            open_below: at_end,
+            dof,
+            space: data,
+            count: probes.len(),
+            deflated: values.len(),
+            products,
+        });
     }
 }
 

@@ -105,6 +105,7 @@ macro_rules! hybrid {
             /// Stores at most `vectors` directions (at least 8). When they are used up, the space is compressed to the
             /// iterate and its dominant right singular directions (a quarter of them), and grows again. The answer at a
             /// given λ is the same; it takes more steps, many more where [A; √λL] is ill-conditioned and the basis small.
+            /// With a rule and the identity penalty λ has to settle within the first basis.
             ///
             /// Memory: `vectors`·(m + 2n) numbers (m + n + p for a penalty of p rows) instead of steps·(m + n).
             pub fn max_basis(mut self, vectors: usize) -> Self {
@@ -248,6 +249,11 @@ impl Options {
 
     pub(crate) fn basis_limit(&self) -> Option<usize> {
         self.max_basis
+    }
+
+    /// The same, to choose λ alone and within so many steps.
+    pub(crate) fn until_settled(&self, steps: usize) -> Self {
+        Self { max_steps: Some(self.limit().min(steps)), tolerance: None, ..self.clone() }
     }
 
     pub(crate) fn accepts_partial(&self) -> bool {

@@ -80,21 +80,25 @@ pub(super) fn solve<T: Scalar>(
             None => ControlFlow::Continue(()),
         };
         let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
-        let identity;
-        let general = match problem.penalty() {
-            Some(l) => Some(l),
-            None if options.basis_limit().is_some() => {
-                identity = algebra::diagonal(vec![T::ONE; n]);
-                Some(&identity as &dyn Operator<Scalar = T>)
-            }
-            None => None,
+        let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
+            let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
+            hybrid_general::solve(operator, hidden, l, &data, aim, options, &mut small, watch)
         };
-        let found = match general {
-            Some(l) => {
-                let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
-                hybrid_general::solve(operator, hidden, l, &data, aim, options, &mut small, &mut watch)?
+        let found = match (problem.penalty(), options.basis_limit(), aim) {
+            (Some(l), _, _) => whole(aim, l, &mut watch)?,
+            (None, None, _) => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
+            (None, Some(_), Aim::Damping(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch)?,
+            (None, Some(most), Aim::Rule(_)) if !options.exact_steps() => {
+                // λ in the first basis, then on from there where a tolerance asks for it
+                let first = hybrid::solve(operator, hidden, &data, aim, minimise, &options.until_settled(most), &mut watch)?;
+                if options.tolerance().is_none() || !first.stop.converged() {
+                    first
+                } else {
+                    let found = whole(Aim::Damping(first.damping), &algebra::diagonal(vec![T::ONE; n]), &mut watch)?;
+                    Found { chosen: first.chosen, steps: first.steps + found.steps, ..found }
+                }
             }
-            None => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
+            (None, Some(_), Aim::Rule(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch)?,
         };
         comparison = Comparison::new(core::mem::take(&mut watch.errors));
         let Found { x: mut z, damping, chosen, stop: why, residual_norm, normal_residual, .. } = found;

@@ -105,8 +105,9 @@ pub(super) fn solve<T: Scalar>(
         let lambda_of = |damping: f64| Lambda::from_damping(damping).scaled(-balance);
         let lambda = lambda_of(damping);
         let widen = |sign: f64| lambda_of(damping * (0.5 * sign * located.half_width).exp()).value();
-        let interval = (widen(-1.0), widen(1.0));
-        if located.half_width > options.accuracy_or_default() {
+        // at the lower end of what the spaces know, nothing is known below
+        let interval = (if located.open_below { 0.0 } else { widen(-1.0) }, widen(1.0));
+        if located.open_below || located.half_width > options.accuracy_or_default() {
             warnings.push(Warning::UncertainLambda { low: interval.0, high: interval.1, probes: located.count });
         }
         let used =
