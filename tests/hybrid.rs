@@ -6,8 +6,8 @@ use common::{Dense, distance, norm};
 use core::cell::Cell;
 use wellposed::operator::from_fn;
 use wellposed::{
-    Choice, Discrepancy, Error, Gcv, HybridLsmr, HybridLsqr, Loo, Method, Operator, Penalty, Probes, Problem, Real, Scalar, Stop, Warning,
-    c64, faer,
+    Cgls, Choice, Discrepancy, Error, Gcv, HybridLsmr, HybridLsqr, Loo, Method, Operator, Penalty, Probes, Problem, Real, Scalar, Stop,
+    Warning, c64, faer,
 };
 
 /// A with its data and the x behind them.
@@ -238,7 +238,8 @@ fn probes_find_the_lambda_of_gcv() {
         let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, Gcv).unwrap();
         let count = Cell::new(0);
         let a = products(&test.a, &count);
-        Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, exact.lambda).unwrap();
+        // what one λ costs on the same operator: CGLS, which Auto takes (on heat at n = 64 it ends at its step limit)
+        Problem::new(&a).method(Cgls::new().accept_partial()).solve(&test.b, exact.lambda).unwrap();
         let plain = count.get();
         for seed in 1..=3 {
             count.set(0);
@@ -256,7 +257,7 @@ fn probes_find_the_lambda_of_gcv() {
             );
             assert_eq!(used.seed, seed);
             assert!(used.products <= count.get());
-            assert!(count.get() <= 10 * plain, "{name}: {} products, a plain solve {plain}", count.get());
+            assert!(count.get() <= 10 * plain, "{name}: {} products, a plain solve {plain}, {used:?}", count.get());
             // and the solution is the one at that λ
             let there = Problem::new(&test.a).method(Method::Svd).solve(&test.b, fit.lambda).unwrap();
             assert!(distance(&fit.x, &there.x) < 1e-8 * norm(&there.x), "{name}");

@@ -51,6 +51,9 @@ const CONVERGED: f64 = 1e-6;
 const KEPT_NUMBERS: usize = 1 << 25;
 /// The pilot has settled at this change over five steps: its λ is only where the search for the right one begins.
 const PILOT: f64 = 0.05;
+/// Steps of b's space after the pilot has settled, beside half of those before. On phillips at n = 300 the pilot alone (some 24
+/// steps) leaves so much to the probes that twelve of them are asked for; a guess that four should do.
+const MORE: usize = 8;
 /// Quadrature may move λ by this part of the accuracy asked for.
 const QUADRATURE: f64 = 0.25;
 
@@ -89,7 +92,7 @@ pub(crate) fn locate<'a, T: Scalar>(
     let mut random = Random::new(options.seed_or_default());
     let mut probes: Vec<Process<'_, T>> = Vec::new();
     let mut wanted = if wants_trace && free > 0 { LEAST_PROBES } else { 0 };
-    let mut probe_steps = (data.steps() / 2).max(4);
+    let mut probe_steps = (data.steps() / 4).max(4);
     let accuracy = options.accuracy_or_default();
     // twice the steps of exact arithmetic: without orthogonality a process takes more of them
     let limit = options.limit().min(2 * m.min(a.shape().1));
@@ -189,6 +192,11 @@ fn pilot<'a, T: Scalar>(
             }
             Err(error) => return Err(error),
         }
+    }
+    // half as many steps again: they make more singular vectors converge, each of which takes variance out of every probe
+    let target = (process.steps() + process.steps() / 2 + MORE).min(options.limit());
+    while last.is_none() && !process.exhausted && process.steps() < target {
+        process.step().map_err(|fault| fault.at(process.steps() + 1))?;
     }
     match last {
         _ if process.steps() == 0 => Err(crate::rule::no_interval(ruled.rule.name())),
