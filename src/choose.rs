@@ -45,7 +45,7 @@ const DENSE_UP_TO: usize = 10_000;
 /// Up to this many entries, zeros included, a sparse A is stored densely where a dense method or leave-one-out was asked
 /// for by name: 200 MB in `f64`. A choice.
 const DENSE_COPY_UP_TO: usize = 25_000_000;
-/// Multiplications in AᴴA up to which a factorization is tried before CGLS. A guess: it takes about a second.
+/// Multiplications in AᴴA up to which a factorization is tried before LSMR. A guess: it takes about a second.
 const GRAM_WORK_UP_TO: f64 = 1e8;
 
 /// Whether a sparse m×n matrix is to be stored densely.

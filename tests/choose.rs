@@ -321,11 +321,11 @@ fn matrix_free_rules() -> Result<()> {
             "A          3000×257 f64 matrix-free",
             "penalty    identity",
             "lambda     chosen by GCV",
-            "method     CGLS with random probes: only products with A are offered; its traces are estimated",
+            "method     LSMR with random probes: only products with A are offered; its traces are estimated",
         ],
     );
     // too many entries for the memory that this is worth
-    assert_eq!(Problem::new(&products(1 << 20, 17)).plan(Gcv)?.method, "CGLS with random probes");
+    assert_eq!(Problem::new(&products(1 << 20, 17)).plan(Gcv)?.method, "LSMR with random probes");
     let smooth = Problem::new(&large).penalty(Penalty::second_difference()).plan(Gcv)?;
     assert_eq!((smooth.method, smooth.why), ("hybrid LSQR", "only products with A are offered; the penalty is projected"));
     assert!(matches!(Problem::new(&large).plan(Loo), Err(Error::Unsupported { .. })));

@@ -285,7 +285,7 @@ fn probes_are_deterministic_and_see_the_whole_problem() {
     let exact = dress(Problem::new(&test.a), &weights, &mean).method(Method::Svd).solve(&b, Gcv).unwrap();
     let solve = || dress(Problem::new(&a), &weights, &mean).solve(&b, Gcv).unwrap();
     let fit = solve();
-    assert_eq!(fit.report.method, "CGLS with random probes");
+    assert_eq!(fit.report.method, "LSMR with random probes");
     let (low, high) = fit.report.criteria[0].interval.unwrap();
     assert!(
         (low <= exact.lambda && exact.lambda <= high) || (fit.lambda / exact.lambda - 1.0).abs() < 0.05,

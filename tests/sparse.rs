@@ -387,7 +387,7 @@ fn a_dense_row_or_column_changes_no_answer() -> Result<()> {
         let view = a.by_rows();
         let direct = Problem::new(&view).method(Method::Cholesky).solve(&b, 0.5)?;
         let iterative = Problem::new(&view).method(Cgls::new()).solve(&b, 0.5)?;
-        close(&direct.x, &iterative.x, 1e-11, "Cholesky against CGLS");
+        close(&direct.x, &iterative.x, 1e-11, "Cholesky against LSMR");
         let exact = Problem::new(&view).method(Method::Qr).solve(&b, 0.5)?;
         close(&direct.x, &exact.x, 1e-12, "Cholesky against QR");
         let (found, expected) = (direct.dof.unwrap(), exact.dof.unwrap());
@@ -396,9 +396,9 @@ fn a_dense_row_or_column_changes_no_answer() -> Result<()> {
     Ok(())
 }
 
-/// At λ = 0 a matrix without full rank is no failure: the minimum-norm answer comes from CGLS, and the report says why.
+/// At λ = 0 a matrix without full rank is no failure: the minimum-norm answer comes from LSMR, and the report says why.
 #[test]
-fn without_full_rank_the_problem_goes_on_to_cgls() -> Result<()> {
+fn without_full_rank_the_problem_goes_on_to_lsmr() -> Result<()> {
     let side = 20;
     let a = grid(side);
     let n = a.n;
@@ -419,8 +419,8 @@ fn without_full_rank_the_problem_goes_on_to_cgls() -> Result<()> {
     let b: Vec<f64> = (0..n).map(|i| (i as f64 * 0.02).sin()).collect();
     let view = a.by_rows();
     let fit = Problem::new(&view).solve(&b, 0.0)?;
-    assert_eq!(fit.report.method, "CGLS");
-    assert!(fit.report.to_string().contains("sparse QR handed over to CGLS"), "{}", fit.report);
+    assert_eq!(fit.report.method, "LSMR");
+    assert!(fit.report.to_string().contains("sparse QR handed over to LSMR"), "{}", fit.report);
     let dense = a.dense();
     let expected = Problem::new(&DenseView::column_major(&dense, n, n)?).method(Method::Svd).solve(&b, 0.0)?;
     close(&fit.x, &expected.x, 1e-6, "the minimum-norm answer");
@@ -452,7 +452,7 @@ fn what_is_refused_says_what_to_do_and_small_problems_do_everything() -> Result<
     }
     let plan = Problem::new(&view).intercept().plan(Lambda::new(0.1))?.to_string();
     for line in
-        ["6400×6400 f64 sparse (12720 entries)", "the constant as one more unknown", "sparse Cholesky: one λ", "sparse QR, then CGLS"]
+        ["6400×6400 f64 sparse (12720 entries)", "the constant as one more unknown", "sparse Cholesky: one λ", "sparse QR, then LSMR"]
     {
         assert!(plan.contains(line), "{plan}");
     }

@@ -302,7 +302,7 @@ pub struct Probes {
 
 impl Probes {
     /// The name that plans, reports and errors print.
-    pub(crate) const NAME: &'static str = "random probes";
+    pub(crate) const NAME: &'static str = "LSMR with random probes";
 
     /// All defaults.
     pub fn new() -> Self {
