@@ -109,7 +109,7 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     /// let a = DenseView::column_major(&[1.0; 12], 1, 12)?;
     /// let grid = Grid::new(&[3, 2, 2])?.spacing(&[1.0, 1.0, 5.0])?;
     /// let fit = Problem::new(&a).penalty(Penalty::gradient(&grid, Boundary::Free)).solve(&[24.0], 0.1)?;
-    /// assert!(fit.x.iter().all(|x| (x - 2.0).abs() < 1e-9));
+    /// assert!(fit.x.iter().all(|x| (x - 2.0_f64).abs() < 1e-9));
     /// # Ok::<(), wellposed::Error>(())
     /// ```
     pub fn gradient(grid: &Grid, boundary: Boundary) -> Self {
