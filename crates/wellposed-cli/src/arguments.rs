@@ -242,6 +242,17 @@ pub struct Amount {
     pub shared: bool,
 }
 
+impl Amount {
+    /// λ, where it is a number.
+    pub fn number(&self) -> Option<f64> {
+        match (self.lambda, self.damping) {
+            (Some(LambdaChoice::Number(lambda)), _) => Some(lambda),
+            (None, Some(damping)) => Some(damping * damping),
+            _ => None,
+        }
+    }
+}
+
 /// What the discrepancy principle must know; --noise-std serves as well.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Noise level, for --lambda discrepancy")]
@@ -288,6 +299,9 @@ pub struct Results {
     /// Write the report, x included, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write a page for the browser: figures, rules and a slider on λ, in one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Overwrite files that exist
     #[arg(long)]
     pub force: bool,
