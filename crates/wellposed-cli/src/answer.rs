@@ -91,9 +91,9 @@ impl Destinations {
             (Some(_), count, _) if count != 1 => {
                 Err(Failure::Data(format!("b has {count} columns; --html shows one right-hand side: leave it out, or name one column")))
             }
-            (Some(_), _, Some(0.0)) => {
-                Err(Failure::Usage("--html compares amounts of regularization, and λ = 0 is none: leave it out, or use a rule such as gcv".into()))
-            }
+            (Some(_), _, Some(0.0)) => Err(Failure::Usage(
+                "--html compares amounts of regularization, and λ = 0 is none: leave it out, or use a rule such as gcv".into(),
+            )),
             _ => Ok(()),
         }
     }

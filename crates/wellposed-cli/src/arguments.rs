@@ -130,10 +130,10 @@ pub struct Plan {
 pub struct Demo {
     /// The problem; left out, they are listed
     pub name: Option<String>,
-    /// Unknowns
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(8..=2000))]
-    pub size: u16,
-    /// Standard deviation of the noise, relative to the root mean square of b
+    /// Unknowns; of a two-dimensional problem, the side of the grid [default: what shows the problem in little time]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub size: Option<u16>,
+    /// ‖noise‖ / ‖b‖, of white noise
     #[arg(long, default_value_t = 1e-3, value_name = "FRACTION", value_parser = nonnegative)]
     pub noise: f64,
     /// Seed of the noise
@@ -142,8 +142,8 @@ pub struct Demo {
     /// λ, or the rule that chooses it: gcv, robust-gcv, robust-gcv:GAMMA, loo, discrepancy (which is told the noise)
     #[arg(long, default_value = "gcv", value_name = "NUMBER|RULE")]
     pub lambda: LambdaChoice,
-    /// identity, first or second differences
-    #[arg(long, default_value = "identity", value_name = "NAME")]
+    /// L
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub penalty: DemoPenalty,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -154,13 +154,16 @@ pub struct Demo {
 }
 
 /// Penalties of test problems.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum DemoPenalty {
-    /// ‖x‖².
+    /// What suits the problem
+    #[default]
+    Usual,
+    /// The norm of x itself
     Identity,
-    /// First differences.
+    /// First differences
     First,
-    /// Second differences.
+    /// Second differences
     Second,
 }
 
