@@ -1,15 +1,16 @@
 //! `wellposed demo`: a test problem of the library's gallery, whose answer is known, end to end.
 
 use crate::answer::{Answer, Destinations};
-use crate::arguments::{Demo, DemoPenalty, LambdaChoice};
+use crate::arguments::{Demo, DemoPenalty};
 use crate::failure::Failure;
 use crate::json;
 use crate::print::Printer;
+use crate::rules::Level;
 use crate::watch::{self, Goal, Phase};
 use serde_json::json;
 use std::fmt::Write;
 use wellposed::gallery::{self, CATALOGUE, Entry, Layout, TestProblem, noise};
-use wellposed::{Boundary, Choice, Discrepancy, Gcv, Loo, Operator, Penalty, Problem, plot};
+use wellposed::{Boundary, Operator, Penalty, Problem, plot};
 
 /// The side of a two-dimensional problem up to which its matrix is written out for the comparison with the best λ: 134 MB of numbers
 /// for 4096 unknowns.
@@ -61,16 +62,10 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
     let noisy = noise::gaussian(&example.b, options.noise, options.seed)?;
     let b = noisy.b;
 
-    let choice: Choice = match options.lambda {
-        LambdaChoice::Number(lambda) => lambda.into(),
-        LambdaChoice::Gcv => Gcv.into(),
-        LambdaChoice::RobustGcv(gamma) => Gcv.robust(gamma).into(),
-        LambdaChoice::Loo => Loo.into(),
-        LambdaChoice::Discrepancy => Discrepancy::noise_norm(noisy.noise_norm).into(),
-    };
+    let choice = options.lambda.choice(Level::Norm(noisy.noise_norm), 1.0)?;
     let problem = Problem::new(&example.a).penalty(penalty(options.penalty, &example));
     destinations.check(true, false, grid)?;
-    destinations.check_page(1, if let LambdaChoice::Number(lambda) = options.lambda { Some(lambda) } else { None })?;
+    destinations.check_page(1, options.lambda.number())?;
     let printer = &destinations.printer;
     printer.text(&format!(
         "{}: {}; {rows} data, {columns} unknowns, noise {:.1e} of the data, seed {}\n",
