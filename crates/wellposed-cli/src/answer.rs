@@ -23,6 +23,7 @@ pub struct Destinations {
     command: &'static str,
     out: Option<Output>,
     report: Option<Output>,
+    html: Option<Output>,
     /// The terminal.
     pub printer: Printer,
 }
@@ -54,13 +55,20 @@ impl Destinations {
     /// # Errors
     /// Such a file.
     pub fn new(command: &'static str, results: &Results, printer: Printer) -> Result<Self, Failure> {
-        if results.out.is_some() && results.out == results.report {
-            return Err(Failure::Usage("--out and --report name the same file".into()));
+        for (first, second, words) in [
+            (&results.out, &results.report, "--out and --report"),
+            (&results.out, &results.html, "--out and --html"),
+            (&results.report, &results.html, "--report and --html"),
+        ] {
+            if first.is_some() && first == second {
+                return Err(Failure::Usage(format!("{words} name the same file")));
+            }
         }
         Ok(Self {
             command,
             out: results.out.as_deref().map(|path| Output::for_array(path, results.force)).transpose()?,
             report: results.report.as_deref().map(|path| Output::new(path, results.force)).transpose()?,
+            html: results.html.as_deref().map(|path| Output::new(path, results.force)).transpose()?,
             printer,
         })
     }
@@ -72,6 +80,35 @@ impl Destinations {
     pub fn check(&self, is_vector: bool, complex: bool, grid: Option<(usize, usize)>) -> Result<(), Failure> {
         let shape = if is_vector { Shape::Vector } else { Shape::Matrix };
         Ok(self.out.as_ref().map_or(Ok(()), |file| file.check(shape, complex, grid))?)
+    }
+
+    /// Refuses a page that could not be made of the answer, before that is computed.
+    ///
+    /// # Errors
+    /// Several right-hand sides; no regularization at all.
+    pub fn check_page(&self, right_hand_sides: usize, lambda: Option<f64>) -> Result<(), Failure> {
+        match (&self.html, right_hand_sides, lambda) {
+            (Some(_), count, _) if count != 1 => {
+                Err(Failure::Data(format!("b has {count} columns; --html shows one right-hand side: leave it out, or name one column")))
+            }
+            (Some(_), _, Some(0.0)) => Err(Failure::Usage(
+                "--html compares amounts of regularization, and λ = 0 is none: leave it out, or use a rule such as gcv".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the page and writes it, where it is wanted: when the answer is out already, so that Ctrl-C loses nothing but the page.
+    ///
+    /// # Errors
+    /// Those of making it, and what cannot be written.
+    pub fn page(&self, make: impl FnOnce() -> Result<String, Failure>) -> Result<(), Failure> {
+        let Some(file) = &self.html else { return Ok(()) };
+        watch::enter(Phase::Idle);
+        self.printer.progress("drawing the page");
+        let page = make()?;
+        watch::enter(Phase::Writing);
+        Ok(file.write_text(&page)?)
     }
 
     /// Does the work; why there is no answer goes into the report, too.

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and what each word means. Nothing is read or computed here.
 
 use crate::files::delimited::Header;
+use crate::rules::{self, LambdaChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -130,20 +131,21 @@ pub struct Plan {
 pub struct Demo {
     /// The problem; left out, they are listed
     pub name: Option<String>,
-    /// Unknowns
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(8..=2000))]
-    pub size: u16,
-    /// Standard deviation of the noise, relative to the root mean square of b
+    /// Unknowns; of a two-dimensional problem, the side of the grid [default: what shows the problem in little time]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub size: Option<u16>,
+    /// ‖noise‖ / ‖b‖, of white noise
     #[arg(long, default_value_t = 1e-3, value_name = "FRACTION", value_parser = nonnegative)]
     pub noise: f64,
     /// Seed of the noise
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// λ, or the rule that chooses it: gcv, robust-gcv, robust-gcv:GAMMA, loo, discrepancy (which is told the noise)
-    #[arg(long, default_value = "gcv", value_name = "NUMBER|RULE")]
+    /// λ, or the rule that chooses it, as of solve; discrepancy is told the noise
+    // gcv asks for next to no regularization in two of the first four seeds of shaw with 64 data: too few for a first impression
+    #[arg(long, default_value = "robust-gcv", value_name = "NUMBER|RULE")]
     pub lambda: LambdaChoice,
-    /// identity, first or second differences
-    #[arg(long, default_value = "identity", value_name = "NAME")]
+    /// L
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub penalty: DemoPenalty,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -154,13 +156,16 @@ pub struct Demo {
 }
 
 /// Penalties of test problems.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum DemoPenalty {
-    /// ‖x‖².
+    /// What suits the problem
+    #[default]
+    Usual,
+    /// The norm of x itself
     Identity,
-    /// First differences.
+    /// First differences
     First,
-    /// Second differences.
+    /// Second differences
     Second,
 }
 
@@ -231,8 +236,9 @@ pub struct Model {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Amount of regularization")]
 pub struct Amount {
-    /// λ, or the rule that chooses it: gcv, robust-gcv, robust-gcv:GAMMA, loo, discrepancy [default: gcv]
-    #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true,
+        help = format!("λ, or the rule that chooses it: {} [default: gcv]", rules::list()))]
+    #[allow(missing_docs)]
     pub lambda: Option<LambdaChoice>,
     /// √λ: the damping of LSQR, LSMR and Regularization Tools
     #[arg(long, value_name = "NUMBER", conflicts_with = "lambda", allow_negative_numbers = true)]
@@ -242,9 +248,19 @@ pub struct Amount {
     pub shared: bool,
 }
 
+impl Amount {
+    /// λ, where it is a number.
+    pub fn number(&self) -> Option<f64> {
+        match (self.lambda, self.damping) {
+            (Some(choice), _) => choice.number(),
+            (None, damping) => damping.map(|damping| damping * damping),
+        }
+    }
+}
+
 /// What the discrepancy principle must know; --noise-std serves as well.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Noise level, for --lambda discrepancy")]
+#[command(next_help_heading = "Noise level, for --lambda discrepancy and monotone-error")]
 pub struct Noise {
     /// ‖noise‖, the norm of the whole vector (in whitened units with --weights or --noise-std)
     #[arg(long, value_name = "NUMBER", conflicts_with = "relative_noise")]
@@ -288,6 +304,9 @@ pub struct Results {
     /// Write the report, x included, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write a page for the browser: figures, rules and a slider on λ, in one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Overwrite files that exist
     #[arg(long)]
     pub force: bool,
@@ -306,40 +325,6 @@ pub struct Talk {
     /// Say on stderr what is being done
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
-}
-
-/// A number or a rule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LambdaChoice {
-    /// λ.
-    Number(f64),
-    /// Generalized cross-validation.
-    Gcv,
-    /// Robust generalized cross-validation with this γ.
-    RobustGcv(f64),
-    /// Leave-one-out.
-    Loo,
-    /// Discrepancy principle.
-    Discrepancy,
-}
-
-/// γ of `robust-gcv`: between the 0.1 and 0.9 that are usual, and what the library's documentation advises.
-pub const ROBUST_GAMMA: f64 = 0.3;
-
-impl FromStr for LambdaChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "gcv" => Self::Gcv,
-            "robust-gcv" => Self::RobustGcv(ROBUST_GAMMA),
-            "loo" => Self::Loo,
-            "discrepancy" => Self::Discrepancy,
-            other => match other.strip_prefix("robust-gcv:").map(str::parse) {
-                Some(Ok(gamma)) => Self::RobustGcv(gamma),
-                _ => Self::Number(other.parse().map_err(|_| "give a number, gcv, robust-gcv, robust-gcv:GAMMA, loo or discrepancy")?),
-            },
-        })
-    }
 }
 
 /// L.
@@ -447,9 +432,6 @@ mod tests {
 
     #[test]
     fn words_mean_what_they_say() {
-        assert_eq!("1e-3".parse(), Ok(LambdaChoice::Number(1e-3)));
-        assert_eq!("robust-gcv:0.5".parse(), Ok(LambdaChoice::RobustGcv(0.5)));
-        assert!("gvc".parse::<LambdaChoice>().is_err() && "robust-gcv:x".parse::<LambdaChoice>().is_err());
         assert_eq!("L.mtx".parse(), Ok(PenaltyChoice::Matrix("L.mtx".into())));
         assert_eq!("diagonal:w.csv:w".parse(), Ok(PenaltyChoice::Diagonal("w.csv:w".into())));
         assert!("frist".parse::<PenaltyChoice>().is_err());

@@ -1,11 +1,12 @@
 //! From the command line to the problem: reads the files, checks that they fit together, and says which does not.
 
-use crate::arguments::{Amount, BoundaryChoice, Input, LambdaChoice, MethodChoice, MethodOptions, Model, Noise, PenaltyChoice};
+use crate::arguments::{Amount, BoundaryChoice, Input, MethodChoice, MethodOptions, Model, Noise, PenaltyChoice};
 use crate::failure::Failure;
 use crate::files::{Array, Contents, FileError, Numbers, Order, Place, Problem, ReadOptions, Shape, Source};
 use crate::number::Number;
+use crate::rules::{LambdaChoice, Level};
 use crate::sparse::Rows;
-use wellposed::{Boundary, Cgls, Choice, DenseView, Discrepancy, Entries, Gcv, Lambda, Loo, Method, Operator, Penalty};
+use wellposed::{Boundary, Cgls, Choice, DenseView, Entries, Gcv, Lambda, Method, Operator, Penalty};
 
 /// A sparse matrix of no more entries than this, zeros included, is written out, so that every method and rule serves it: 128
 /// MB of doubles, the size of a 4000×4000 matrix, whose decomposition takes a minute. A guess of what is still wanted.
@@ -430,37 +431,14 @@ impl<T: Number> Dense<T> {
 pub fn choice(amount: &Amount, noise: &Noise, model: &Model) -> Result<Choice, Failure> {
     let named = noise.noise_norm.is_some() || noise.relative_noise.is_some();
     let choice = match (amount.lambda, amount.damping) {
-        (Some(lambda), _) => rule(lambda, noise, model)?,
+        (Some(lambda), _) => lambda.choice(Level::new(noise, model), noise.safety)?,
         (None, Some(damping)) => Lambda::from_damping(damping).into(),
         (None, None) => Gcv.into(),
     };
-    if named && amount.lambda != Some(LambdaChoice::Discrepancy) {
+    if named && !amount.lambda.is_some_and(LambdaChoice::takes_noise_norm) {
         return Err(Failure::Usage("--noise-norm and --relative-noise are for --lambda discrepancy; add it, or leave them out".into()));
     }
     Ok(if amount.shared { choice.shared() } else { choice })
-}
-
-fn rule(lambda: LambdaChoice, noise: &Noise, model: &Model) -> Result<Choice, Failure> {
-    Ok(match lambda {
-        LambdaChoice::Number(lambda) => lambda.into(),
-        LambdaChoice::Gcv => Gcv.into(),
-        LambdaChoice::RobustGcv(gamma) => Gcv.robust(gamma).into(),
-        LambdaChoice::Loo => Loo.into(),
-        LambdaChoice::Discrepancy => discrepancy(noise, model)
-            .ok_or_else(|| Failure::Usage("--lambda discrepancy needs the noise: --noise-norm, --relative-noise or --noise-std".into()))?
-            .into(),
-    })
-}
-
-/// The discrepancy principle with the noise level that was given, if one was.
-pub fn discrepancy(noise: &Noise, model: &Model) -> Option<Discrepancy> {
-    let rule = match (noise.noise_norm, noise.relative_noise, &model.noise_std) {
-        (Some(norm), _, _) => Discrepancy::noise_norm(norm),
-        (None, Some(fraction), _) => Discrepancy::relative_noise(fraction),
-        (None, None, Some(_)) => Discrepancy::whitened(),
-        (None, None, None) => return None,
-    };
-    Some(rule.safety(noise.safety))
 }
 
 /// The method, from its words.

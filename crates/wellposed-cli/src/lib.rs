@@ -14,5 +14,6 @@ pub mod input;
 pub mod json;
 pub mod number;
 pub mod print;
+pub mod rules;
 pub mod sparse;
 pub mod watch;

@@ -262,8 +262,8 @@ note: the column without a name is taken for row labels and left out
 "#]]);
     let answer = json(&folder, "choose prostate.tsv --response lpsa --exclude train --intercept --json");
     let solved = json(&folder, "solve prostate.tsv --response lpsa --exclude train --intercept --json --lambda loo");
-    assert_eq!(answer["rules"][2]["rule"], "leave-one-out");
-    let (compared, alone) = (answer["rules"][2]["lambda"].as_f64().unwrap(), solved["fits"][0]["lambda"].as_f64().unwrap());
+    let row = |name: &str| answer["rules"].as_array().unwrap().iter().find(|row| row["rule"] == name).unwrap().clone();
+    let (compared, alone) = (row("leave-one-out")["lambda"].as_f64().unwrap(), solved["fits"][0]["lambda"].as_f64().unwrap());
     assert!((compared / alone - 1.0).abs() < 1e-6, "{compared} {alone}");
     write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
     run(&folder, "choose A.npy B.npy").code(1).stderr_eq(str![[r#"
@@ -333,11 +333,72 @@ relative error of x
 
 "#]]);
     assert_eq!(real(&folder, "x.npy").len(), 32);
-    run(&folder, "demo deriv2 --penalty second --json --report r.json").code(1).stderr_eq(str![[r#"
+    run(&folder, "demo deriv2-linear --penalty second --json --report r.json").code(1).stderr_eq(str![[r#"
 wellposed: r.json: exists already; --force overwrites it
 
 "#]]);
-    assert_eq!(json(&folder, "demo deriv2 --penalty second --json")["status"], "ok");
+    assert_eq!(json(&folder, "demo deriv2-linear --penalty second --json")["status"], "ok");
+}
+
+/// Every rule by its name gives the λ that the library's comparison gives it.
+#[test]
+fn every_rule_has_a_name() {
+    let folder = folder();
+    let table = "prostate.tsv --response lpsa --exclude train --intercept --json";
+    let compared = json(&folder, &format!("choose {table}"));
+    let rows = compared["rules"].as_array().unwrap();
+    for (word, name) in [
+        ("gcv", "GCV"),
+        ("robust-gcv", "robust GCV"),
+        ("strong-robust-gcv:0.95", "strong robust GCV"),
+        ("modified-gcv", "modified GCV"),
+        ("evidence", "evidence"),
+        ("aicc", "AICc"),
+        ("bic", "BIC"),
+        ("upre", "predictive risk"),
+        ("quasi-optimality", "quasi-optimality"),
+        ("reginska", "Regińska"),
+        ("ncp", "NCP"),
+        ("hkb", "Hoerl–Kennard–Baldwin"),
+        ("lawless-wang", "Lawless–Wang"),
+        ("balancing", "balancing"),
+        ("l-curve", "L-curve"),
+    ] {
+        let row = rows.iter().find(|row| row["rule"] == name).unwrap_or_else(|| panic!("{name}"));
+        let line = format!("solve {table} --lambda {word}");
+        match row["lambda"].as_f64() {
+            Some(lambda) => {
+                let alone = json(&folder, &line)["fits"][0]["lambda"].as_f64().unwrap();
+                assert!((alone / lambda - 1.0).abs() < 1e-6, "{word}: {alone} {lambda}");
+            }
+            None => drop(run(&folder, &line).failure()),
+        }
+    }
+    let dof = json(&folder, &format!("solve {table} --lambda dof:5"))["fits"][0]["dof"].as_f64().unwrap();
+    assert!((dof - 5.0).abs() < 1e-8, "{dof}");
+}
+
+#[test]
+fn pages_are_written() {
+    let folder = folder();
+    let page = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    run(&folder, "demo shaw --size 32 --html demo.html --quiet").success().stdout_eq("").stderr_eq("");
+    let demo = page("demo.html");
+    assert!(demo.starts_with("<!DOCTYPE html>") && demo.contains("<h1>shaw:") && demo.trim_end().ends_with("</html>"));
+    assert!(!demo.contains("http://") || !demo.contains("src=\"http"), "fetches something");
+    // conjugate gradients have no singular vectors: the page is made from a decomposition
+    run(&folder, "solve prostate.tsv --response lpsa --intercept --lambda 2 --method cgls --html solve.html --quiet").success();
+    assert!(page("solve.html").contains("<h1>column lpsa of prostate.tsv from prostate.tsv"));
+    let refused = |line: &str, code: i32, why: &str| {
+        let said = run(&folder, line).code(code).get_output().stderr.clone();
+        assert!(String::from_utf8(said).unwrap().contains(why), "{line}");
+    };
+    refused("demo shaw --html demo.html", 1, "exists already; --force overwrites it");
+    refused("demo shaw --html a.html --report a.html", 2, "--report and --html name the same file");
+    refused("solve A.npy b.npy --lambda 0 --html zero.html", 2, "λ = 0 is none");
+    write(&folder, "B.npy", &Array::matrix(2, 2, Numbers::Real(vec![2.0, 5.0, 4.0, 10.0])).unwrap());
+    refused("solve A.npy B.npy --lambda 1 --html two.html", 1, "b has 2 columns");
+    assert!(!folder.path().join("zero.html").exists() && !folder.path().join("two.html").exists());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::input::{self, Files, Parts};
 use crate::number::Number;
 use crate::print::Printer;
 use crate::watch::Goal;
-use wellposed::c64;
+use wellposed::plot;
+use wellposed::{Method, c64};
 
 pub fn run(options: &Solve) -> Result<(), Failure> {
     let destinations = Destinations::new("solve", &options.results, Printer::new(&options.talk))?;
@@ -22,6 +23,7 @@ fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinatio
     let choice = input::choice(&options.amount, &options.noise, &options.model)?;
     let method = input::method(&options.method)?;
     let (names, grid) = (files.names.take(), files.grid);
+    let title = format!("{} from {}", files.b_name, files.a_name);
     let (parts, b) = Parts::<T>::new(files, input::only_products(&method))?;
     let b = b.ok_or_else(|| Failure::Usage("name b after A; or --response, the column of the table A that is b".into()))?;
     destinations.check(b.is_vector, T::IS_COMPLEX, grid)?;
@@ -30,19 +32,35 @@ fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinatio
         (None, tolerance) => Goal::Tolerance(tolerance.unwrap_or(f64::EPSILON)),
     };
     let views = parts.views()?;
-    let problem = parts.problem(&views, &options.model, method)?;
+    let problem = parts.problem(&views, &options.model, method.clone())?;
     let view = b.view()?;
+    destinations.check_page(view.shape().1, options.amount.number())?;
     let plan = problem.plan(choice)?;
     let solution = destinations.watch(&plan, goal, |observe| problem.solve_with(&view, choice, observe))?;
     let answer = Answer {
-        x: solution.x,
-        intercept: options.model.intercept.then_some(solution.intercept),
-        lambda: solution.lambda,
-        report: solution.report,
+        x: solution.x.clone(),
+        intercept: options.model.intercept.then(|| solution.intercept.clone()),
+        lambda: solution.lambda.clone(),
+        report: solution.report.clone(),
         is_vector: b.is_vector,
         names,
         grid,
         listed: true,
     };
-    destinations.deliver(&answer)
+    destinations.deliver(&answer)?;
+    destinations.page(|| {
+        // the figures need singular vectors, which not every method has
+        let method = if matches!(method, Method::Svd | Method::Gsvd) { method } else { Method::Auto };
+        let factor = parts.problem(&views, &options.model, method)?.factorize()?;
+        let mut page = only(plot::Report::new(&factor, &view, &solution)?)?.title(title);
+        if let Some((rows, columns)) = grid {
+            page = page.picture(rows, columns)?;
+        }
+        Ok(page.to_html())
+    })
+}
+
+/// What there is for the only right-hand side.
+fn only<V>(each: Vec<V>) -> Result<V, Failure> {
+    each.into_iter().next().ok_or_else(|| Failure::Data("b has no columns".into()))
 }
