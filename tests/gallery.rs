@@ -223,12 +223,16 @@ fn structure_multiplies_as_entries_do() -> Result<()> {
         gallery::diffusion(7, 0.02, 3)?,
         gallery::nmr(6, Nmr::Methane)?,
         gallery::inverse_interpolation(8, 3)?,
+        gallery::parallel_tomography(7, 5)?,
     ];
     for problem in problems {
         let dense = problem.a.to_dense();
         let (m, n) = problem.a.shape();
-        assert!(matches!((problem.a.entries(), dense.entries()), (Entries::None, Entries::Dense(_))), "{}", problem.name);
-        assert_eq!(format!("{:?}", problem.a), format!("Forward({m}×{n}, products)"));
+        let sparse = ["tomo", "inverse-interpolation"].contains(&problem.name);
+        assert_eq!(matches!(problem.a.entries(), Entries::Sparse(_)), sparse, "{}", problem.name);
+        assert!(sparse || matches!(problem.a.entries(), Entries::None), "{}", problem.name);
+        assert!(problem.a.view().is_none() && matches!(dense.entries(), Entries::Dense(_)), "{}", problem.name);
+        assert_eq!(format!("{:?}", problem.a), format!("Forward({m}×{n}, {})", if sparse { "sparse entries" } else { "products" }));
         let (x, y) = (ramp(n), ramp(m));
         assert!(difference(&apply(&problem.a, &x), &apply(&dense, &x)) < 1e-13, "{}", problem.name);
         assert!(difference(&apply_adjoint(&problem.a, &y), &apply_adjoint(&dense, &y)) < 1e-13, "{}", problem.name);
@@ -238,6 +242,238 @@ fn structure_multiplies_as_entries_do() -> Result<()> {
         assert!(difference(&w, &expected) < 1e-14 && difference(&z, &apply_adjoint(&problem.a, &expected)) < 1e-13, "{}", problem.name);
     }
     Ok(())
+}
+
+/// Rays and interpolation weights are sparse entries: a sparse factorization finds the answer that the dense one does.
+#[test]
+fn sparse_entries_are_factored() -> Result<()> {
+    for problem in [gallery::tomo(12, 1.5, 4)?, gallery::inverse_interpolation(12, 3)?] {
+        let (m, n) = problem.a.shape();
+        let Entries::Sparse(view) = problem.a.entries() else { panic!("{}", problem.name) };
+        assert_eq!(view.shape(), (m, n));
+        assert!(view.stored() < m * n / 4, "{}: {} of {}", problem.name, view.stored(), m * n);
+        // sums of the entries, told apart from products
+        let mut sums = vec![0.0; m];
+        view.for_each(|i, _, value| sums[i] += value);
+        assert!(difference(&apply(&problem.a, &vec![1.0; n]), &sums) < 1e-13, "{}", problem.name);
+        let noisy = noise::gaussian(&problem.b, 0.01, 2)?;
+        let sparse = Problem::new(&problem.a).penalty(problem.facts.penalty()).solve(&noisy.b, 0.1)?;
+        let dense = problem.clone().dense();
+        let expected = Problem::new(&dense.a).method(Method::Qr).penalty(problem.facts.penalty()).solve(&noisy.b, 0.1)?;
+        assert!(difference(&sparse.x, &expected.x) < 1e-11, "{}", problem.name);
+    }
+    Ok(())
+}
+
+/// The ellipses of the phantom, area times grey value: what the published table says and the picture must add up to.
+const PHANTOM: [[f64; 6]; 10] = [
+    // grey, half axes, centre, degrees (A. K. Jain, Fundamentals of Digital Image Processing, table 10.1, with Toft's greys)
+    [1.0, 0.69, 0.92, 0.0, 0.0, 0.0],
+    [-0.8, 0.6624, 0.874, 0.0, -0.0184, 0.0],
+    [-0.2, 0.11, 0.31, 0.22, 0.0, -18.0],
+    [-0.2, 0.16, 0.41, -0.22, 0.0, 18.0],
+    [0.1, 0.21, 0.25, 0.0, 0.35, 0.0],
+    [0.1, 0.046, 0.046, 0.0, 0.1, 0.0],
+    [0.1, 0.046, 0.046, 0.0, -0.1, 0.0],
+    [0.1, 0.046, 0.023, -0.08, -0.605, 0.0],
+    [0.1, 0.023, 0.023, 0.0, -0.606, 0.0],
+    [0.1, 0.023, 0.046, 0.06, -0.605, 0.0],
+];
+
+/// The mass of the phantom is the area of its ellipses, up to a discretization error that falls; it has the greys that it should have.
+#[test]
+fn the_phantom_has_its_mass() -> Result<()> {
+    let mass: f64 = PHANTOM.iter().map(|[grey, a, b, ..]| grey * std::f64::consts::PI * a * b / 4.0).sum();
+    for (size, tolerance) in [(64, 0.02), (512, 1e-3)] {
+        let picture = gallery::shepp_logan(size)?;
+        let found = picture.iter().sum::<f64>() / (size * size) as f64;
+        assert!((found - mass).abs() < tolerance * mass, "{size}: {found} for {mass}");
+    }
+    let picture = gallery::shepp_logan(256)?;
+    let mut greys: Vec<f64> = picture.clone();
+    greys.sort_by(f64::total_cmp);
+    greys.dedup();
+    assert_eq!(greys, [0.0, 0.1, 0.2, 0.3, 0.4, 1.0]);
+    // upright: the skull is thickest below (the inner ellipse is shifted down by less than the axes differ), the bright blob is above
+    let at = |x: f64, y: f64| picture[(((1.0 - y) * 128.0) as usize).min(255) + 256 * (((x + 1.0) * 128.0) as usize).min(255)];
+    assert_eq!((at(0.0, 0.5), at(0.0, -0.5), at(0.22, 0.0), at(-0.22, 0.0), at(0.0, 0.91)), (0.3, 0.2, 0.0, 0.0, 1.0));
+    // the larger dark ellipse is the left one
+    assert_eq!((at(-0.22 - 0.14, 0.0), at(0.22 + 0.14, 0.0)), (0.0, 0.2));
+    assert!(matches!(gallery::shepp_logan(3), Err(Error::Parameter { .. })));
+    assert!(matches!(gallery::shepp_logan(usize::MAX), Err(Error::Shape { .. })));
+    Ok(())
+}
+
+/// The sinogram against the line integrals of the ellipses themselves, known in closed form: 2·g·a·b·√(w² − t²)/w² at distance
+/// t from the centre, w the half width across the line.
+#[test]
+fn projections_are_the_line_integrals_of_the_phantom() -> Result<()> {
+    let error = |size: usize| -> Result<f64> {
+        let (scan, views) = (gallery::parallel_tomography(size, 40)?, 40);
+        let Layout::Grid { rows: detectors, columns } = scan.facts.data else { panic!("a sinogram") };
+        assert_eq!(columns, views);
+        let mut expected = Vec::new();
+        for view in 0..views {
+            let theta = std::f64::consts::PI * view as f64 / views as f64;
+            for d in 0..detectors {
+                // in units of half the image
+                let s = (d as f64 - 0.5 * (detectors - 1) as f64) * 2.0 / size as f64;
+                let through = |&[grey, a, b, x, y, degrees]: &[f64; 6]| {
+                    let turned = theta - degrees.to_radians();
+                    let width = (a * turned.cos()).hypot(b * turned.sin());
+                    let t = s - x * theta.cos() - y * theta.sin();
+                    2.0 * grey * a * b * (width * width - t * t).max(0.0).sqrt() / (width * width)
+                };
+                expected.push(PHANTOM.iter().map(through).sum::<f64>() * size as f64 / 2.0);
+            }
+        }
+        // every view sees all of the mass, but for the sampling of the lines
+        let mass: f64 = scan.x.iter().flatten().sum();
+        for view in scan.b.chunks(detectors) {
+            assert!((view.iter().sum::<f64>() / mass - 1.0).abs() < 0.03, "{} for {mass}", view.iter().sum::<f64>());
+        }
+        Ok(norm(&scan.b.iter().zip(&expected).map(|(b, e)| b - e).collect::<Vec<_>>()) / norm(&expected))
+    };
+    let (coarse, fine) = (error(48)?, error(192)?);
+    assert!(fine < 0.015 && fine < 0.5 * coarse, "{coarse:.1e}, {fine:.1e}");
+    Ok(())
+}
+
+/// λ by GCV with a gradient penalty, the projections known to 1 %: the head is seen.
+#[test]
+fn projections_are_inverted() -> Result<()> {
+    let scan = gallery::parallel_tomography(32, 45)?;
+    let noisy = noise::gaussian(&scan.b, 0.01, 5)?;
+    let problem = Problem::new(&scan.a).penalty(scan.facts.penalty());
+    for choice in [wellposed::Choice::from(Gcv), Discrepancy::noise_norm(noisy.noise_norm).into()] {
+        let error = scan.relative_error(&problem.solve(&noisy.b, choice)?.x)?;
+        assert!(error < 0.25, "{choice}: {error:.3}");
+    }
+    Ok(())
+}
+
+#[cfg(feature = "fft")]
+mod deblurring {
+    use super::*;
+    use wellposed::Boundary;
+    use wellposed::gallery::{PointSpread, deblurring};
+
+    const SPREADS: [PointSpread; 3] =
+        [PointSpread::Gaussian(1.3), PointSpread::Motion { length: 5.0, angle: 0.5 }, PointSpread::Defocus(2.2)];
+    const BOUNDARIES: [Boundary; 4] = [Boundary::Zero, Boundary::Periodic, Boundary::Reflective, Boundary::Free];
+
+    /// How far row or column `i` of the picture leads: its mirror image, the other side, or nothing.
+    fn beyond(i: i64, size: i64, boundary: Boundary) -> Option<i64> {
+        match boundary {
+            Boundary::Periodic => Some(i.rem_euclid(size)),
+            Boundary::Reflective => {
+                let i = i.rem_euclid(2 * size);
+                Some(if i < size { i } else { 2 * size - 1 - i })
+            }
+            _ => (0..size).contains(&i).then_some(i),
+        }
+    }
+
+    /// A Gaussian blur by its definition, pixel by pixel.
+    #[test]
+    fn a_gaussian_is_what_it_is_called() -> Result<()> {
+        let (size, sigma) = (14i64, 1.3);
+        let reach = (4.0f64 * sigma).ceil() as i64;
+        let density = |t: i64| (-0.5 * (t as f64 / sigma).powi(2)).exp();
+        let total: f64 = (-reach..=reach).map(density).sum();
+        for boundary in BOUNDARIES {
+            let problem = deblurring(size as usize, PointSpread::Gaussian(sigma), boundary)?;
+            let x = problem.x.as_ref().unwrap();
+            let inner = if boundary == Boundary::Free { reach } else { 0 };
+            let mut expected = Vec::new();
+            for j in inner..size - inner {
+                for i in inner..size - inner {
+                    let mut sum = 0.0;
+                    for (s, t) in (-reach..=reach).flat_map(|s| (-reach..=reach).map(move |t| (s, t))) {
+                        if let (Some(row), Some(column)) = (beyond(i - s, size, boundary), beyond(j - t, size, boundary)) {
+                            sum += density(s) * density(t) * x[(row + size * column) as usize];
+                        }
+                    }
+                    expected.push(sum / (total * total));
+                }
+            }
+            assert!(difference(&problem.b, &expected) < 1e-13, "{boundary}");
+        }
+        Ok(())
+    }
+
+    /// Light is neither made nor lost: what is uniform stays so unless darkness comes in; the periodic picture keeps its sum, and
+    /// so does what a picture with mirrors beyond its edges gives and takes, where the spread is its own mirror image.
+    #[test]
+    fn light_is_kept() -> Result<()> {
+        let size = 21;
+        for spread in SPREADS {
+            for boundary in BOUNDARIES {
+                let problem = deblurring(size, spread, boundary)?;
+                dot_test(&problem.a)?;
+                let (m, n) = problem.a.shape();
+                let Layout::Grid { rows, columns } = problem.facts.data else { panic!("a picture") };
+                assert_eq!((rows * columns, size * size), (m, n));
+                let uniform = apply(&problem.a, &vec![1.0; n]);
+                match boundary {
+                    Boundary::Zero => {
+                        assert!(uniform.iter().all(|v| *v <= 1.0 + 1e-13), "{spread:?}");
+                        assert!((uniform[size / 2 * (size + 1)] - 1.0).abs() < 1e-13 && uniform[0] < 0.95, "{spread:?}");
+                    }
+                    _ => assert!(difference(&uniform, &vec![1.0; m]) < 1e-13, "{spread:?} {boundary}"),
+                }
+                assert_eq!(m < n, boundary == Boundary::Free);
+                let (seen, sent): (f64, f64) = (problem.b.iter().sum(), problem.x.iter().flatten().sum());
+                let keeps = match boundary {
+                    Boundary::Periodic => true,
+                    Boundary::Reflective => !matches!(spread, PointSpread::Motion { .. }),
+                    _ => false,
+                };
+                assert!(!keeps || (seen / sent - 1.0).abs() < 1e-13, "{spread:?} {boundary}: {seen} of {sent}");
+                // the blur is one: the picture is not what it was
+                assert!(boundary == Boundary::Free || problem.relative_error(&problem.b)? > 0.1, "{spread:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// λ by GCV and by the noise norm: an error well below that of the blurred picture, and near the least of any λ.
+    #[test]
+    fn pictures_come_back() -> Result<()> {
+        for entry in CATALOGUE.iter().filter(|entry| entry.name.starts_with("deblur-")) {
+            let problem = entry.build(32)?;
+            assert_eq!(problem.name, entry.name);
+            let noisy = noise::gaussian(&problem.b, 0.005, 3)?;
+            let blurred = problem.relative_error(&noisy.b)?;
+            let solver = Problem::new(&problem.a).penalty(problem.facts.penalty());
+            for choice in [wellposed::Choice::from(Gcv), Discrepancy::noise_norm(noisy.noise_norm).into()] {
+                let fit = solver.solve(&noisy.b, choice)?;
+                let error = problem.relative_error(&fit.x)?;
+                println!("{} {choice}: {error:.3} of {blurred:.3}, {}", entry.name, fit.report.method);
+                assert!(error < 0.8 * blurred, "{}, {choice}: {error:.3} of {blurred:.3}", entry.name);
+            }
+        }
+        assert_eq!(CATALOGUE.iter().filter(|entry| entry.name.starts_with("deblur-")).count(), 9);
+        Ok(())
+    }
+
+    #[test]
+    fn bad_spreads_are_refused() {
+        for (size, spread, boundary) in [
+            (3, PointSpread::Defocus(2.0), Boundary::Zero),
+            (32, PointSpread::Gaussian(-1.0), Boundary::Zero),
+            (32, PointSpread::Motion { length: 0.0, angle: 0.0 }, Boundary::Zero),
+            (32, PointSpread::Motion { length: 3.0, angle: f64::NAN }, Boundary::Zero),
+            (32, PointSpread::Defocus(f64::INFINITY), Boundary::Zero),
+            // no pixel with all its surroundings
+            (8, PointSpread::Defocus(6.0), Boundary::Free),
+        ] {
+            let error = deblurring(size, spread, boundary).map(|problem| problem.name).unwrap_err();
+            assert!(matches!(error, Error::Parameter { .. }), "{error}");
+        }
+        // and at its limit
+        assert_eq!(deblurring(13, PointSpread::Defocus(6.0), Boundary::Free).unwrap().b.len(), 1);
+    }
 }
 
 /// Chords of a square: no ray is longer than the diagonal, no pixel holds more than its own diagonal, and the mean chord through two
@@ -353,6 +589,9 @@ fn bad_sizes_and_parameters_are_refused() {
         ("above 0", gallery::diffusion(4, -0.01, 1)),
         ("at least 1", gallery::nmr(0, Nmr::Organic)),
         ("at least 2", gallery::inverse_interpolation(1, 0)),
+        ("at least 4", gallery::parallel_tomography(3, 10)),
+        ("at least 1", gallery::parallel_tomography(8, 0)),
+        ("at most 1e6", gallery::parallel_tomography(8, usize::MAX)),
     ];
     for (k, (text, result)) in refused.into_iter().enumerate() {
         let error = result.map(|problem| problem.name).unwrap_err();

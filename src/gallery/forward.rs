@@ -1,20 +1,21 @@
-//! A of a test problem: entries, or whatever multiplies fastest.
+//! A of a test problem: entries, dense or sparse, or whatever multiplies fastest.
 
-use crate::operator::{DenseView, Entries, Operator};
+use crate::operator::{Basis, DenseView, Diagonalization, Entries, Operator, SparseView};
 use std::fmt;
 use std::sync::Arc;
 
-/// A that owns what it needs: dense entries, or an operator with structure. Cheap to clone.
+/// A that owns what it needs: dense or sparse entries, or an operator with structure. Cheap to clone.
 ///
 /// ```
-/// use wellposed::gallery::{blur, shaw};
-/// use wellposed::operator::Operator;
+/// use wellposed::gallery::{blur, shaw, tomo};
+/// use wellposed::operator::{Entries, Operator};
 ///
 /// let shaw = shaw(32)?;
 /// assert_eq!(shaw.a.view().and_then(|view| view.get(0, 31)), shaw.a.view().and_then(|view| view.get(31, 0)));
 /// let blur = blur(16, 3, 0.7)?;
 /// assert!(blur.a.view().is_none()); // multiplies without entries
 /// assert!(blur.a.to_dense().view().is_some());
+/// assert!(matches!(tomo(12, 1.0, 1)?.a.entries(), Entries::Sparse(_))); // rays: a sparse factorization is possible
 /// # Ok::<(), wellposed::Error>(())
 /// ```
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Forward {
         Self { operator: Arc::new(operator) }
     }
 
-    /// The entries, where they are stored.
+    /// The entries, where all of them are stored ([`entries`](Operator::entries) has sparse ones too).
     pub fn view(&self) -> Option<DenseView<'_, f64>> {
         match self.operator.entries() {
             Entries::Dense(view) => Some(view),
@@ -44,13 +45,17 @@ impl Forward {
         }
     }
 
-    /// The same A with its entries stored, by n products with unit vectors unless they are stored already.
+    /// The same A with all its entries stored, by n products with unit vectors unless they are stored already, densely or sparsely.
     pub fn to_dense(&self) -> Self {
         if self.view().is_some() {
             return self.clone();
         }
         let (rows, columns) = self.shape();
         let mut entries = vec![0.0; rows * columns];
+        if let Entries::Sparse(view) = self.entries() {
+            view.for_each(|i, j, value| entries[i + j * rows] += value);
+            return Self::from_operator(Dense { rows, columns, entries });
+        }
         let mut unit = vec![0.0; columns];
         for (j, column) in entries.chunks_exact_mut(rows.max(1)).enumerate() {
             unit[j] = 1.0;
@@ -84,12 +89,32 @@ impl Operator for Forward {
     fn entries(&self) -> Entries<'_, f64> {
         self.operator.entries()
     }
+    fn diagonalization(&self) -> Option<Diagonalization<'_, f64>> {
+        self.operator.diagonalization()
+    }
+    fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
+        self.operator.diagonal_in(basis)
+    }
+    fn global_rows(&self) -> usize {
+        self.operator.global_rows()
+    }
+    fn range_norm(&self, y: &[f64]) -> f64 {
+        self.operator.range_norm(y)
+    }
+    fn range_dot(&self, u: &[f64], v: &[f64]) -> f64 {
+        self.operator.range_dot(u, v)
+    }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rows, columns) = self.shape();
-        write!(f, "Forward({rows}×{columns}, {})", if self.view().is_some() { "entries" } else { "products" })
+        let shows = match self.entries() {
+            Entries::Dense(_) => "entries",
+            Entries::Sparse(_) => "sparse entries",
+            Entries::None => "products",
+        };
+        write!(f, "Forward({rows}×{columns}, {shows})")
     }
 }
 
@@ -131,27 +156,33 @@ impl Operator for Dense {
     }
 }
 
-/// A sparse matrix, row after row: pairs of column and value.
+/// A sparse matrix in compressed rows.
 pub(super) struct SparseRows {
     columns: usize,
     starts: Vec<usize>,
-    entries: Vec<(usize, f64)>,
+    indices: Vec<usize>,
+    values: Vec<f64>,
 }
 
 impl SparseRows {
     /// No rows yet.
     pub(super) fn new(columns: usize) -> Self {
-        Self { columns, starts: vec![0], entries: Vec::new() }
+        Self { columns, starts: vec![0], indices: Vec::new(), values: Vec::new() }
     }
 
-    /// One more row; columns below the number of columns, in any order.
+    /// One more row: columns below the number of columns, in any order, with their values.
     pub(super) fn push(&mut self, row: impl IntoIterator<Item = (usize, f64)>) {
-        self.entries.extend(row);
-        self.starts.push(self.entries.len());
+        for (column, value) in row {
+            debug_assert!(column < self.columns);
+            self.indices.push(column);
+            self.values.push(value);
+        }
+        self.starts.push(self.indices.len());
     }
 
-    fn rows(&self) -> impl Iterator<Item = &[(usize, f64)]> {
-        self.starts.windows(2).map(|ends| &self.entries[ends[0]..ends[1]])
+    /// What [`push`](Self::push) has kept valid need not be checked again for every product.
+    fn view(&self) -> SparseView<'_, f64> {
+        SparseView::of_container(self.shape(), true, (&self.starts, 0), None, &self.indices, &self.values)
     }
 }
 
@@ -161,27 +192,22 @@ impl Operator for SparseRows {
         (self.starts.len() - 1, self.columns)
     }
     fn apply(&self, x: &[f64], y: &mut [f64]) {
-        for (row, y) in self.rows().zip(y) {
-            *y = row.iter().map(|&(j, value)| value * x[j]).sum();
-        }
+        self.view().apply(x, y)
     }
     fn apply_adjoint(&self, y: &[f64], x: &mut [f64]) {
-        x.fill(0.0);
-        for (row, &y) in self.rows().zip(y) {
-            for &(j, value) in row {
-                x[j] += value * y;
-            }
-        }
+        self.view().apply_adjoint(y, x)
     }
-    /// Each row is read once: its part of Aᴴw follows its entry of w.
+    fn apply_block(&self, k: usize, x: &[f64], y: &mut [f64]) {
+        self.view().apply_block(k, x, y)
+    }
+    fn apply_adjoint_block(&self, k: usize, y: &[f64], x: &mut [f64]) {
+        self.view().apply_adjoint_block(k, y, x)
+    }
     fn apply_fused(&self, x: &[f64], alpha: f64, u: &[f64], w: &mut [f64], z: &mut [f64]) {
-        z.fill(0.0);
-        for ((row, &u), w) in self.rows().zip(u).zip(w) {
-            *w = row.iter().map(|&(j, value)| value * x[j]).sum::<f64>() - alpha * u;
-            for &(j, value) in row {
-                z[j] += value * *w;
-            }
-        }
+        self.view().apply_fused(x, alpha, u, w, z)
+    }
+    fn entries(&self) -> Entries<'_, f64> {
+        Entries::Sparse(self.view())
     }
 }
 

@@ -19,11 +19,13 @@
 //! | [`diffusion`](fn@diffusion) | n² unknowns | severely | a temperature on a plate from what is left of it later |
 //! | [`nmr`](fn@nmr) | 4n²×n² | severely | relaxation times in two directions (2-D Laplace) |
 //! | [`inverse_interpolation`] | n²×n² | mildly | values on a grid from those at scattered points |
+//! | `deblurring` (feature `fft`) | n²×n², fewer rows with a free boundary | severely (Gaussian) or mildly | a picture out of focus, from a moving camera, or through turbulent air; boundary zero, periodic, reflective or free |
+//! | [`parallel_tomography`](fn@parallel_tomography) | ⌈√2·n⌉·views×n² | mildly | a section through a head from projections at equally spaced angles |
 //!
 //! The first fourteen are those of Regularization Tools (Hansen 2007, Numer. Algorithms 46:189,
 //! doi:10.1007/s11075-007-9136-9), by their published definitions; where that package numbers its examples, the names
-//! here say what is meant. The last three are those of IR Tools (Gazzola, Hansen, Nagy 2019, Numer. Algorithms 81:773,
-//! doi:10.1007/s11075-018-0570-7). Random rays and points come from a seed: the same problem everywhere, not that of
+//! here say what is meant. The last five are of the kinds of IR Tools (Gazzola, Hansen, Nagy 2019, Numer. Algorithms 81:773,
+//! doi:10.1007/s11075-018-0570-7); the last two show the phantom of [`shepp_logan`](fn@shepp_logan). Random rays and points come from a seed: the same problem everywhere, not that of
 //! MATLAB's generator.
 //!
 //! b has no noise: [`noise`] adds some, by seed. `Ax = b` holds to rounding where the definition makes b from x; where it
@@ -43,6 +45,8 @@
 
 mod baart;
 mod banded;
+#[cfg(feature = "fft")]
+mod deblurring;
 mod deriv2;
 mod diffusion;
 mod forward;
@@ -56,14 +60,18 @@ mod laguerre;
 mod nmr;
 pub mod noise;
 mod parallax;
+mod parallel_tomography;
 mod phillips;
 mod shaw;
+mod shepp_logan;
 mod spikes;
 mod tomo;
 mod ursell;
 mod wing;
 
 pub use baart::baart;
+#[cfg(feature = "fft")]
+pub use deblurring::{PointSpread, deblurring};
 pub use deriv2::{Deriv2, deriv2};
 pub use diffusion::diffusion;
 pub use forward::Forward;
@@ -75,8 +83,10 @@ pub use inverse_interpolation::inverse_interpolation;
 pub use inverse_laplace::{InverseLaplace, inverse_laplace};
 pub use nmr::{Nmr, nmr};
 pub use parallax::parallax;
+pub use parallel_tomography::parallel_tomography;
 pub use phillips::phillips;
 pub use shaw::shaw;
+pub use shepp_logan::shepp_logan;
 pub use spikes::spikes;
 pub use tomo::tomo;
 pub use ursell::ursell;
@@ -312,10 +322,55 @@ pub const CATALOGUE: &[Entry] = &[
         two_dimensional: true,
         make: |n| inverse_interpolation(n, SEED),
     },
+    #[cfg(feature = "fft")]
+    picture("deblur-gaussian-zero", "a picture through a Gaussian, standard deviation 2 pixels; darkness beyond the edges", |n| {
+        deblurring(n, PointSpread::Gaussian(2.0), Boundary::Zero)
+    }),
+    #[cfg(feature = "fft")]
+    picture(
+        "deblur-gaussian-periodic",
+        "a picture through a Gaussian, standard deviation 2 pixels; the other side beyond the edges",
+        |n| deblurring(n, PointSpread::Gaussian(2.0), Boundary::Periodic),
+    ),
+    #[cfg(feature = "fft")]
+    picture(
+        "deblur-gaussian-reflective",
+        "a picture through a Gaussian, standard deviation 2 pixels; the mirror image beyond the edges",
+        |n| deblurring(n, PointSpread::Gaussian(2.0), Boundary::Reflective),
+    ),
+    #[cfg(feature = "fft")]
+    picture("deblur-motion-zero", "a picture behind a stroke of 9 pixels at 30°; darkness beyond the edges", |n| {
+        deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Zero)
+    }),
+    #[cfg(feature = "fft")]
+    picture("deblur-motion-periodic", "a picture behind a stroke of 9 pixels at 30°; the other side beyond the edges", |n| {
+        deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Periodic)
+    }),
+    #[cfg(feature = "fft")]
+    picture("deblur-motion-reflective", "a picture behind a stroke of 9 pixels at 30°; the mirror image beyond the edges", |n| {
+        deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Reflective)
+    }),
+    #[cfg(feature = "fft")]
+    picture("deblur-defocus-zero", "a picture behind a disc of radius 3 pixels; darkness beyond the edges", |n| {
+        deblurring(n, PointSpread::Defocus(3.0), Boundary::Zero)
+    }),
+    #[cfg(feature = "fft")]
+    picture("deblur-defocus-periodic", "a picture behind a disc of radius 3 pixels; the other side beyond the edges", |n| {
+        deblurring(n, PointSpread::Defocus(3.0), Boundary::Periodic)
+    }),
+    #[cfg(feature = "fft")]
+    picture("deblur-defocus-reflective", "a picture behind a disc of radius 3 pixels; the mirror image beyond the edges", |n| {
+        deblurring(n, PointSpread::Defocus(3.0), Boundary::Reflective)
+    }),
+    picture("parallel-tomography", "a head from projections at 60 angles", |n| parallel_tomography(n, 60)),
 ];
 
 const fn line(name: &'static str, about: &'static str, make: fn(usize) -> Result<TestProblem>) -> Entry {
     Entry { name, about, usual_size: 64, two_dimensional: false, make }
+}
+
+const fn picture(name: &'static str, about: &'static str, make: fn(usize) -> Result<TestProblem>) -> Entry {
+    Entry { name, about, usual_size: 64, two_dimensional: true, make }
 }
 
 /// `order` if it is a positive multiple of `factor`.
