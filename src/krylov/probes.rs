@@ -31,9 +31,9 @@
 //!              doi:10.1137/16M1066361 · Strakoš & Tichý 2002, Electron. Trans. Numer. Anal. 13:56 · Efron & Stein 1981 (jackknife),
 //!              doi:10.1214/aos/1176345462.
 
+use super::hybrid::basis::{Columns, Process, Space};
+use super::hybrid::projection::{End, Nodes, Small, known_from};
 use super::hybrid::{Ruled, Settling, at_lower_end, choose, relative_change};
-use super::hybrid_basis::{Columns, Process, Space};
-use super::hybrid_projection::{End, Nodes, Small, known_from};
 use crate::curve::{Curve, Jet, Point, Spectrum, filter};
 use crate::error::{Error, Result};
 use crate::linalg::{Kernels, Mat, Threads, zeros};

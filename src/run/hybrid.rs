@@ -5,8 +5,8 @@ use super::products::{balance, exponent_of, scale};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed::{self, Decomposed};
+use crate::krylov::hybrid::general::{self, Answer, Projected};
 use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
-use crate::krylov::hybrid_general::{self, Answer, Projected};
 use crate::lambda::Lambda;
 use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
@@ -82,7 +82,7 @@ pub(super) fn solve<T: Scalar>(
         let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
         let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
             let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
-            hybrid_general::solve(operator, hidden, l, &data, aim, options, &mut small, watch)
+            general::solve(operator, hidden, l, &data, aim, options, &mut small, watch)
         };
         let found = match (problem.penalty(), options.basis_limit(), aim) {
             (Some(l), _, _) => whole(aim, l, &mut watch)?,

@@ -320,7 +320,7 @@ impl Curve for Weighted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::krylov::hybrid_basis::Process;
+    use crate::krylov::hybrid::basis::Process;
     use crate::operator::DenseView;
     use crate::random::Random;
 

@@ -16,10 +16,10 @@
 //! References   Lampe, Reichel & Voss 2012, Linear Algebra Appl. 436:2845, doi:10.1016/j.laa.2011.07.019 · Kilmer, Hansen & Español
 //!              2007 (projecting L), doi:10.1137/060661570 · Jiang, Chung & de Sturler 2021 (compression), doi:10.1137/20M1349515.
 
-use super::hybrid::{Aim, Finish, Found, Minimise, WINDOW, Watch, relative_error};
-use super::hybrid_basis::{Columns, Space, divide, finite};
-use super::{Fault, RECURSION_FLOOR, ROUNDING_AT_STANDSTILL, State};
+use super::basis::{Columns, Space, divide, finite};
+use super::{Aim, Finish, Found, Minimise, WINDOW, Watch, relative_error};
 use crate::error::{Error, Result};
+use crate::krylov::{Fault, RECURSION_FLOOR, ROUNDING_AT_STANDSTILL, State};
 use crate::linalg::{Mat, Threads, add_scaled, column_norms, norm, zeros};
 use crate::method::hybrid::Options;
 use crate::operator::Operator;
@@ -252,7 +252,7 @@ pub(crate) fn solve<T: Scalar>(
     let mut no_lambda: Option<Error> = None;
     let mut y: Vec<T> = Vec::new();
     let mut before: Vec<T> = Vec::new();
-    let mut settling = super::hybrid::Settling::new(options.settle_fraction());
+    let mut settling = super::Settling::new(options.settle_fraction());
     let (mut steps, mut exhausted, mut stalled, mut largest) = (0, false, 0, hidden);
     let mut largest_penalty = 0.0f64;
     let mut least = f64::INFINITY;

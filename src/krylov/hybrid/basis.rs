@@ -12,8 +12,8 @@
 //! References   Golub & Kahan 1965, doi:10.1137/0702016 · Daniel, Gragg, Kaufman & Stewart 1976 (when to repeat),
 //!              doi:10.1090/S0025-5718-1976-0431641-8 · Simon & Zha 2000, doi:10.1137/S1064827597327309.
 
-use super::Fault;
-use super::hybrid_projection::Bidiagonal;
+use super::projection::Bidiagonal;
+use crate::krylov::Fault;
 use crate::linalg::{add_scaled, dot, norm};
 use crate::operator::Operator;
 use crate::scalar::{Real, Scalar};

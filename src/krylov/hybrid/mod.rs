@@ -4,7 +4,7 @@
 //! Equals       Tikhonov's solution once the space has all that d lets through; with d given it is LSQR with damping and full
 //!              reorthogonalization. LSMR: in each space the x of least normal residual; the same limit.
 //! Siblings     CGLS for a given λ (no stored vectors); a factorization when A has entries; probes when λ by GCV is to have an
-//!              error bar; `hybrid_general` for L ≠ I and for a bounded basis.
+//!              error bar; [`general`] for L ≠ I and for a bounded basis.
 //! Cost         step k: two products, 4k(m + n) flops for the orthogonality, O(k²) for the curve and about 150 evaluations of
 //!              it at O(k) by the rule's search. k(m + n) numbers stored.
 //!
@@ -26,9 +26,11 @@
 //!              · Chung & Palmer 2015 (LSMR; there λ multiplies ‖x‖² beside the *normal* residual, here it keeps its meaning),
 //!              doi:10.1137/140975024 · Chung & Gazzola 2024 (survey), doi:10.1137/21M1441420.
 
-use super::hybrid_basis::Process;
-use super::hybrid_projection::{Bidiagonal, End, From, Small, Weighted, known_from};
-use super::{Fault, ROUNDING, ROUNDING_AT_STANDSTILL, State};
+pub(crate) mod basis;
+pub(crate) mod general;
+pub(crate) mod projection;
+
+use super::{Fault, RECURSION_FLOOR, ROUNDING, ROUNDING_AT_STANDSTILL, State};
 use crate::curve::{Curve, Spectrum};
 use crate::error::{Error, Result};
 use crate::linalg::norm;
@@ -40,7 +42,9 @@ use crate::rule::{Chosen, Rule};
 use crate::scalar::{Real, Scalar};
 use crate::step::{Observer, Step, Stop};
 use crate::warning::Warning;
+use basis::Process;
 use core::ops::ControlFlow;
+use projection::{Bidiagonal, End, From, Small, Weighted, known_from};
 
 /// Steps over which λ and x must not change.
 pub(crate) const WINDOW: usize = 5;
@@ -395,7 +399,7 @@ impl Finish {
                 && let Some(tolerance) = self.tolerance
             {
                 let (recursion, units) = judge(process, &small);
-                if recursion.normal_residual() <= tolerance.max(epsilon * epsilon) || units <= super::RECURSION_FLOOR {
+                if recursion.normal_residual() <= tolerance.max(epsilon * epsilon) || units <= RECURSION_FLOOR {
                     let judged = verify(process, b, &small, damping, &mut x)?;
                     let units = judged.state(&recursion).units(epsilon);
                     if judged.normal_norm <= tolerance * reference {
