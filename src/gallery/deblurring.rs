@@ -33,6 +33,9 @@ pub enum PointSpread {
 ///
 /// A Gaussian is severely ill-posed, stroke and disc are mildly so.
 ///
+/// [`Facts::penalty`] leaves the edges free. For a periodic picture take `Penalty::first_difference_2d` with
+/// [`Boundary::Periodic`] instead: then the same transform diagonalises it, and every rule is exact.
+///
 /// # Errors
 /// [`Error::Parameter`] for a size below 4, or below that of the kernel where the boundary is free; and for lengths that the
 /// kernels refuse. [`Error::Shape`] for a picture too large for memory.
