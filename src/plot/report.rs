@@ -13,7 +13,7 @@ use crate::curve::damped_coefficient;
 use crate::data::Data;
 use crate::error::{Error, Result, Size};
 use crate::factorization::Factorization;
-use crate::rule::{Gcv, Kind, Loo, Rule};
+use crate::rule::Kind;
 use crate::run::Modes;
 use crate::scalar::Scalar;
 use crate::solution::{self, Criterion, Solution};
@@ -34,9 +34,6 @@ const SINGLE_UP_TO: usize = 2_100_000;
 const NEGLIGIBLE: f64 = 1e-9;
 /// Rows of a table of numbers.
 const TABLE_ROWS: usize = 200;
-/// γ of the robust GCV in the table of rules, of the usual 0.1 to 0.9.
-const ROBUSTNESS: f64 = 0.3;
-
 /// A report on one right-hand side: every figure, a table of rules, and a slider on λ that recomputes x in the browser.
 ///
 /// [`to_html`](Self::to_html) gives one file that needs no network; [`figures`](Self::figures) gives the figures at the λ of the fit.
@@ -61,6 +58,8 @@ pub struct Report {
     lambda: f64,
     range: (f64, f64),
     rules: Vec<RuleRow>,
+    /// How far the rules agree, in words.
+    verdict: String,
     criteria: Vec<Criterion>,
     fit: solution::Fit,
     chosen_by: String,
@@ -82,7 +81,7 @@ impl Report {
     /// The report on each right-hand side: one for a vector b, a `Vec` for a matrix. `fit` is the answer of the same problem, from
     /// the factorization or from [`Problem::solve`](crate::Problem::solve); its λ is where the report starts.
     ///
-    /// Cost: the singular vectors times the change of variables, one solve for each rule of the table.
+    /// Cost: the singular vectors times the change of variables, what [`compare_rules`](Factorization::compare_rules) takes.
     ///
     /// # Errors
     /// A wrong length or NaN; a factorization without singular vectors; nothing that λ changes, or λ = 0, at which a report has
@@ -115,7 +114,7 @@ impl Report {
                 must_be: "positive and finite; solve with a rule such as Gcv, or with a number above 0",
             });
         }
-        let (mut rules, mut criteria) = compare(factor, b);
+        let Compared { mut rules, mut criteria, verdict } = compare(factor, b)?;
         let mut chosen_by = "given as a number".to_owned();
         if let Some(choice) = report.plan.choice {
             if let Kind::Rule(rule) = choice.kind {
@@ -140,6 +139,7 @@ impl Report {
             lambda,
             range,
             rules,
+            verdict,
             criteria,
             fit,
             chosen_by,
@@ -236,7 +236,7 @@ impl Report {
             ("{{style}}", STYLE.to_owned()),
             ("{{summary}}", self.summary()),
             ("{{rules}}", self.rules_table()),
-            ("{{agreement}}", escaped(&self.agreement())),
+            ("{{agreement}}", escaped(&self.verdict)),
             ("{{figures}}", figures),
             ("{{live}}", live.to_owned()),
             ("{{details}}", escaped(self.details.trim_end())),
@@ -295,29 +295,6 @@ impl Report {
         }
         text.push_str("</p>");
         text
-    }
-
-    /// How far the rules agree, in words.
-    fn agreement(&self) -> String {
-        let found: Vec<f64> = self.rules.iter().filter_map(|row| row.answer.as_ref().ok()).map(|fit| fit.lambda.value()).collect();
-        let (low, high) = found.iter().fold((f64::INFINITY, 0.0f64), |(a, b), &v| (a.min(v), b.max(v)));
-        match (found.len(), self.rules.len()) {
-            (0, _) => "No rule finds a λ.".into(),
-            (1, 1) => String::new(),
-            (1, _) => format!("One of {} rules finds a λ.", self.rules.len()),
-            (_, _) if same(low, high) => format!("All agree on λ = {}.", number(low)),
-            (count, _) => {
-                let factor = high / low;
-                let verdict = if factor < 3.0 {
-                    "they agree well"
-                } else if factor < 100.0 {
-                    "they differ moderately; compare the solutions"
-                } else {
-                    "they disagree; look at the curves before trusting any of them"
-                };
-                format!("{count} values of λ, from {} to {}, a factor of {}: {verdict}.", number(low), number(high), number(factor))
-            }
-        }
     }
 
     fn rules_table(&self) -> String {
@@ -474,20 +451,35 @@ struct PageData {
     live: bool,
 }
 
-/// The rules that need no more than the data, on one right-hand side.
-fn compare<T: Scalar>(factor: &Factorization<T>, b: &[T]) -> (Vec<RuleRow>, Vec<Criterion>) {
-    let rules: [Rule; 3] = [Gcv.into(), Gcv.robust(ROBUSTNESS).into(), Loo.into()];
-    let mut criteria = Vec::new();
-    let row = |rule: Rule| match factor.solve(b, rule) {
-        Ok(fit) => {
-            let notes = fit.report.warnings.iter().map(ToString::to_string).collect();
-            criteria.extend(fit.report.criteria.iter().cloned());
-            let answer = fit.report.fits.first().copied().ok_or_else(String::new);
-            RuleRow { name: rule.name().into(), answer, notes }
-        }
-        Err(error) => RuleRow { name: rule.name().into(), answer: Err(error.to_string()), notes: Vec::new() },
+/// What every rule says of one right-hand side.
+struct Compared {
+    rules: Vec<RuleRow>,
+    /// The curves that are drawn.
+    criteria: Vec<Criterion>,
+    verdict: String,
+}
+
+/// The rules whose criteria are drawn: the others have values of another kind, or are close to one of these.
+const DRAWN: [&str; 3] = ["GCV", "leave-one-out", "evidence"];
+
+fn compare<T: Scalar>(factor: &Factorization<T>, b: &[T]) -> Result<Compared> {
+    let comparison = factor.compare_rules(b)?;
+    let chosen = comparison.rows.iter().filter(|row| DRAWN.contains(&row.name)).filter_map(|row| row.choice.as_ref().ok());
+    let criteria = chosen.map(|choice| choice.criterion.clone()).collect();
+    let row = |row: crate::comparison::RuleRow| match row.choice {
+        Ok(choice) => RuleRow {
+            name: row.name.into(),
+            answer: Ok(solution::Fit {
+                lambda: choice.lambda,
+                residual_norm: choice.residual_norm,
+                penalty_norm: choice.penalty_norm,
+                dof: Some(choice.dof),
+            }),
+            notes: choice.warnings.iter().map(ToString::to_string).collect(),
+        },
+        Err(error) => RuleRow { name: row.name.into(), answer: Err(error.to_string()), notes: Vec::new() },
     };
-    (rules.into_iter().map(row).collect(), criteria)
+    Ok(Compared { rules: comparison.rows.into_iter().map(row).collect(), criteria, verdict: comparison.verdict })
 }
 
 /// Equal to what people read.
