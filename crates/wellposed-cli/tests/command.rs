@@ -165,8 +165,7 @@ fn every_part_of_the_problem_counts() {
     assert_close(&x("--penalty L.mtx"), &[2.0, 1.25]);
     // [1 + 1, −1; −1, 4 + 1] x = [2, 10]
     assert_close(&x("--penalty first"), &[20.0 / 9.0, 22.0 / 9.0]);
-    assert_close(&x("--method cgls"), &[1.0, 2.0]);
-    for method in ["cholesky", "qr", "svd", "gsvd", "bidiagonal", "tridiagonal"] {
+    for method in ["cgls", "lsqr", "lsmr", "hybrid-lsqr", "cholesky", "qr", "svd", "gsvd", "bidiagonal", "tridiagonal"] {
         assert_close(&x(&format!("--method {method}")), &[1.0, 2.0]);
     }
     // the noise norm that leaves the residual of λ = 1: (1, 1)
@@ -614,7 +613,7 @@ $ wellposed solve A.npy b.npy --noise-norm 1
 wellposed: --noise-norm and --relative-noise are for --lambda discrepancy; add it, or leave them out
 
 $ wellposed solve A.npy b.npy --steps 3
-wellposed: --tolerance, --max-steps, --steps and --accept-partial belong to --method cgls; add it
+wellposed: --tolerance, --max-steps, --steps and --accept-partial belong to --method cgls, lsqr, lsmr and hybrid-lsqr; add one
 
 $ wellposed solve A.npy b.npy --boundary zero
 wellposed: --boundary belongs to differences: add --penalty first or --penalty second
