@@ -280,16 +280,16 @@ pub struct MethodOptions {
     /// How to solve
     #[arg(long, value_enum, default_value_t)]
     pub method: MethodChoice,
-    /// cgls: relative size of the gradient at which it stops
+    /// Of an iteration: relative size of the gradient at which it stops
     #[arg(long, value_name = "NUMBER")]
     pub tolerance: Option<f64>,
-    /// cgls: steps after which it gives up
+    /// Of an iteration: steps after which it gives up
     #[arg(long, value_name = "N")]
     pub max_steps: Option<usize>,
-    /// cgls: exactly so many steps, as the regularization
+    /// Of an iteration: exactly so many steps, as the regularization
     #[arg(long, value_name = "N", conflicts_with_all = ["tolerance", "max_steps"])]
     pub steps: Option<usize>,
-    /// cgls: take what --max-steps has reached instead of failing
+    /// Of an iteration: take what --max-steps has reached instead of failing
     #[arg(long)]
     pub accept_partial: bool,
 }
@@ -411,6 +411,12 @@ pub enum MethodChoice {
     Tridiagonal,
     /// Conjugate gradients: only products with A
     Cgls,
+    /// The same steps by bidiagonalization, with an estimate of the condition
+    Lsqr,
+    /// The same process, with a gradient that falls in every step
+    Lsmr,
+    /// LSQR that chooses λ on the way: rules, with only products
+    HybridLsqr,
 }
 
 fn nonnegative(text: &str) -> Result<f64, String> {

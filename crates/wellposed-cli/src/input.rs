@@ -6,7 +6,7 @@ use crate::files::{Array, Contents, FileError, Numbers, Order, Place, Problem, R
 use crate::number::Number;
 use crate::rules::{LambdaChoice, Level};
 use crate::sparse::Rows;
-use wellposed::{Boundary, Cgls, Choice, DenseView, Entries, Gcv, Lambda, Method, Operator, Penalty};
+use wellposed::{Boundary, Cgls, Choice, DenseView, Entries, Gcv, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty};
 
 /// A sparse matrix of no more entries than this, zeros included, is written out, so that every method and rule serves it: 128
 /// MB of doubles, the size of a 4000×4000 matrix, whose decomposition takes a minute. A guess of what is still wanted.
@@ -447,8 +447,30 @@ pub fn choice(amount: &Amount, noise: &Noise, model: &Model) -> Result<Choice, F
 /// Options of an iteration for a method that is none.
 pub fn method(options: &MethodOptions) -> Result<Method, Failure> {
     let iterative = options.tolerance.is_some() || options.max_steps.is_some() || options.steps.is_some() || options.accept_partial;
-    if iterative && options.method != MethodChoice::Cgls {
-        return Err(Failure::Usage("--tolerance, --max-steps, --steps and --accept-partial belong to --method cgls; add it".into()));
+    let iterations = [MethodChoice::Cgls, MethodChoice::Lsqr, MethodChoice::Lsmr, MethodChoice::HybridLsqr];
+    if iterative && !iterations.contains(&options.method) {
+        return Err(Failure::Usage(
+            "--tolerance, --max-steps, --steps and --accept-partial belong to --method cgls, lsqr, lsmr and hybrid-lsqr; add one".into(),
+        ));
+    }
+    // the iterations have the same setters and no trait in common
+    macro_rules! iteration {
+        ($type:ident) => {{
+            let mut iteration = $type::new();
+            if let Some(tolerance) = options.tolerance {
+                iteration = iteration.tolerance(tolerance);
+            }
+            if let Some(steps) = options.max_steps {
+                iteration = iteration.max_steps(steps);
+            }
+            if let Some(steps) = options.steps {
+                iteration = iteration.steps(steps);
+            }
+            if options.accept_partial {
+                iteration = iteration.accept_partial();
+            }
+            iteration.into()
+        }};
     }
     Ok(match options.method {
         MethodChoice::Auto => Method::Auto,
@@ -458,26 +480,14 @@ pub fn method(options: &MethodOptions) -> Result<Method, Failure> {
         MethodChoice::Gsvd => Method::Gsvd,
         MethodChoice::Bidiagonal => Method::Bidiagonal,
         MethodChoice::Tridiagonal => Method::Tridiagonal,
-        MethodChoice::Cgls => {
-            let mut cgls = Cgls::new();
-            if let Some(tolerance) = options.tolerance {
-                cgls = cgls.tolerance(tolerance);
-            }
-            if let Some(steps) = options.max_steps {
-                cgls = cgls.max_steps(steps);
-            }
-            if let Some(steps) = options.steps {
-                cgls = cgls.steps(steps);
-            }
-            if options.accept_partial {
-                cgls = cgls.accept_partial();
-            }
-            cgls.into()
-        }
+        MethodChoice::Cgls => iteration!(Cgls),
+        MethodChoice::Lsqr => iteration!(Lsqr),
+        MethodChoice::Lsmr => iteration!(Lsmr),
+        MethodChoice::HybridLsqr => iteration!(HybridLsqr),
     })
 }
 
 /// Whether the method makes no use of entries, so that a sparse matrix stays sparse.
 pub fn only_products(method: &Method) -> bool {
-    matches!(method, Method::Cgls(_))
+    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::HybridLsqr(_))
 }
