@@ -84,7 +84,7 @@ pub enum Error {
         instead: &'static str,
     },
     /// The rule finds no λ.
-    #[error("{rule} finds no λ in [{low:.3e}, {high:.3e}]: {why}")]
+    #[error("{rule} finds no λ in [{low:.3e}, {}]: {why}", if *high == f64::INFINITY { "∞".to_owned() } else { format!("{high:.3e}") })]
     NoLambda {
         /// Which rule.
         rule: &'static str,

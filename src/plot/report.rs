@@ -114,7 +114,7 @@ impl Report {
                 must_be: "positive and finite; solve with a rule such as Gcv, or with a number above 0",
             });
         }
-        let Compared { mut rules, mut criteria, verdict } = compare(factor, b)?;
+        let Compared { mut rules, mut criteria, mut inside, verdict } = compare(factor, b)?;
         let mut chosen_by = "given as a number".to_owned();
         if let Some(choice) = report.plan.choice {
             if let Kind::Rule(rule) = choice.kind {
@@ -129,9 +129,8 @@ impl Report {
                 rules.push(RuleRow { name: "given".into(), answer: Ok(fit), notes: Vec::new() });
             }
         }
-        let mut around: Vec<f64> = rules.iter().filter_map(|row| row.answer.as_ref().ok()).map(|fit| fit.lambda.value()).collect();
-        around.push(lambda);
-        let range = view.range(&around);
+        inside.push(lambda);
+        let range = view.range(&inside);
         Ok(Self {
             title: "A regularized solution".into(),
             view,
@@ -456,6 +455,8 @@ struct Compared {
     rules: Vec<RuleRow>,
     /// The curves that are drawn.
     criteria: Vec<Criterion>,
+    /// λ that were not found at an end of the interval: what the figures show.
+    inside: Vec<f64>,
     verdict: String,
 }
 
@@ -466,6 +467,8 @@ fn compare<T: Scalar>(factor: &Factorization<T>, b: &[T]) -> Result<Compared> {
     let comparison = factor.compare_rules(b)?;
     let chosen = comparison.rows.iter().filter(|row| DRAWN.contains(&row.name)).filter_map(|row| row.choice.as_ref().ok());
     let criteria = chosen.map(|choice| choice.criterion.clone()).collect();
+    let chosen = comparison.rows.iter().filter_map(|row| row.choice.as_ref().ok());
+    let inside = chosen.filter(|choice| !choice.at_edge()).map(|choice| choice.lambda.value()).collect();
     let row = |row: crate::comparison::RuleRow| match row.choice {
         Ok(choice) => RuleRow {
             name: row.name.into(),
@@ -479,7 +482,7 @@ fn compare<T: Scalar>(factor: &Factorization<T>, b: &[T]) -> Result<Compared> {
         },
         Err(error) => RuleRow { name: row.name.into(), answer: Err(error.to_string()), notes: Vec::new() },
     };
-    Ok(Compared { rules: comparison.rows.into_iter().map(row).collect(), criteria, verdict: comparison.verdict })
+    Ok(Compared { rules: comparison.rows.into_iter().map(row).collect(), criteria, inside, verdict: comparison.verdict })
 }
 
 /// Equal to what people read.

@@ -257,8 +257,8 @@ evidence                  4.1912e0    2.0472e0     8.099    6.62454e0   9.14382e
 AICc                      2.2259e0    1.4919e0     8.457    6.58543e0    1.00029e0
 BIC                       5.4526e0    2.3351e0     7.908    6.65224e0   8.71462e-1
 predictive risk           1.8957e0    1.3769e0     8.527    6.57990e0    1.01779e0
-discrepancy            — discrepancy finds no λ in [1.114e-16, inf]: the residual norm is never below 6.562e0, above the 6.500e0 asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv
-monotone error         — monotone error finds no λ in [1.114e-16, inf]: the residual norm is never below 6.562e0, above the 6.500e0 asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv
+discrepancy            — discrepancy finds no λ in [1.114e-16, ∞]: the residual norm is never below 6.562e0, above the 6.500e0 asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv
+monotone error         — monotone error finds no λ in [1.114e-16, ∞]: the residual norm is never below 6.562e0, above the 6.500e0 asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv
 balancing                 8.4999e2    2.9155e1     3.288    9.48849e0   9.02961e-2
 L-curve                   2.0379e4    1.4275e2     2.007    1.02475e1   1.44402e-2
 L-curve (pruning)         2.5463e4    1.5957e2     1.931    1.02760e1   1.35226e-2
@@ -308,31 +308,41 @@ method     SVD: the rule needs the leverages of the rows
 fn demo_ends_near_the_truth() {
     let folder = folder();
     run(&folder, "demo").success().stdout_eq(str![[r#"
-baart                  kernel exp(s cos t), x a sine
-blur                   an image behind a Gaussian point spread function, standard deviation 0.7 pixels
-deriv2-linear          second derivative, x = t
-deriv2-exponential     second derivative, x = exp(t)
-deriv2-tent            second derivative, x a tent
-foxgood                kernel √(s² + t²), x = t
-gravity-sines          mass at depth 1/4, two sines
-gravity-linear         mass at depth 1/4, piecewise linear
-gravity-constant       mass at depth 1/4, piecewise constant
-heat                   inverse heat equation, κ = 1
-heat-5                 inverse heat equation, κ = 5: hardly ill-conditioned
-inverse-laplace-decay  inverse Laplace transform, x = exp(−t/2)
-inverse-laplace-rise   inverse Laplace transform, x = 1 − exp(−t/2)
-inverse-laplace-peak   inverse Laplace transform, x = t² exp(−t/2)
-inverse-laplace-step   inverse Laplace transform, x a step at 2
-parallax               stellar parallaxes: 26 real data, x unknown
-phillips               a cosine bump seen through one like it
-shaw                   brightness behind a slit
-spikes                 a step and five spikes behind a diffusing kernel
-tomo                   an image from line integrals along as many random rays as it has pixels
-ursell                 an equation without a square-integrable solution
-wing                   a box behind a smooth kernel
-diffusion              a temperature on a plate from what is left of it at time 0.01
-nmr                    joint distribution of two relaxation times: 2-D Laplace transform
-inverse-interpolation  values on a grid from those at scattered points
+baart                       kernel exp(s cos t), x a sine
+blur                        an image behind a Gaussian point spread function, standard deviation 0.7 pixels
+deriv2-linear               second derivative, x = t
+deriv2-exponential          second derivative, x = exp(t)
+deriv2-tent                 second derivative, x a tent
+foxgood                     kernel √(s² + t²), x = t
+gravity-sines               mass at depth 1/4, two sines
+gravity-linear              mass at depth 1/4, piecewise linear
+gravity-constant            mass at depth 1/4, piecewise constant
+heat                        inverse heat equation, κ = 1
+heat-5                      inverse heat equation, κ = 5: hardly ill-conditioned
+inverse-laplace-decay       inverse Laplace transform, x = exp(−t/2)
+inverse-laplace-rise        inverse Laplace transform, x = 1 − exp(−t/2)
+inverse-laplace-peak        inverse Laplace transform, x = t² exp(−t/2)
+inverse-laplace-step        inverse Laplace transform, x a step at 2
+parallax                    stellar parallaxes: 26 real data, x unknown
+phillips                    a cosine bump seen through one like it
+shaw                        brightness behind a slit
+spikes                      a step and five spikes behind a diffusing kernel
+tomo                        an image from line integrals along as many random rays as it has pixels
+ursell                      an equation without a square-integrable solution
+wing                        a box behind a smooth kernel
+diffusion                   a temperature on a plate from what is left of it at time 0.01
+nmr                         joint distribution of two relaxation times: 2-D Laplace transform
+inverse-interpolation       values on a grid from those at scattered points
+deblur-gaussian-zero        a picture through a Gaussian, standard deviation 2 pixels; darkness beyond the edges
+deblur-gaussian-periodic    a picture through a Gaussian, standard deviation 2 pixels; the other side beyond the edges
+deblur-gaussian-reflective  a picture through a Gaussian, standard deviation 2 pixels; the mirror image beyond the edges
+deblur-motion-zero          a picture behind a stroke of 9 pixels at 30°; darkness beyond the edges
+deblur-motion-periodic      a picture behind a stroke of 9 pixels at 30°; the other side beyond the edges
+deblur-motion-reflective    a picture behind a stroke of 9 pixels at 30°; the mirror image beyond the edges
+deblur-defocus-zero         a picture behind a disc of radius 3 pixels; darkness beyond the edges
+deblur-defocus-periodic     a picture behind a disc of radius 3 pixels; the other side beyond the edges
+deblur-defocus-reflective   a picture behind a disc of radius 3 pixels; the mirror image beyond the edges
+parallel-tomography         a head from projections at 60 angles
 
 "#]]);
     run(&folder, "demo shaw --size 32 --noise 0.01 --lambda discrepancy --report r.json --out x.npy").success().stdout_eq(str![[r#"
@@ -619,13 +629,13 @@ $ wellposed solve A.npy b.npy --boundary zero
 wellposed: --boundary belongs to differences: add --penalty first or --penalty second
 
 $ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
-wellposed: discrepancy finds no λ in [1.388e-17, inf]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
+wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
 
 $ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
 wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with --max-steps, ask for less with --tolerance, take what there is with --accept-partial, or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test
 
 $ wellposed demo shew
-wellposed: there is no demo shew: there are baart, blur, deriv2-linear, deriv2-exponential, deriv2-tent, foxgood, gravity-sines, gravity-linear, gravity-constant, heat, heat-5, inverse-laplace-decay, inverse-laplace-rise, inverse-laplace-peak, inverse-laplace-step, parallax, phillips, shaw, spikes, tomo, ursell, wing, diffusion, nmr, inverse-interpolation
+wellposed: there is no demo shew: there are baart, blur, deriv2-linear, deriv2-exponential, deriv2-tent, foxgood, gravity-sines, gravity-linear, gravity-constant, heat, heat-5, inverse-laplace-decay, inverse-laplace-rise, inverse-laplace-peak, inverse-laplace-step, parallax, phillips, shaw, spikes, tomo, ursell, wing, diffusion, nmr, inverse-interpolation, deblur-gaussian-zero, deblur-gaussian-periodic, deblur-gaussian-reflective, deblur-motion-zero, deblur-motion-periodic, deblur-motion-reflective, deblur-defocus-zero, deblur-defocus-periodic, deblur-defocus-reflective, parallel-tomography
 
 $ wellposed plan A.npy b.npy --response y
 error: the argument '[b]' cannot be used with '--response <COLUMN>'
