@@ -376,7 +376,7 @@ fn large_pages_stay_small() {
     let factor = Problem::new(&DenseView::row_major(&a, n, n).unwrap()).factorize().unwrap();
     let fit = factor.solve(&b, Gcv).unwrap();
     let report = Report::new(&factor, &b, &fit).unwrap();
-    sound("300 unknowns", &report, 900_000);
+    sound("300 unknowns", &report, 1_000_000);
     let html = report.to_html();
     assert!(html.contains("\"bits\":32"), "single precision from 150 000 numbers on");
 }

@@ -306,11 +306,20 @@ impl Report {
             match &row.answer {
                 Ok(fit) => {
                     let lambda = fit.lambda.value();
+                    // outside the range of the slider the page lacks what x would need
+                    let _ = if (self.range.0..=self.range.1).contains(&lambda) {
+                        write!(
+                            out,
+                            "<td><button type=\"button\" class=\"go\" data-lambda=\"{lambda:e}\" aria-label=\"Show λ = {0}, of {1}\">{0}</button></td>",
+                            number(lambda),
+                            escaped(&row.name)
+                        )
+                    } else {
+                        write!(out, "<td>{}</td>", number(lambda))
+                    };
                     let _ = write!(
                         out,
-                        "<td><button type=\"button\" class=\"go\" data-lambda=\"{lambda:e}\" aria-label=\"Show λ = {0}, of {1}\">{0}</button></td><td>{2}</td><td>{3}</td><td>{4}</td>",
-                        number(lambda),
-                        escaped(&row.name),
+                        "<td>{}</td><td>{}</td><td>{}</td>",
                         number(fit.dof.unwrap_or(f64::NAN)),
                         number(fit.residual_norm),
                         number(fit.penalty_norm)
