@@ -127,6 +127,25 @@ pub struct Report {
     pub warnings: Vec<Warning>,
 }
 
+impl Report {
+    /// What was planned and found; the rest is added by what an engine knows beyond that.
+    pub(crate) fn new(plan: Plan, fits: Vec<Fit>) -> Self {
+        Self {
+            method: plan.method,
+            plan,
+            fits,
+            rank: None,
+            condition: None,
+            steps: None,
+            stop: None,
+            comparison: None,
+            criteria: Vec::new(),
+            variances: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// The answer before it takes the caller's type.
 pub struct Outcome<T> {
     pub(crate) x: Vec<T>,

@@ -70,18 +70,6 @@ pub(super) fn solve<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T
         .collect();
     let (intercepts, unknowns) = (vec![T::ZERO; b.ncols()], plan.columns);
     let x = answers.into_iter().flat_map(|answer| answer.x).collect();
-    let report = Report {
-        method: plan.method,
-        fits,
-        rank: Some(unknowns),
-        condition: Some(condition),
-        steps: None,
-        stop: None,
-        comparison: None,
-        criteria,
-        variances: Vec::new(),
-        warnings,
-        plan,
-    };
+    let report = Report { rank: Some(unknowns), condition: Some(condition), criteria, warnings, ..Report::new(plan, fits) };
     Ok(Outcome { x, unknowns, intercepts, report })
 }

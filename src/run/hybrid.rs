@@ -133,19 +133,7 @@ pub(super) fn solve<T: Scalar>(
     }
     finite(&x, &intercepts, n)?;
     super::finite_norms(&fits)?;
-    let report = Report {
-        method: plan.method,
-        fits,
-        rank: None,
-        condition: None,
-        steps: Some(steps),
-        stop,
-        comparison,
-        variances: Vec::new(),
-        criteria: seen,
-        warnings,
-        plan,
-    };
+    let report = Report { steps: Some(steps), stop, comparison, criteria: seen, warnings, ..Report::new(plan, fits) };
     Ok(Outcome { x, unknowns: n, intercepts, report })
 }
 

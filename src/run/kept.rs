@@ -227,17 +227,12 @@ impl<T: Scalar> OnEntries<T> {
             &mut warnings,
         );
         let report = Report {
-            plan: Plan { choice: Some(choice), ..self.plan.clone() },
             method: self.engine.name(),
-            fits,
             rank: Some(rank),
             condition: Some(self.decomposed.condition()),
-            steps: None,
-            stop: None,
-            comparison: None,
             criteria,
-            variances: Vec::new(),
             warnings,
+            ..Report::new(Plan { choice: Some(choice), ..self.plan.clone() }, fits)
         };
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
     }
@@ -387,17 +382,12 @@ impl<T: Scalar> OnEntries<T> {
         let lambda = |damping| self.reduced.lambda(damping);
         let criteria = criteria(chosen, choice, lambda, data.unit(), self.reduced.penalty_norm(1.0, data), &mut warnings);
         let report = Report {
-            plan: Plan { choice: matches!(choice.kind, Kind::Rule(_)).then_some(choice), ..self.plan.clone() },
             method,
-            fits,
             rank,
             condition: Some(self.decomposed.condition()),
-            steps: None,
-            stop: None,
-            comparison: None,
             criteria,
-            variances: Vec::new(),
             warnings,
+            ..Report::new(Plan { choice: matches!(choice.kind, Kind::Rule(_)).then_some(choice), ..self.plan.clone() }, fits)
         };
         Ok(Outcome { x, unknowns: self.plan.columns, intercepts, report })
     }

@@ -125,18 +125,6 @@ pub(super) fn solve<T: Scalar>(
     }
     finite(&x, &intercepts, n)?;
     finite_norms(&fits)?;
-    let report = Report {
-        method: plan.method,
-        fits,
-        rank: None,
-        condition: None,
-        steps: Some(steps),
-        stop,
-        comparison: None,
-        variances: Vec::new(),
-        criteria: seen,
-        warnings,
-        plan,
-    };
+    let report = Report { steps: Some(steps), stop, criteria: seen, warnings, ..Report::new(plan, fits) };
     Ok(Outcome { x, unknowns: n, intercepts, report })
 }

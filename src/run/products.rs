@@ -237,19 +237,7 @@ impl<'a, T: Scalar> Run<'a, T> {
             x.extend(self.problem.answer(&part.x));
         }
         finite(&x, &intercepts, n)?;
-        let report = Report {
-            method: self.plan.method,
-            fits,
-            rank: None,
-            condition,
-            steps: Some(steps),
-            stop,
-            comparison: None,
-            criteria: Vec::new(),
-            variances,
-            warnings,
-            plan: self.plan.clone(),
-        };
+        let report = Report { condition, steps: Some(steps), stop, variances, warnings, ..Report::new(self.plan.clone(), fits) };
         Ok(Outcome { x, unknowns: n, intercepts, report })
     }
 }

@@ -211,16 +211,11 @@ fn finish<T: Scalar>(
         criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), reduced.penalty_norm(1.0, data), &mut warnings);
     let report = Report {
         method: solved.engine.name(),
-        fits,
         rank: Some(solved.rank),
         condition: Some(solved.condition),
-        steps: None,
-        stop: None,
-        comparison: None,
         criteria,
-        variances: Vec::new(),
         warnings,
-        plan,
+        ..Report::new(plan, fits)
     };
     Ok(Outcome { x, unknowns: reduced.shape.1, intercepts, report })
 }

@@ -185,16 +185,11 @@ impl<T: Scalar> Transformed<T> {
         let criteria = criteria(chosen, choice, Lambda::from_damping, unit, in_units(1.0), &mut warnings);
         let report = Report {
             method: Engine::Transform.name(),
-            fits,
             rank: Some(rank),
             condition: Some(self.core.condition()),
-            steps: None,
-            stop: None,
-            comparison: None,
             criteria,
-            variances: Vec::new(),
             warnings,
-            plan: Plan { choice: Some(choice), ..plan },
+            ..Report::new(Plan { choice: Some(choice), ..plan }, fits)
         };
         Ok(Outcome { x, unknowns: self.unknowns, intercepts, report })
     }
