@@ -147,6 +147,18 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
     }
 }
 
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
+        }),
+    }
+}
+
 /// Checks λ or the rule.
 pub(crate) fn check_choice(choice: Option<Choice>) -> Result<()> {
     match choice.map(|c| c.kind) {
