@@ -207,8 +207,7 @@ impl<'d, 'a> Separable<'d, 'a> {
         loop {
             state.residual = self.design.residual(b, &state.z);
             let gap = descent.certify(state);
-            let objective = descent.objective(state);
-            let reached = |verdict, passes| Reached { gap, objective, passes, verdict };
+            let reached = |verdict, passes| Reached { gap, passes, verdict };
             let moved: f64 = state.z.iter().zip(&self.design.squares).map(|(z, square)| z.abs() * square.sqrt()).sum();
             descent.rounding = 64.0 * f64::EPSILON * data * (data + moved);
             if gap <= stopping.gap {
@@ -386,8 +385,7 @@ impl Descent<'_, '_, '_> {
         let limit = self.passes + 2000;
         while self.passes < max_passes.min(limit) {
             self.pass(set, state);
-            let support: Vec<usize> =
-                set.iter().copied().filter(|&g| self.problem.members(g).iter().any(|&j| state.z[j] != 0.0)).collect();
+            let support: Vec<usize> = set.iter().copied().filter(|&g| self.problem.members(g).iter().any(|&j| state.z[j] != 0.0)).collect();
             history.clear();
             for k in 0..SUPPORT_PASSES {
                 let largest = self.pass(&support, state);

@@ -121,16 +121,7 @@ impl<'a> Design<'a> {
                     Matrix::Owned(owned) => owned,
                     Matrix::Borrowed(view) => linalg::copy(view),
                 };
-                f64::product(
-                    owned.as_mut(),
-                    linalg::Accum::Add,
-                    -1.0,
-                    q.as_ref(),
-                    Op::None,
-                    along.as_ref(),
-                    Op::None,
-                    threads,
-                );
+                f64::product(owned.as_mut(), linalg::Accum::Add, -1.0, q.as_ref(), Op::None, along.as_ref(), Op::None, threads);
                 design.entries = Columns::Dense(Matrix::Owned(owned));
             }
             design.free = Some(Free { q, r, along });
@@ -296,20 +287,15 @@ impl<'a> Design<'a> {
         }
     }
 
-    /// Ā, all entries.
-    pub fn to_dense(&self) -> Mat<f64> {
-        match &self.entries {
-            Columns::Dense(a) => linalg::copy(a.view()),
-            Columns::Sparse(a) => {
-                let mut dense = linalg::zeros(self.rows, self.columns);
-                for j in 0..self.columns {
-                    let (indices, values) = a.column(j);
-                    let column = dense.col_as_slice_mut(j);
-                    indices.iter().zip(values).for_each(|(&i, &v)| column[i as usize] = v);
-                    self.project(column);
-                }
-                dense
+    /// A sparse Ā by rows, where nothing is projected out of it.
+    pub fn sparse_rows(&self) -> Option<Rows<f64>> {
+        match (&self.entries, &self.free) {
+            (Columns::Sparse(a), None) => {
+                let indices = a.indices.iter().map(|&i| i as usize).collect();
+                let by_columns = Rows { columns: self.rows, starts: a.starts.clone(), indices, values: a.values.clone() };
+                Some(by_columns.transposed())
             }
+            _ => None,
         }
     }
 

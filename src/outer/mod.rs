@@ -5,6 +5,8 @@
 //! penalties that separate into coordinates or groups of them, [`admm`] for ‖Lz‖₁ and its like with any L, and [`path`] is
 //! what both have in common: λ by rules that look at refits along a path.
 
+pub(crate) mod admm;
 pub(crate) mod coordinate_descent;
 pub(crate) mod design;
+pub(crate) mod folds;
 pub(crate) mod path;

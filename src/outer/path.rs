@@ -38,8 +38,6 @@ pub(crate) trait Fits {
 pub(crate) struct Reached {
     /// P(z) less the minimum is at most this.
     pub gap: f64,
-    /// P(z).
-    pub objective: f64,
     /// Passes or steps made.
     pub passes: usize,
     pub verdict: Verdict,

@@ -13,20 +13,25 @@ use crate::lambda::Lambda;
 use crate::linalg::{self, MatRef};
 use crate::method::{Certified, Method};
 use crate::operator::Entries;
+use crate::outer::admm::{Directions, General, Parts};
 use crate::outer::coordinate_descent::{Descents, Separable};
+use crate::outer::folds;
 use crate::outer::path::{self, Fits, Found, Settings};
 use crate::penalty::{Penalty, Resolved, Shape, Term};
 use crate::plan::{Plan, Storage};
-use crate::rule::{Choice, Kind, Rule};
+use crate::rule::{Choice, KFold, Kind, Rule};
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Criterion, Fit, Outcome, Report};
 use crate::step::Stop;
 use crate::transform::reduced::finite;
+use crate::transform::whiten::row_scale;
 use crate::warning::Warning;
 use real::{RealProblem, Source, parts};
 
 /// Passes of a descent unless another limit is given.
 const MAX_PASSES: usize = 100_000;
+/// Steps of alternating directions unless another limit is given.
+const MAX_STEPS: usize = 20_000;
 
 /// Whether the problem is one of these.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
@@ -42,6 +47,109 @@ struct Separated {
     l2: Vec<f64>,
     /// Nothing penalises these.
     free: Vec<usize>,
+}
+
+/// Which of the two engines, with what it needs of R.
+enum Form {
+    Separated(Separated),
+    General(Parts),
+}
+
+/// Makes the fits of one right-hand side b̄.
+type Start<'x> = dyn Fn(Vec<f64>) -> Box<dyn Fits + 'x> + 'x;
+/// What is done with the problem of some of the rows.
+type Work<'w, T, R> = dyn for<'x> FnMut(&'x RealProblem<'_, T>, &'x Start<'x>) -> Result<R> + 'w;
+
+impl Form {
+    /// For the method asked for.
+    fn of<T: Scalar>(description: &Description<'_, T>) -> Result<Self> {
+        let (penalty, n) = (&description.penalty, description.operator.shape().1);
+        let terms = penalty.terms(n)?;
+        match separated(&terms, n).filter(|_| !matches!(description.method, Method::Admm(_))) {
+            Some(separated) => Ok(Form::Separated(separated)),
+            None => Ok(Form::General(general(&terms, penalty.entries_of_terms(n)?)?)),
+        }
+    }
+
+    /// Whether a component is penalised by its square alone.
+    fn has_squares(&self) -> bool {
+        match self {
+            Form::Separated(separated) => separated.l1.contains(&0.0),
+            Form::General(parts) => parts.l1.contains(&0.0),
+        }
+    }
+
+    fn is_separated(&self) -> bool {
+        matches!(self, Form::Separated(_))
+    }
+
+    /// Hands the problem of these rows (all unless given) to `work`, with what starts fits of it.
+    fn with<T: Scalar, R>(
+        &self,
+        description: &Description<'_, T>,
+        source: &Source<'_, T>,
+        rows: Option<&[usize]>,
+        settings: Settings,
+        work: &mut Work<'_, T, R>,
+    ) -> Result<R> {
+        match self {
+            Form::Separated(separated) => {
+                let problem = RealProblem::new(description, source, rows, &separated.free)?;
+                let separable = separated.on(&problem);
+                work(&problem, &|b| Box::new(Descents::new(&separable, b, settings)))
+            }
+            Form::General(parts) => {
+                let problem = RealProblem::new(description, source, rows, &[])?;
+                let general = General::new(&problem.design, parts.clone())?;
+                work(&problem, &|b| Box::new(Directions::new(&general, b, settings)))
+            }
+        }
+    }
+}
+
+/// The rows of all L below each other in real numbers, with their groups and weights.
+fn general<T: Scalar>(terms: &[Term<'_, T>], entries: Vec<(usize, Vec<(usize, usize, T)>)>) -> Result<Parts> {
+    let p = parts::<T>();
+    let mut out = Parts { rows: 0, entries: Vec::new(), blocks: Vec::new(), l1: Vec::new(), l2: Vec::new() };
+    for (term, (rows, entries)) in terms.iter().zip(entries) {
+        // what has no weight is not there
+        if term.weight == 0.0 {
+            continue;
+        }
+        let first = out.rows;
+        for (i, j, value) in entries {
+            let (real, imaginary) = (value.real().to_f64(), value.imaginary().to_f64());
+            if !(real.is_finite() && imaginary.is_finite()) {
+                return Err(Error::NonFinite { what: "the penalty matrix L", index: Size::Position(i, j) });
+            }
+            if T::IS_COMPLEX {
+                let (i, j) = (first + 2 * i, 2 * j);
+                out.entries.extend([(i, j, real), (i, j + 1, -imaginary), (i + 1, j, imaginary), (i + 1, j + 1, real)]);
+            } else {
+                out.entries.push((first + i, j, real));
+            }
+        }
+        let (l1, l2) = match term.shape {
+            Shape::Squared => (0.0, 1.0),
+            Shape::ElasticNet(rho) => (rho, 1.0 - rho),
+            Shape::L1 | Shape::Groups(_) | Shape::Isotropic => (1.0, 0.0),
+        };
+        let single: Vec<Vec<usize>>;
+        let groups = if term.groups.is_empty() {
+            single = (0..rows).map(|i| vec![i]).collect();
+            &single
+        } else {
+            &term.groups
+        };
+        for group in groups {
+            let size = if matches!(term.shape, Shape::Groups(_)) { (group.len() as f64).sqrt() } else { 1.0 };
+            out.blocks.push(group.iter().flat_map(|&i| (0..p).map(move |part| first + i * p + part)).collect());
+            out.l1.push(term.weight * l1 * size);
+        }
+        out.rows += rows * p;
+        out.l2.resize(out.rows, term.weight * l2);
+    }
+    Ok(out)
 }
 
 fn separated<T: Scalar>(terms: &[Term<'_, T>], n: usize) -> Option<Separated> {
@@ -145,6 +253,8 @@ fn settings<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Res
     let (options, limit): (Certified, usize) = match (&description.method, separable) {
         (Method::Auto, true) => (Certified::default(), MAX_PASSES),
         (Method::CoordinateDescent(options), true) => (options.0, MAX_PASSES),
+        (Method::Auto, false) => (Certified::default(), MAX_STEPS),
+        (Method::Admm(options), _) => (options.0, MAX_STEPS),
         (Method::CoordinateDescent(_), false) => {
             return refuse(
                 "coordinate descent",
@@ -156,12 +266,16 @@ fn settings<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Res
             return refuse(
                 description.method.name(),
                 "a penalty that is no square of a norm",
-                "leave the method to Method::Auto, or use CoordinateDescent::new()",
+                "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()",
             );
         }
     };
     if description.preconditioner.is_some() {
-        return refuse("a preconditioner", "a penalty that is no square of a norm", "drop one of the two: these methods make no Krylov steps");
+        return refuse(
+            "a preconditioner",
+            "a penalty that is no square of a norm",
+            "drop one of the two: these methods make no Krylov steps",
+        );
     }
     Ok(Settings { tolerance: options.tolerance(), max_steps: options.max_steps(limit), accept_partial: options.accepts_partial() })
 }
@@ -169,7 +283,7 @@ fn settings<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Res
 /// The plan; nothing is computed.
 pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     let (rows, columns) = description.operator.shape();
-    let separable = separated(&description.penalty.terms(columns)?, columns).is_some();
+    let separable = Form::of(description)?.is_separated();
     settings(description, separable)?;
     let Some(choice) = choice else {
         return Err(Error::Unsupported {
@@ -226,7 +340,9 @@ fn check_rule(choice: Choice) -> Result<()> {
         Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
         Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
         Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
-        _ => refuse("use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at"),
+        _ => refuse(
+            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
+        ),
     }
 }
 
@@ -266,29 +382,33 @@ pub(super) fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>
 
 /// The parameters of R, also where λ = 0 leaves it without effect.
 fn check_parameters<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    let n = description.operator.shape().1;
-    settings(description, separated(&description.penalty.terms(n)?, n).is_some()).map(drop)
+    settings(description, Form::of(description)?.is_separated()).map(drop)
 }
 
 /// λ from which on every penalised component is zero, for each right-hand side.
 pub(super) fn lambda_max<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>) -> Result<Vec<f64>> {
     check(description, None)?;
     check_data(description, b)?;
-    let n = description.operator.shape().1;
-    let separated = separated(&description.penalty.terms(n)?, n);
-    settings(description, separated.is_some())?;
+    let form = Form::of(description)?;
+    let settings = settings(description, form.is_separated())?;
+    if form.has_squares() {
+        return Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "components that are penalised by their square alone, which no λ makes 0",
+            instead: "use a sum without squared terms, or log_grid for a range of λ",
+        });
+    }
     let source = Source::new(description)?;
-    let Some(separated) = separated else { return Err(Error::Unsupported { what: "L", with: "l1", instead: "wait" }) };
-    let problem = RealProblem::new(description, &source, None, &separated.free)?;
-    let separable = separated.on(&problem);
-    let mut copied = Vec::new();
-    (0..b.ncols())
-        .map(|k| {
-            let (mut data, _) = problem.data(linalg::column(b, k, &mut copied))?;
-            problem.design.project(&mut data);
-            Ok(separable.lambda_max(&data))
-        })
-        .collect()
+    form.with(description, &source, None, settings, &mut |problem, start| {
+        let mut copied = Vec::new();
+        (0..b.ncols())
+            .map(|k| {
+                let (mut data, _) = problem.data(linalg::column(b, k, &mut copied))?;
+                problem.design.project(&mut data);
+                start(data).lambda_max()
+            })
+            .collect()
+    })
 }
 
 /// One outcome for the choice, or one for each of the λ, which fall.
@@ -305,44 +425,95 @@ fn many<T: Scalar>(
         Some(choice) => vec![plan(description, Some(choice))?],
         None => lambdas.iter().map(|&lambda| plan(description, Some(lambda.into()))).collect::<Result<_>>()?,
     };
-    let separated = separated(&description.penalty.terms(n)?, n);
-    let settings = settings(description, separated.is_some())?;
+    let form = Form::of(description)?;
+    let settings = settings(description, form.is_separated())?;
     let source = Source::new(description)?;
-    let Some(separated) = separated else { return Err(Error::Unsupported { what: "L", with: "l1", instead: "wait" }) };
-    let problem = RealProblem::new(description, &source, None, &separated.free)?;
-    let separable = separated.on(&problem);
     let mut collected: Vec<Collected<T>> = plans.into_iter().map(Collected::new).collect();
-    let mut copied = Vec::new();
-    for k in 0..b.ncols() {
-        let column = linalg::column(b, k, &mut copied);
-        let (data, norm) = problem.data(column)?;
-        let mut projected = data.clone();
-        problem.design.project(&mut projected);
-        let mut fits = Descents::new(&separable, projected, settings);
-        match choice.map(|choice| choice.kind) {
-            Some(Kind::Rule(rule)) => {
-                let found = chosen(description, &rule, &mut fits, norm)?;
-                // afresh: an answer must not depend on the path that found its λ
-                let mut fits = Descents::new(&separable, fits.b.clone(), settings);
-                let lambda = Lambda::new(found.lambda);
-                collected[0].add(&problem, &mut fits, lambda, &data)?;
-                collected[0].criterion(&rule, found);
-            }
-            Some(Kind::Number(lambda)) => collected[0].add(&problem, &mut fits, lambda, &data)?,
-            None => {
-                for (&lambda, collected) in lambdas.iter().zip(&mut collected) {
-                    collected.add(&problem, &mut fits, lambda, &data)?;
+    form.with(description, &source, None, settings, &mut |problem, start| {
+        let mut copied = Vec::new();
+        for k in 0..b.ncols() {
+            let column = linalg::column(b, k, &mut copied);
+            let (data, norm) = problem.data(column)?;
+            let mut projected = data.clone();
+            problem.design.project(&mut projected);
+            let mut fits = start(projected.clone());
+            match choice.map(|choice| choice.kind) {
+                Some(Kind::Rule(rule)) => {
+                    let refits = Refits { description, form: &form, source: &source, settings, b: column };
+                    let found = chosen(&refits, &rule, &mut *fits, norm)?;
+                    // afresh: an answer must not depend on the path that found its λ
+                    let lambda = Lambda::new(found.lambda);
+                    collected[0].add(problem, &mut *start(projected), lambda, &data)?;
+                    collected[0].criterion(&rule, found);
+                }
+                Some(Kind::Number(lambda)) => collected[0].add(problem, &mut *fits, lambda, &data)?,
+                None => {
+                    for (&lambda, collected) in lambdas.iter().zip(&mut collected) {
+                        collected.add(problem, &mut *fits, lambda, &data)?;
+                    }
                 }
             }
         }
-    }
+        Ok(())
+    })?;
     collected.into_iter().map(|collected| collected.outcome(n)).collect()
 }
 
+/// What refits on some of the rows need.
+struct Refits<'r, 'd, T: Scalar> {
+    description: &'r Description<'d, T>,
+    form: &'r Form,
+    source: &'r Source<'d, T>,
+    settings: Settings,
+    b: &'r [T],
+}
+
+impl<T: Scalar> Refits<'_, '_, T> {
+    /// λ by K-fold cross-validation.
+    fn choose(&self, fits: &dyn Fits, rule: KFold, one_standard_error: bool, name: &'static str) -> Result<Found> {
+        let description = self.description;
+        let (m, n) = description.operator.shape();
+        let folds = rule.assign(m, description.groups.as_deref());
+        let sizes: Vec<usize> = folds.iter().map(Vec::len).collect();
+        let scale = row_scale(m, description.weights.as_deref(), description.noise_std.as_deref());
+        folds::choose(fits, (m, n), &sizes, one_standard_error, name, &mut |fold, grid| {
+            let mut left_out = vec![false; m];
+            folds[fold].iter().for_each(|&i| left_out[i] = true);
+            let kept: Vec<usize> = (0..m).filter(|&i| !left_out[i]).collect();
+            let (mut x, mut intercepts) = (Vec::with_capacity(n * grid.len()), Vec::with_capacity(grid.len()));
+            self.form.with(description, self.source, Some(&kept), self.settings, &mut |problem, start| {
+                let (data, _) = problem.data(self.b)?;
+                let mut projected = data.clone();
+                problem.design.project(&mut projected);
+                let mut fits = start(projected);
+                for &lambda in grid {
+                    fits.fit(lambda, false)?;
+                    let (coefficients, intercept) = problem.answer(fits.coefficients(), &data);
+                    x.extend(coefficients);
+                    intercepts.push(intercept);
+                }
+                Ok(())
+            })?;
+            let mut fitted = vec![T::ZERO; m * grid.len()];
+            description.operator.apply_block(grid.len(), &x, &mut fitted);
+            let error = |k: usize, i: usize| {
+                let off = self.b[i] - fitted[k * m + i] - intercepts[k];
+                let off = off.modulus().to_f64() * scale.as_ref().map_or(1.0, |d| d[i].to_f64());
+                off * off
+            };
+            Ok((0..grid.len()).map(|k| folds[fold].iter().map(|&i| error(k, i)).sum()).collect())
+        })
+    }
+}
+
 /// λ by a rule.
-fn chosen<T: Scalar>(description: &Description<'_, T>, rule: &Rule, fits: &mut dyn Fits, norm: f64) -> Result<Found> {
-    let (m, n) = description.operator.shape();
-    match rule {
+fn chosen<T: Scalar>(refits: &Refits<'_, '_, T>, rule: &Rule, fits: &mut dyn Fits, norm: f64) -> Result<Found> {
+    let (m, n) = refits.description.operator.shape();
+    match *rule {
+        Rule::KFold(folds) => refits.choose(fits, folds, false, rule.name()),
+        Rule::OneStandardError(one) if one.folds().is_some() => {
+            refits.choose(fits, one.folds().unwrap_or(KFold::new(10)), true, rule.name())
+        }
         Rule::Aicc(_) => path::information(fits, (m, n), rule.name(), |dof, m| match m - dof - 2.0 {
             rest if rest > 1e-9 * m => 2.0 * (dof + 1.0) / rest,
             _ => f64::INFINITY,
@@ -387,7 +558,11 @@ impl<T: Scalar> Collected<T> {
 
     fn add(&mut self, problem: &RealProblem<'_, T>, fits: &mut dyn Fits, lambda: Lambda, data: &[f64]) -> Result<()> {
         if !lambda.value().is_finite() {
-            return Err(Error::Parameter { name: "λ", value: lambda.value(), must_be: "finite: a penalty of this kind has no square root of it" });
+            return Err(Error::Parameter {
+                name: "λ",
+                value: lambda.value(),
+                must_be: "finite: a penalty of this kind has no square root of it",
+            });
         }
         let reached = fits.fit(lambda.value(), true)?;
         let (x, intercept) = problem.answer(fits.coefficients(), data);
