@@ -22,6 +22,8 @@ const ROWS: &[(&str, u8)] = &[
     // what is decided before anything is computed
     ("choose", 5),
     ("check", 5),
+    // problems that are a sequence of ridge problems, or have a descent of their own
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
