@@ -96,6 +96,7 @@ pub mod lambda;
 pub(crate) mod linalg;
 pub mod method;
 pub mod operator;
+pub(crate) mod outer;
 pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
@@ -121,7 +122,7 @@ pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use lambda::{Lambda, log_grid};
-pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
+pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
