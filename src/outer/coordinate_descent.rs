@@ -204,7 +204,10 @@ impl<'d, 'a> Separable<'d, 'a> {
             let reached = |verdict, passes| Reached { gap, passes, verdict };
             let moved: f64 = state.z.iter().zip(&self.design.squares).map(|(z, square)| z.abs() * square.sqrt()).sum();
             descent.rounding = 64.0 * f64::EPSILON * data * (data + moved);
-            if gap <= stopping.gap {
+            let enough = |verdict| if gap <= stopping.gap { Verdict::Tolerance } else { verdict };
+            // groups have no step on the support: the gap is the square of what it leaves open in z
+            let asked = if stopping.finish && !self.single { 1e-3 * stopping.gap } else { stopping.gap };
+            if gap <= asked {
                 // one step on the support gives the digits that a gap of the square root's accuracy leaves open
                 if !stopping.finish || finished || gap <= 1e-3 * f64::EPSILON * data * data || !descent.step_on_support(state) {
                     return reached(Verdict::Tolerance, descent.passes);
@@ -215,18 +218,18 @@ impl<'d, 'a> Separable<'d, 'a> {
             without_progress = if gap < 0.5 * best { 0 } else { without_progress + 1 };
             best = best.min(gap);
             if without_progress >= 4 && gap <= descent.rounding {
-                return reached(Verdict::Rounding, descent.passes);
+                return reached(enough(Verdict::Rounding), descent.passes);
             }
             if without_progress >= 50 {
-                return reached(Verdict::Stalled, descent.passes);
+                return reached(enough(Verdict::Stalled), descent.passes);
             }
             if descent.passes >= stopping.max_passes {
-                return reached(Verdict::Limit, descent.passes);
+                return reached(enough(Verdict::Limit), descent.passes);
             }
             finished = false;
             descent.screen(state, gap);
             set = descent.choose_set(state, &set);
-            let target = (0.1 * gap).max(0.3 * stopping.gap);
+            let target = (0.1 * gap).max(0.3 * asked);
             descent.on_set(&set, state, target, stopping.max_passes);
         }
     }
