@@ -55,6 +55,7 @@
 //! | ‖Ax − b‖² + ‖Γx‖² | [`tikhonov`]`(&a, &b, &gamma)` |
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
+//! | standard errors, intervals, leverages | [`Problem::inference`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
@@ -94,6 +95,7 @@ pub(crate) mod factor;
 pub mod factorization;
 pub(crate) mod fourier;
 pub mod gallery;
+pub mod inference;
 mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
@@ -106,6 +108,7 @@ pub mod plan;
 pub mod plot;
 pub mod preconditioner;
 pub mod problem;
+pub(crate) mod quantile;
 pub(crate) mod random;
 pub(crate) mod refusal;
 mod ridge;
@@ -124,6 +127,7 @@ pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
+pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
 pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};

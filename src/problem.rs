@@ -4,6 +4,7 @@ use crate::data::{self, Data};
 use crate::description::Description;
 use crate::error::Result;
 use crate::factorization::Factorization;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::method::Method;
 use crate::operator::Operator;
@@ -189,6 +190,33 @@ impl<'a, T: Scalar> Problem<'a, T> {
     {
         let lambdas: Vec<Lambda> = lambdas.into_iter().map(Into::into).collect();
         Ok(T::path(&self.description, b.view(), &lambdas)?.into_iter().map(|outcome| outcome.into_solution()).collect())
+    }
+
+    /// Solves, and says how far x can be trusted: standard errors, confidence, credible and prediction intervals, leverages,
+    /// Cook's distances. λ is held fixed at what is given or chosen.
+    ///
+    /// The noise is estimated from the residual unless [`noise_std`](Self::noise_std) was given. Cost: beside the solution one QR
+    /// factorization of [A; √λL] for each λ, and two matrices as large as A.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::RankDeficient`](crate::Error::RankDeficient) or
+    /// [`CommonNullSpace`](crate::Error::CommonNullSpace) where x is not unique,
+    /// [`NeedsEntries`](crate::Error::NeedsEntries) where A only multiplies,
+    /// [`Unsupported`](crate::Error::Unsupported) for complex data, [`Parameter`](crate::Error::Parameter) where the residual has
+    /// no degrees of freedom left to estimate the noise from.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64 * 0.7).sin()).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| 3.0 + a[i] - 2.0 * a[i + 20] + 0.1 * ((i * i) as f64).cos()).collect();
+    /// let inference = Problem::new(&DenseView::column_major(&a, 20, 3)?).intercept().inference(&b, Gcv)?;
+    /// println!("{inference}");
+    /// let (low, high) = inference.credible(0.95)?.coefficients[1];
+    /// assert!(low < -2.0 && -2.0 < high);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn inference<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Inference>> {
+        Ok(B::each(T::infer(&self.description, b.view(), choice.into())?))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

@@ -33,6 +33,7 @@ const ROWS: &[(&str, u8)] = &[
     ("solution", 3),
     ("comparison", 3),
     ("diagnostics", 3),
+    ("inference", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -47,6 +48,7 @@ const ROWS: &[(&str, u8)] = &[
     ("fourier", 1),
     ("extended", 1),
     ("random", 1),
+    ("quantile", 1),
     ("error", 1),
     ("refusal", 1),
     ("step", 1),

@@ -9,6 +9,7 @@ mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
+mod inference;
 mod kept;
 #[cfg(feature = "plot")]
 mod modes;
@@ -30,6 +31,7 @@ use crate::description::Description;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
 use crate::method::{Lsmr, Method};
@@ -96,6 +98,10 @@ pub trait Engines: Sized {
     fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
     where
         Self: Scalar;
+    /// Standard errors and diagnostics of each right-hand side's fit.
+    fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -140,6 +146,9 @@ macro_rules! engines {
             }
             fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
                 kept.compare(b.matrix(), rules)
+            }
+            fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>> {
+                inference::inference(description, b.matrix(), choice)
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
