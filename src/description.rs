@@ -45,9 +45,15 @@ impl<'a, T: Scalar> Description<'a, T> {
         self.threads.map_or_else(Threads::available, Threads)
     }
 
+    /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
+    pub(crate) fn quadratic(&self) -> bool {
+        self.penalty.is_squared()
+    }
+
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.
     pub(crate) fn is_plain(&self) -> bool {
-        self.penalty.is_identity()
+        self.quadratic()
+            && self.penalty.is_identity()
             && self.weights.is_none()
             && self.noise_std.is_none()
             && self.prior_mean.is_none()

@@ -23,7 +23,7 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
-use crate::check::{check, check_choice, check_data};
+use crate::check::{check, check_choice, check_data, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -161,6 +161,7 @@ engines!(f32 f64 c32 c64);
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
+    check_quadratic(description, "a linear method")?;
     let (rows, columns) = description.operator.shape();
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,
