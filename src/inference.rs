@@ -31,7 +31,7 @@ use core::fmt;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inference {
-    /// λ, given or chosen.
+    /// λ, given or chosen; 1 where a rule gave several penalties a λ each.
     pub lambda: Lambda,
     /// The rule that chose λ.
     pub rule: Option<&'static str>,

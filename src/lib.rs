@@ -56,6 +56,7 @@
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
 //! | standard errors, intervals, leverages | [`Problem::inference`] |
+//! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
@@ -102,6 +103,7 @@ pub mod lambda;
 pub(crate) mod linalg;
 pub mod method;
 pub mod operator;
+pub(crate) mod outer;
 pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
@@ -141,7 +143,7 @@ pub use rule::{
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

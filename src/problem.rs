@@ -50,6 +50,43 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// R(z) = ‖Lz‖².
     pub fn penalty(mut self, penalty: Penalty<'a, T>) -> Self {
         self.description.penalty = penalty;
+        self.description.several.clear();
+        self
+    }
+
+    /// Σ λⱼ‖Lⱼ(x − x₀)‖²: several penalties, to each of which [`Gcv`](crate::Gcv), [`Loo`](crate::Loo) or
+    /// [`Evidence`](crate::Evidence) gives a λ of its own; [`Solution::lambdas`] has them, and `lambda` is then 1. A number λ multiplies them all.
+    ///
+    /// For A with entries in real types. All λⱼ are found together, by Newton's method on log λⱼ with exact derivatives from several starts;
+    /// every local minimum is in [`Report::penalties`](crate::Report::penalties), and a λⱼ at an end of its range is warned of. The
+    /// criteria often have more than one minimum, and penalties that are alike cannot be told apart by any rule.
+    /// Cost: some hundred QR factorizations of (n + Σpⱼ)×n matrices, pⱼ ≤ n the rows of Lⱼ.
+    ///
+    /// [`Penalty::bands`] makes one ridge penalty for each group of columns (banded ridge). For fixed ratios of the λⱼ
+    /// [`Penalty::sum`] has every rule and method.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Penalty, Problem};
+    /// let a: Vec<f64> = (0..180).map(|k| (-0.05 * ((k % 30) as f64 - 5.0 * (k / 30) as f64).powi(2)).exp()).collect();
+    /// let b: Vec<f64> = (0..30).map(|i| (i as f64 * 0.2).sin() + 0.05 * ((i * i) as f64).cos()).collect();
+    /// let a = DenseView::column_major(&a, 30, 6)?;
+    /// let fit = Problem::new(&a).penalties([Penalty::identity(), Penalty::second_difference()]).solve(&b, Gcv)?;
+    /// println!("{}", fit.report);
+    /// assert_eq!(fit.lambdas.len(), 2);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When solved: [`Error::Unsupported`](crate::Error::Unsupported) for other rules, complex data, `.shared()`, penalties that are no squares;
+    /// [`NeedsEntries`](crate::Error::NeedsEntries) for an A of products; [`CommonNullSpace`](crate::Error::CommonNullSpace);
+    /// [`NotConverged`](crate::Error::NotConverged).
+    pub fn penalties(mut self, penalties: impl IntoIterator<Item = Penalty<'a, T>>) -> Self {
+        let mut several: Vec<Penalty<'a, T>> = penalties.into_iter().collect();
+        if several.len() == 1 {
+            return self.penalty(several.remove(0));
+        }
+        self.description.penalty = Penalty::sum(several.iter().map(|penalty| (1.0, penalty.clone())));
+        self.description.several = several;
         self
     }
 

@@ -22,6 +22,7 @@ const ROWS: &[(&str, u8)] = &[
     // what is decided before anything is computed
     ("choose", 5),
     ("check", 5),
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),

@@ -15,7 +15,7 @@
 //! two m×n matrices; wide (L diagonal, positive, d > 0) 2(n + m)m².
 //! Reference: Hastie and Tibshirani, *Generalized Additive Models*, 1990, §3.5 (H, and the degrees of freedom).
 
-use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
+use crate::linalg::{self, Mat, MatRef, Op, Threads, product, sum_of_squares, thin_qr, triangle_of};
 use crate::scalar::{Real, Scalar};
 use crate::transform::constant::Constant;
 use crate::transform::standard_form::PenaltyRows;
@@ -114,7 +114,7 @@ impl<T: Scalar> Influence<T> {
             .collect();
         let one = f64::from(u8::from(constant.is_some()));
         let trace = one + (0..n).map(|j| gram[(j, j)].real().to_f64()).sum::<f64>();
-        let trace_squared = one + sum_of_squares(&gram);
+        let trace_squared = one + sum_of_squares(gram.as_ref());
         let mut map = linalg::adjoint(full.as_ref());
         T::solve_upper(triangle.as_ref(), Op::None, map.as_mut(), threads);
         Self { map, rows, trace, trace_squared, spread: Spread::Tall { triangle, seen }, hat: Hat::Fitted(full), damping, threads }
@@ -151,7 +151,7 @@ impl<T: Scalar> Influence<T> {
         let seen = product(basis.as_ref(), Op::Adjoint, basis.as_ref(), Op::None, threads);
         let one = f64::from(u8::from(constant.is_some()));
         let trace = one + (0..m).map(|j| seen[(j, j)].real().to_f64()).sum::<f64>();
-        let trace_squared = one + sum_of_squares(&seen);
+        let trace_squared = one + sum_of_squares(seen.as_ref());
         // R = L⁻¹P₁T⁻ᴴ: its adjoint by one triangular solve
         let mut transposed = Mat::from_fn(m, n, |i, j| basis[(j, i)].conj().scale(inverse[j]));
         T::solve_upper(triangle.as_ref(), Op::None, transposed.as_mut(), threads);
@@ -269,34 +269,6 @@ fn stacked<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, d: T::Real) ->
     })
 }
 
-/// Q (as many columns as A) and R.
-pub(crate) fn thin_qr<T: Scalar>(a: Mat<T>, threads: Threads) -> (Mat<T>, Mat<T>) {
-    let (m, n) = a.shape();
-    let factored = T::qr(a, threads);
-    let triangle = Mat::from_fn(n, n, |i, j| if i <= j { factored.basis[(i, j)] } else { T::ZERO });
-    let mut q = Mat::from_fn(m, n, |i, j| if i == j { T::ONE } else { T::ZERO });
-    T::apply_reflectors(factored.basis.as_ref(), factored.coefficients.as_ref(), Op::None, q.as_mut(), threads);
-    (q, triangle)
-}
-
-/// S with SᴴS = QᴴQ, at most n×n.
-pub(crate) fn triangle_of<T: Scalar>(q: Mat<T>, threads: Threads) -> Mat<T> {
-    let (m, n) = q.shape();
-    if m <= n {
-        return q;
-    }
-    let factored = T::qr(q, threads);
-    Mat::from_fn(n, n, |i, j| if i <= j { factored.basis[(i, j)] } else { T::ZERO })
-}
-
-pub(crate) fn product<T: Scalar>(a: MatRef<'_, T>, op_a: Op, b: MatRef<'_, T>, op_b: Op, threads: Threads) -> Mat<T> {
-    let rows = if op_a == Op::None { a.nrows() } else { a.ncols() };
-    let columns = if op_b == Op::None { b.ncols() } else { b.nrows() };
-    let mut out = linalg::zeros(rows, columns);
-    T::product(out.as_mut(), Accum::Replace, T::ONE, a, op_a, b, op_b, threads);
-    out
-}
-
 fn expanded<T: Scalar>(q: &Mat<T>, constant: Option<&Constant<T>>) -> Mat<T> {
     constant.map_or_else(|| linalg::copy(q.as_ref()), |constant| constant.expand(q.as_ref()))
 }
@@ -307,8 +279,4 @@ fn constant_leverage<T: Scalar>(constant: Option<&Constant<T>>, i: usize) -> f64
 
 fn inner<T: Scalar>(a: &Mat<T>, b: &Mat<T>, i: usize) -> f64 {
     (0..a.ncols()).map(|j| (a[(i, j)].conj() * b[(i, j)]).real().to_f64()).sum()
-}
-
-fn sum_of_squares<T: Scalar>(a: &Mat<T>) -> f64 {
-    (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j))).map(|at| a[at].modulus_squared().to_f64()).sum()
 }

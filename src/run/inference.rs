@@ -1,16 +1,17 @@
 //! Standard errors and diagnostics of rows: the solution by whatever engine solves it, then one QR factorization at its λ.
 
-use super::solve;
+use super::{several, solve};
 use crate::check::{check, check_data};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::factor::influence::Influence;
 use crate::inference::{Coefficient, Geometry, Heteroscedastic, Inference, RowInfluence};
 use crate::lambda::Lambda;
-use crate::linalg::{self, Mat, MatRef};
+use crate::linalg::{self, MatRef};
 use crate::operator::{DenseView, Entries};
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::transform::Matrix;
 use crate::transform::reduced::Reduced;
 use std::sync::Arc;
 
@@ -31,25 +32,23 @@ pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();
-    let copy: Mat<T>;
-    let a = match description.operator.entries() {
-        Entries::Dense(a) => a.matrix(),
-        Entries::Sparse(a) if m.saturating_mul(n) <= DENSE_COPY_UP_TO => {
-            copy = a.to_dense();
-            copy.as_ref()
-        }
-        Entries::Sparse(_) => {
+    let entries = stored_entries(description, "inference", "Lsqr::variances()")?;
+    let a = entries.view();
+    let view = DenseView::from_matrix(a);
+    if several::applies(description, Some(choice)) {
+        if b.ncols() != 1 {
             return Err(Error::Unsupported {
                 what: "inference",
-                with: "a sparse A of more than 25 million places, zeros included, which it would have to store densely",
-                instead: "use a subset of the rows or columns, or Lsqr::variances()",
+                with: "a rule for several penalties and more than one right-hand side",
+                instead: "call it for each right-hand side",
             });
         }
-        Entries::None => {
-            return Err(Error::NeedsEntries { method: "inference", what: "A", instead: "Lsqr::variances(), or give the matrix itself" });
-        }
-    };
-    let view = DenseView::from_matrix(a);
+        let chosen = several::choose(description, b, choice, checked.largest)?;
+        let weighted = several::weighted(description, &chosen[0].used.lambdas);
+        let mut out = inference(&weighted, b, Lambda::new(1.0).into())?;
+        out.iter_mut().for_each(|one| one.rule = rule_name(choice));
+        return Ok(out);
+    }
     // standard errors of a minimiser that is not unique would be those of one choice among many
     let unique = Description { operator: &view, require_full_rank: true, ..description.clone() };
     let outcome = solve(&unique, b, choice, None)?;
@@ -69,6 +68,32 @@ pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         out.push(one.inference(&shared, fit.lambda, choice)?);
     }
     Ok(out)
+}
+
+fn rule_name(choice: Choice) -> Option<&'static str> {
+    match choice.kind {
+        Kind::Rule(rule) => Some(rule.name()),
+        Kind::Number(_) => None,
+    }
+}
+
+/// The entries of A, a sparse one stored densely.
+pub(super) fn stored_entries<'a, T: Scalar>(
+    description: &Description<'a, T>,
+    what: &'static str,
+    instead: &'static str,
+) -> Result<Matrix<'a, T>> {
+    let (m, n) = description.operator.shape();
+    match description.operator.entries() {
+        Entries::Dense(a) => Ok(Matrix::Borrowed(a.matrix())),
+        Entries::Sparse(a) if m.saturating_mul(n) <= DENSE_COPY_UP_TO => Ok(Matrix::Owned(a.to_dense())),
+        Entries::Sparse(_) => Err(Error::Unsupported {
+            what,
+            with: "a sparse A of more than 25 million places, zeros included, which it would have to store densely",
+            instead,
+        }),
+        Entries::None => Err(Error::NeedsEntries { method: what, what: "A", instead }),
+    }
 }
 
 /// What all right-hand sides at one λ share.
@@ -190,10 +215,7 @@ impl<T: Scalar> OneFit<'_, '_, T> {
         };
         Ok(Inference {
             lambda,
-            rule: match choice.kind {
-                Kind::Rule(rule) => Some(rule.name()),
-                Kind::Number(_) => None,
-            },
+            rule: rule_name(choice),
             coefficients,
             intercept,
             rows,

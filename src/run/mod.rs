@@ -15,6 +15,7 @@ mod kept;
 mod modes;
 mod probes;
 mod products;
+mod several;
 mod sparse;
 mod transform;
 mod written_out;
@@ -117,6 +118,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
+                several::refuse_factorization(description)?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -152,6 +154,12 @@ macro_rules! engines {
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
+                if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+                    return several::plan(description, rule);
+                }
+                if choice.is_none() {
+                    several::refuse_factorization(description)?;
+                }
                 Ok(planned(description, choice)?.1)
             }
         }
@@ -236,6 +244,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
+    }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
         Err(refusal) => refusal,

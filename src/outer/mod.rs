@@ -1,0 +1,6 @@
+//! Problems that are a sequence of ridge problems, or have a descent of their own. They are real and in `f64`: whoever brings a
+//! problem of another scalar type here converts it.
+//!
+//! [`multi_penalty`] chooses a λ for each of several penalties.
+
+pub(crate) mod multi_penalty;
