@@ -12,6 +12,8 @@ use crate::scalar::Scalar;
 pub struct Description<'a, T: Scalar> {
     pub(crate) operator: &'a dyn Operator<Scalar = T>,
     pub(crate) penalty: Penalty<'a, T>,
+    /// Penalties that a rule gives a λ each; `penalty` is their sum. Empty where one λ is all.
+    pub(crate) several: Vec<Penalty<'a, T>>,
     pub(crate) weights: Option<Vec<T::Real>>,
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
@@ -29,6 +31,7 @@ impl<'a, T: Scalar> Description<'a, T> {
         Self {
             operator,
             penalty: Penalty::identity(),
+            several: Vec::new(),
             weights: None,
             noise_std: None,
             prior_mean: None,

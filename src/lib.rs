@@ -55,6 +55,8 @@
 //! | ‖Ax − b‖² + ‖Γx‖² | [`tikhonov`]`(&a, &b, &gamma)` |
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
+//! | standard errors, intervals, leverages | [`Problem::inference`] |
+//! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
@@ -90,6 +92,7 @@ pub(crate) mod factor;
 pub mod factorization;
 pub(crate) mod fourier;
 pub mod gallery;
+pub mod inference;
 mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
@@ -103,6 +106,7 @@ pub mod plan;
 pub mod plot;
 pub mod preconditioner;
 pub mod problem;
+pub(crate) mod quantile;
 pub(crate) mod random;
 pub(crate) mod refusal;
 mod ridge;
@@ -121,6 +125,7 @@ pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
+pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
 pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
@@ -134,7 +139,7 @@ pub use rule::{
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

@@ -147,6 +147,29 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         Self::squared(Kind::Sum(terms.into_iter().collect()))
     }
 
+    /// One ridge penalty Σ zⱼ² for each group of columns, in the order of their labels: for
+    /// [`Problem::penalties`](crate::Problem::penalties), which gives each a λ of its own (banded ridge).
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Penalty, Problem};
+    /// // two columns of one kind, three of another
+    /// let bands = Penalty::bands(&[0, 0, 1, 1, 1]);
+    /// let a: Vec<f64> = (0..100).map(|k| ((k * k) as f64 * 0.3).sin()).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| a[i] - a[i + 20] + 0.3 * (i as f64).cos()).collect();
+    /// let fit = Problem::new(&DenseView::column_major(&a, 20, 5)?).penalties(bands).solve(&b, Gcv)?;
+    /// assert!(fit.lambdas[0] < fit.lambdas[1]);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// Source: Nunez-Elizalde, Huth and Gallant 2019, doi:10.1016/j.neuroimage.2019.04.012.
+    pub fn bands(labels: &[usize]) -> Vec<Self> {
+        let mut distinct = labels.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let indicator = |band: &usize| labels.iter().map(|label| if label == band { T::Real::ONE } else { T::Real::ZERO }).collect();
+        distinct.iter().map(|band| Self::squared(Kind::Diagonal(indicator(band)))).collect()
+    }
+
     /// One line for plans and reports.
     pub(crate) fn describe(&self) -> Cow<'static, str> {
         let shape = &self.shape;

@@ -13,6 +13,7 @@ pub(crate) mod bidiagonal_qr;
 pub mod compressed;
 mod condition;
 mod kernels;
+mod orthogonal;
 mod parts;
 pub mod sparse;
 mod sweeps;
@@ -20,6 +21,7 @@ pub(crate) mod tridiagonal_ql;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
+pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 

@@ -10,12 +10,14 @@ mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
+mod inference;
 mod kept;
 mod l1;
 #[cfg(feature = "plot")]
 mod modes;
 mod probes;
 mod products;
+mod several;
 mod sparse;
 mod transform;
 mod written_out;
@@ -32,6 +34,7 @@ use crate::description::Description;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
 use crate::method::{Lsmr, Method};
@@ -98,6 +101,10 @@ pub trait Engines: Sized {
     fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
     where
         Self: Scalar;
+    /// Standard errors and diagnostics of each right-hand side's fit.
+    fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -117,6 +124,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
+                several::refuse_factorization(description)?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -151,17 +159,31 @@ macro_rules! engines {
                 check_not_quadratic(description)?;
                 l1::lambda_max(description, b.matrix())
             }
+            fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>> {
+                inference::inference(description, b.matrix(), choice)
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
-                check(description, choice)?;
-                if l1::applies(description) {
-                    return l1::plan(description, choice);
-                }
-                Ok(planned(description, choice)?.1)
+                plan(description, choice)
             }
         }
     )*};
 }
 engines!(f32 f64 c32 c64);
+
+/// What will be done; no choice of λ asks for a factorization.
+fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
+    check(description, choice)?;
+    if l1::applies(description) {
+        return l1::plan(description, choice);
+    }
+    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+        return several::plan(description, rule);
+    }
+    if choice.is_none() {
+        several::refuse_factorization(description)?;
+    }
+    Ok(planned(description, choice)?.1)
+}
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
@@ -242,6 +264,9 @@ fn solve<T: Scalar>(
 ) -> Result<Outcome<T>> {
     if l1::applies(description) {
         return l1::solve(description, b, choice);
+    }
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
     }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
