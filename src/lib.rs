@@ -109,6 +109,7 @@ pub mod problem;
 pub(crate) mod random;
 pub(crate) mod refusal;
 mod ridge;
+pub mod rows;
 pub mod rule;
 pub(crate) mod run;
 pub mod scalar;
@@ -132,6 +133,7 @@ pub use plan::Plan;
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
+pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,

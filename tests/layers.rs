@@ -17,6 +17,7 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("rows", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
@@ -57,6 +58,7 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("rows", "factorization"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
