@@ -81,11 +81,13 @@
 //! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
 //! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
 
+pub mod batch;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
 pub(crate) mod curve;
 pub mod data;
+pub mod descent;
 pub(crate) mod description;
 pub mod diagnostics;
 pub mod error;
@@ -120,6 +122,7 @@ pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 
+pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};

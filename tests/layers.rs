@@ -18,6 +18,7 @@ const ROWS: &[(&str, u8)] = &[
     ("problem", 7),
     ("factorization", 7),
     ("rows", 7),
+    ("batch", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
@@ -26,6 +27,7 @@ const ROWS: &[(&str, u8)] = &[
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -59,6 +61,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
     ("rows", "factorization"),
+    ("batch", "problem"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

@@ -27,7 +27,8 @@
 //! error of Cholesky QR).
 
 use crate::linalg::{self, Accum, Mat, MatMut, MatRef, Op, Threads};
-use crate::scalar::{Real, Scalar};
+use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::transform::whiten::balancing_exponent;
 use std::collections::VecDeque;
 
 /// Entries of a block that is factored at once: it stays in the second-level cache.
@@ -233,13 +234,22 @@ fn stacked<T: Scalar>(parts: &[MatRef<'_, T>], width: usize) -> Mat<T> {
         place(all.as_mut().subrows_mut(start, part.nrows()), part);
         start += part.nrows();
     }
-    upper(&T::qr(all, Threads::ONE).basis)
+    factored(&mut all)
 }
 
-/// The upper trapezoid of a factored matrix.
-fn upper<T: Scalar>(factored: &Mat<T>) -> Mat<T> {
-    let (rows, width) = factored.shape();
-    Mat::from_fn(rows.min(width), width, |i, j| if i <= j { factored[(i, j)] } else { T::ZERO })
+/// R of a matrix, which it overwrites. Columns whose squares would leave the range of numbers are scaled by powers of two on the way.
+fn factored<T: Scalar>(all: &mut Mat<T>) -> Mat<T> {
+    let (rows, width) = all.shape();
+    let exponents: Vec<i32> = (0..width).map(|j| balancing_exponent(linalg::largest_modulus(all.col_as_slice(j)))).collect();
+    for (j, &exponent) in exponents.iter().enumerate().filter(|(_, exponent)| **exponent != 0) {
+        all.col_as_slice_mut(j).iter_mut().for_each(|value| *value = times_power_of_two(*value, exponent));
+    }
+    *all = T::qr(core::mem::replace(all, linalg::zeros(0, 0)), Threads::ONE).basis;
+    Mat::from_fn(rows.min(width), width, |i, j| match exponents[j] {
+        _ if i > j => T::ZERO,
+        0 => all[(i, j)],
+        exponent => times_power_of_two(all[(i, j)], -exponent),
+    })
 }
 
 /// One triangle from each thread's part of the rows, in the order of the rows: the same bits for the same number of threads.
@@ -299,8 +309,7 @@ fn reduce_part<T: Scalar>(block: &Block<'_, T>, first: usize, rows: usize) -> Ma
             }
             place(stack.as_mut().subrows_mut(0, above), triangle.as_ref());
             block.copy(start, &[], stack.as_mut().subrows_mut(above, count));
-            stack = T::qr(stack, Threads::ONE).basis;
-            triangle = upper(&stack);
+            triangle = factored(&mut stack);
             start += count;
         }
     }
