@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use wellposed::rows::Window;
 use wellposed::{
-    Aicc, DenseView, Discrepancy, Error, Evidence, Gcv, KFold, Loo, Lsmr, Method, Ncp, Penalty, Problem, Rows, Scalar, SparseView, c64,
+    Aicc, DenseView, Discrepancy, Error, Evidence, Gcv, KFold, Loo, Lsmr, Method, Ncp, Penalty, Problem, Rows, Scalar, SparseView, Upre,
+    c64,
 };
 
 /// SplitMix64: the same numbers everywhere.
