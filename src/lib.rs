@@ -61,6 +61,9 @@
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
+//! | rows that come in blocks, from several machines, or in a window | [`Rows`], [`rows::Window`] |
+//! | thousands of small problems | [`ridge_batch`], [`solve_batch`] |
+//! | weight decay, early stopping | [`descent`] |
 //! | fewer steps | [`Problem::precondition`] |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |

@@ -204,7 +204,7 @@ impl<T> Descent<T> {
     /// Without decay and with ½‖Ax − b‖² it is 1 − (1 − ησ²)ᵏ. `None` unless the run was gradient descent without momentum at a constant step,
     /// with one decay for all unknowns.
     ///
-    /// Source: Landweber 1951, Am. J. Math. 73:615, doi:10.2307/2372313; Engl, Hanke, Neubauer 1996, Regularization of Inverse Problems, §6.1.
+    /// Source: Landweber 1951, Am. J. Math. 73:615; Engl, Hanke, Neubauer 1996, Regularization of Inverse Problems, §6.1.
     ///
     /// ```
     /// use wellposed::{DenseView, descent::{GradientDescent, Scaling}};

@@ -385,8 +385,8 @@ impl<T: Scalar> Work<T> {
 /// of it. Leaving takes the top of the stack; when it is empty the newer half is turned over. Each triangle is merged at most
 /// three times in all: O(w³) for each block that comes, whatever the length of the window.
 ///
-/// Source: the queue of two stacks with aggregates; Tangwongsan, Hirzel, Schneider 2017, Low-latency sliding-window
-/// aggregation in worst-case constant time, doi:10.1145/3093742.3093925 (there as "two-stacks").
+/// Source: Tangwongsan, Hirzel, Schneider 2021, In-order sliding-window aggregation in worst-case constant time, arXiv:2009.13768 (§2, on the
+/// queue of two stacks that it improves upon).
 #[derive(Clone)]
 pub(crate) struct TwoStacks<T: Scalar> {
     width: usize,
