@@ -26,7 +26,7 @@
 //! sequential QR and LU factorizations, doi:10.1137/080731992 (TSQR); Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015 (the
 //! error of Cholesky QR).
 
-use crate::linalg::{self, Accum, Mat, MatMut, MatRef, Op, Threads};
+use crate::linalg::{self, Accum, ColMut, Mat, MatMut, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::transform::whiten::balancing_exponent;
 use std::collections::VecDeque;
@@ -39,6 +39,8 @@ const BLOCKS_OF_A_GRAM: usize = 16;
 const LARGEST_CONDITION: f64 = 24.0;
 /// Fewer rows for each column than this are left to Householder: the factorization of the Gram matrix and the merge would cost as much.
 const TALL: usize = 8;
+/// Rows that are transposed together.
+const TILE: usize = 8;
 /// Entries of a block below which one thread reduces it. A guess.
 const THREADS_FROM: usize = 1_000_000;
 
@@ -68,36 +70,53 @@ impl<T: Scalar> Block<'_, T> {
     }
 
     /// Rows from `start` on, with `shift` subtracted from every row of [A B] before the scaling.
-    fn copy(&self, start: usize, shift: &[T], mut out: MatMut<'_, T>) {
+    fn copy(&self, start: usize, shift: &[T], out: MatMut<'_, T>) {
         let (count, n) = (out.nrows(), self.a.ncols());
         let scale = self.scale.map(|scale| &scale[start..start + count]);
         let plain = scale.is_none() && self.factor == T::Real::ONE;
         let weight = |i: usize| scale.map_or(self.factor, |scale| scale[i] * self.factor);
-        for (i, one) in column_mut(&mut out, 0).iter_mut().enumerate() {
+        let mut columns: Vec<&mut [T]> = out.col_iter_mut().map(slice_mut).collect();
+        let (ones, columns) = columns.split_at_mut(1);
+        for (i, one) in ones[0].iter_mut().enumerate() {
             *one = T::from_real(weight(i));
         }
-        for j in 0..n + self.b.ncols() {
-            let column = if j < n { self.a.col(j) } else { self.b.col(j - n) };
-            let column = column.subrows(start, count);
-            let (to, shift) = (column_mut(&mut out, 1 + j), shift.get(j).copied().unwrap_or(T::ZERO));
-            match column.try_as_col_major() {
-                Some(from) if plain => {
-                    for (to, &from) in to.iter_mut().zip(from.as_slice()) {
-                        *to = from - shift;
+        let by_columns = |source: MatRef<'_, T>, columns: &mut [&mut [T]], shifts: &[T]| {
+            for (j, to) in columns.iter_mut().enumerate() {
+                let (column, shift) = (source.col(j), shifts.get(j).copied().unwrap_or(T::ZERO));
+                match column.try_as_col_major() {
+                    Some(from) if plain => to.iter_mut().zip(from.as_slice()).for_each(|(to, &from)| *to = from - shift),
+                    Some(from) => {
+                        for (i, (to, &from)) in to.iter_mut().zip(from.as_slice()).enumerate() {
+                            *to = (from - shift).scale(weight(i));
+                        }
                     }
-                }
-                Some(from) => {
-                    for (i, (to, &from)) in to.iter_mut().zip(from.as_slice()).enumerate() {
-                        *to = (from - shift).scale(weight(i));
-                    }
-                }
-                None => {
-                    for (i, to) in to.iter_mut().enumerate() {
-                        *to = (column[i] - shift).scale(weight(i));
+                    None => {
+                        for (i, to) in to.iter_mut().enumerate() {
+                            *to = (column[i] - shift).scale(weight(i));
+                        }
                     }
                 }
             }
+        };
+        let (of_a, of_b) = columns.split_at_mut(n);
+        let (shift_a, shift_b) = shift.split_at(n.min(shift.len()));
+        let a = self.a.subrows(start, count);
+        if n > 1 && count > 0 && a.row(0).try_as_row_major().is_some() {
+            // a tile of rows fills a cache line of every column
+            for first in (0..count).step_by(TILE) {
+                let tile: Vec<&[T]> =
+                    (first..count.min(first + TILE)).filter_map(|i| Some(a.row(i).try_as_row_major()?.as_slice())).collect();
+                for (j, to) in of_a.iter_mut().enumerate() {
+                    let shift = shift_a.get(j).copied().unwrap_or(T::ZERO);
+                    for (i, (to, row)) in to[first..].iter_mut().zip(&tile).enumerate() {
+                        *to = if plain { row[j] - shift } else { (row[j] - shift).scale(weight(first + i)) };
+                    }
+                }
+            }
+        } else {
+            by_columns(a, of_a, shift_a);
         }
+        by_columns(self.b.subrows(start, count), of_b, shift_b);
     }
 
     /// The mean of each column of [A B] over some rows.
@@ -115,13 +134,9 @@ impl<T: Scalar> Block<'_, T> {
     }
 }
 
-fn column_mut<'m, T>(matrix: &'m mut MatMut<'_, T>, j: usize) -> &'m mut [T] {
-    use linalg::ReborrowMut;
-    match matrix.rb_mut().col_mut(j).try_as_col_major_mut() {
-        Some(column) => column.as_slice_mut(),
-        // the matrices here are column-major
-        None => &mut [],
-    }
+/// A column of the matrices here, which are column-major.
+fn slice_mut<T>(column: ColMut<'_, T>) -> &mut [T] {
+    column.try_as_col_major_mut().map_or(&mut [], |column| column.as_slice_mut())
 }
 
 /// R of the rows so far, and rows that wait to be factored.
@@ -274,10 +289,10 @@ fn reduce<T: Scalar>(block: &Block<'_, T>, threads: Threads) -> Vec<Mat<T>> {
 }
 
 /// to ← from, column by column.
-fn place<T: Scalar>(mut to: MatMut<'_, T>, from: MatRef<'_, T>) {
+fn place<T: Scalar>(to: MatMut<'_, T>, from: MatRef<'_, T>) {
     let mut copied = Vec::new();
-    for j in 0..from.ncols() {
-        column_mut(&mut to, j).copy_from_slice(linalg::column(from, j, &mut copied));
+    for (j, to) in to.col_iter_mut().enumerate() {
+        slice_mut(to).copy_from_slice(linalg::column(from, j, &mut copied));
     }
 }
 
