@@ -98,6 +98,20 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
+    if description.merged.is_some() {
+        if description.method.multiplies() {
+            return Err(Error::Unsupported {
+                what: description.method.name(),
+                with: "rows that were merged as they came",
+                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+            });
+        }
+        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
+            && rule.needs_leverages()
+        {
+            return Err(crate::rule::needs_unmerged_rows(rule.name()));
+        }
+    }
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -213,7 +227,7 @@ fn vector<R: Real>(what: &'static str, values: Option<&[R]>, lengths: &[usize], 
     }
 }
 
-fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
+pub(crate) fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
     for j in 0..a.ncols() {
         for i in 0..a.nrows() {
             if !a[(i, j)].finite() {

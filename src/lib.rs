@@ -62,6 +62,9 @@
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
+//! | rows that come in blocks, from several machines, or in a window | [`Rows`], [`rows::Window`] |
+//! | thousands of small problems | [`ridge_batch`], [`solve_batch`] |
+//! | weight decay, early stopping | [`descent`] |
 //! | fewer steps | [`Problem::precondition`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
@@ -79,11 +82,13 @@
 //! matrices as operators), `plot` (figures and a report that shows them; `png` for pictures), `proptest` (strategies and a certificate
 //! for property tests).
 
+pub mod batch;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
 pub(crate) mod curve;
 pub mod data;
+pub mod descent;
 pub(crate) mod description;
 pub mod diagnostics;
 pub mod error;
@@ -110,6 +115,7 @@ pub(crate) mod quantile;
 pub(crate) mod random;
 pub(crate) mod refusal;
 mod ridge;
+pub mod rows;
 pub mod rule;
 pub(crate) mod run;
 pub mod scalar;
@@ -120,6 +126,7 @@ pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 
+pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
@@ -134,6 +141,7 @@ pub use plan::Plan;
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
+pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,

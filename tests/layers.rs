@@ -17,6 +17,8 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("rows", 7),
+    ("batch", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
@@ -26,6 +28,7 @@ const ROWS: &[(&str, u8)] = &[
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -60,6 +63,8 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("rows", "factorization"),
+    ("batch", "problem"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

@@ -31,7 +31,7 @@ use faer::Par;
 pub use faer::prelude::ReborrowMut;
 use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
 
-pub use faer::{Accum, Mat, MatMut, MatRef};
+pub use faer::{Accum, ColMut, Mat, MatMut, MatRef};
 
 /// How many threads a kernel may use (at least one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -240,7 +240,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         transforms.push(preconditioner.describe());
     }
     let plan = Plan {
-        rows,
+        rows: description.merged.as_ref().map_or(rows, |merged| merged.rows),
         columns,
         scalar: T::NAME,
         storage,
