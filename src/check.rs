@@ -135,6 +135,14 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
+/// Refuses what is no plain quadratic problem, for engines that know only those.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
+    if description.quadratic() {
+        return Ok(());
+    }
+    Err(Error::Unsupported { what, with: "a penalty that is no squared norm, bounds, constraints or a robust data term", instead })
+}
+
 /// Checks λ or the rule.
 pub(crate) fn check_choice(choice: Option<Choice>) -> Result<()> {
     match choice.map(|c| c.kind) {
@@ -189,7 +197,7 @@ fn vector<R: Real>(what: &'static str, values: Option<&[R]>, lengths: &[usize], 
     }
 }
 
-fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
+pub(crate) fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
     for j in 0..a.ncols() {
         for i in 0..a.nrows() {
             if !a[(i, j)].finite() {
@@ -201,7 +209,7 @@ fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
 }
 
 /// The largest entry of DA; an upper bound within a factor of the spread of D serves as well as the exact one.
-fn whitened_largest<T: Scalar>(scale: Option<&[T::Real]>, a: MatRef<'_, T>, largest: f64) -> f64 {
+pub(crate) fn whitened_largest<T: Scalar>(scale: Option<&[T::Real]>, a: MatRef<'_, T>, largest: f64) -> f64 {
     let Some(scale) = scale else { return largest };
     let row = |i: usize| {
         (0..a.ncols()).map(|j| a[(i, j)].real().modulus().to_f64().max(a[(i, j)].imaginary().modulus().to_f64())).fold(0.0, f64::max)

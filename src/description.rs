@@ -45,6 +45,11 @@ impl<'a, T: Scalar> Description<'a, T> {
         self.threads.map_or_else(Threads::available, Threads)
     }
 
+    /// Whether R is a squared norm ‖Lz‖², the data term is quadratic, and nothing constrains x.
+    pub(crate) fn quadratic(&self) -> bool {
+        true
+    }
+
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.
     pub(crate) fn is_plain(&self) -> bool {
         self.penalty.is_identity()

@@ -81,6 +81,7 @@
 //! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
 //! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
 
+pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
@@ -104,6 +105,7 @@ pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod posterior;
 pub mod preconditioner;
 pub mod problem;
 pub(crate) mod random;
@@ -129,11 +131,12 @@ pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, Proje
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
+pub use posterior::{Posterior, Prediction, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin, HyperPrior, KFold, LCurve, LawlessWang,
     Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};

@@ -10,7 +10,8 @@ use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::plan::Plan;
 use crate::preconditioner::Preconditioner;
-use crate::rule::Choice;
+use crate::posterior::Posterior;
+use crate::rule::{Choice, Scales};
 use crate::scalar::Scalar;
 use crate::solution::Solution;
 use crate::step::Step;
@@ -189,6 +190,36 @@ impl<'a, T: Scalar> Problem<'a, T> {
     {
         let lambdas: Vec<Lambda> = lambdas.into_iter().map(Into::into).collect();
         Ok(T::path(&self.description, b.view(), &lambdas)?.into_iter().map(|outcome| outcome.into_solution()).collect())
+    }
+
+    /// The posterior of x under b = Ax + c + e, e ~ N(0, s²W⁻¹), x ~ N(x₀, τ²(LᴴL)⁻¹), with λ = s²/τ² given, chosen by a rule, or
+    /// found by [`Evidence`](crate::Evidence) together with the noise: its mean is the answer of [`solve`](Self::solve) at that λ.
+    /// One for each right-hand side.
+    ///
+    /// The noise level is the caller's where [`noise_std`](Self::noise_std) was given ([`Evidence`](crate::Evidence) then finds τ
+    /// alone), and is estimated otherwise: s² = bᴴ(I − H)b/(m − q), its most probable value at that λ (q unpenalised directions, the
+    /// intercept among them). Exact, from the entries of A; an A that only multiplies is written out for up to 2000 rows or
+    /// columns, and [`posterior_low_rank`](Self::posterior_low_rank) is for larger ones.
+    ///
+    /// Cost: an SVD for λ and s, 2(m + n)n² + n³ flops for the covariance, n² numbers kept.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); λ = 0, which leaves no prior; a direction that neither A nor L sees; noise that has to be
+    /// estimated and cannot be.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Evidence, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let a = DenseView::column_major(&a, 12, 8)?;
+    /// let posterior = Problem::new(&a).posterior(&b, Evidence)?;
+    /// println!("{posterior}");
+    /// let band = posterior.band(0.95)?;
+    /// assert!(band.iter().zip(&posterior.mean).all(|(&(low, high), mean)| low < *mean && *mean < high));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn posterior<B: Data<T> + ?Sized>(&self, b: &B, scales: impl Into<Scales>) -> Result<B::Each<Posterior<T>>> {
+        Ok(B::each(T::posterior(&self.description, b.view(), scales.into())?.into_iter().map(Posterior::new).collect()))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

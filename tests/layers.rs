@@ -17,10 +17,13 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("posterior", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
     ("choose", 5),
+    // posteriors and priors; what they need of A they are handed
+    ("bayes", 5),
     ("check", 5),
     // engines
     ("factor", 4),
@@ -57,6 +60,7 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("problem", "posterior"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

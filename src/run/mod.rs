@@ -5,6 +5,7 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod bayes;
 mod dense;
 mod diagnose;
 mod few;
@@ -22,6 +23,7 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
+use crate::bayes::gaussian::Gaussian;
 use crate::check::{check, check_choice, check_data};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
@@ -36,7 +38,7 @@ use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
+use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -99,6 +101,10 @@ pub trait Engines: Sized {
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
+    /// The posterior of each right-hand side.
+    fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -144,6 +150,9 @@ macro_rules! engines {
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
                 Ok(planned(description, choice)?.1)
+            }
+            fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
+                bayes::posterior(description, b.matrix(), scales)
             }
         }
     )*};
