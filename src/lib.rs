@@ -85,6 +85,7 @@ pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
 pub(crate) mod description;
@@ -122,6 +123,7 @@ pub(crate) mod transform;
 pub mod warning;
 
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
