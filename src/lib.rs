@@ -138,8 +138,8 @@ pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin, HyperPrior, KFold, LCurve, LawlessWang,
-    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
+    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Comparison, ProbesUsed, Report, Solution};

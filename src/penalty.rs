@@ -31,10 +31,24 @@ pub struct Penalty<'a, T: Scalar> {
 enum Kind<'a, T: Scalar> {
     Identity,
     Diagonal(Vec<T::Real>),
-    Difference { order: Order, boundary: Boundary },
-    Difference2d { order: Order, rows: usize, columns: usize, boundary: Boundary },
-    Gradient { grid: Grid, boundary: Boundary },
-    Laplacian { grid: Grid, boundary: Boundary },
+    Difference {
+        order: Order,
+        boundary: Boundary,
+    },
+    Difference2d {
+        order: Order,
+        rows: usize,
+        columns: usize,
+        boundary: Boundary,
+    },
+    Gradient {
+        grid: Grid,
+        boundary: Boundary,
+    },
+    Laplacian {
+        grid: Grid,
+        boundary: Boundary,
+    },
     Matrix(&'a dyn Operator<Scalar = T>),
     Sum(Vec<(f64, Penalty<'a, T>)>),
     /// A covariance, a precision or a function of distance, factored.

@@ -125,7 +125,8 @@ fn equals_fifty_digits() {
             let ratio = (posterior.noise_std / held.noise_std).powi(2);
             (0..n * n).map(|k| held.covariance()[(k / n, k % n)] * ratio).collect()
         };
-        let factor = scaled.iter().zip(&case.covariance).map(|(a, b)| a * b).sum::<f64>() / case.covariance.iter().map(|b| b * b).sum::<f64>();
+        let factor =
+            scaled.iter().zip(&case.covariance).map(|(a, b)| a * b).sum::<f64>() / case.covariance.iter().map(|b| b * b).sum::<f64>();
         for (found, expected) in scaled.iter().zip(&case.covariance) {
             assert!((found - expected * factor).abs() < 1e-10 * largest, "{name}: covariance at λ: {found} is not {expected}");
         }

@@ -102,7 +102,11 @@ impl<'s> Surface<'s> {
             let gamma = self.spectrum.effective(gamma, damping);
             let (phi, f) = filter(gamma, damping);
             // log V = 2u − log f
-            let log_f = if gamma > damping { 2.0 * (damping / gamma).ln() - (damping / gamma).powi(2).ln_1p() } else { -(gamma / damping).powi(2).ln_1p() };
+            let log_f = if gamma > damping {
+                2.0 * (damping / gamma).ln() - (damping / gamma).powi(2).ln_1p()
+            } else {
+                -(gamma / damping).powi(2).ln_1p()
+            };
             let r = beta * beta * inverse * f;
             let g = 1.0 - r;
             value += 0.5 * (2.0 * u - log_f + r);
@@ -343,7 +347,8 @@ pub(crate) fn log_evidence(spectrum: &Spectrum, damping: f64, noise_std: f64, no
     let free = spectrum.rows.saturating_sub(spectrum.unpenalised) as f64;
     let ratio = spectrum.quadratic(damping).value / noise_std / noise_std;
     let pi = core::f64::consts::PI;
-    let log = -(free * ((if complex { pi } else { 2.0 * pi }).ln() + 2.0 * noise_in_units.ln()) + ratio - spectrum.log_determinant(damping).value);
+    let log = -(free * ((if complex { pi } else { 2.0 * pi }).ln() + 2.0 * noise_in_units.ln()) + ratio
+        - spectrum.log_determinant(damping).value);
     (if complex { log } else { 0.5 * log }) + if complex { 2.0 * log_scale } else { log_scale }
 }
 

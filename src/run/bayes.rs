@@ -39,7 +39,11 @@ impl<T> Entered<'_, T> {
 }
 
 /// The entries of A for `what`, which needs all of them.
-pub(super) fn entries<'d, T: Scalar>(description: &'d Description<'_, T>, instead: &'static str, what: &'static str) -> Result<Entered<'d, T>> {
+pub(super) fn entries<'d, T: Scalar>(
+    description: &'d Description<'_, T>,
+    instead: &'static str,
+    what: &'static str,
+) -> Result<Entered<'d, T>> {
     let (m, n) = description.operator.shape();
     match description.operator.entries() {
         Entries::Dense(view) => Ok(Entered::Borrowed(view.matrix())),
@@ -144,7 +148,10 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         // x = x₀ + 2ᵉ⁻ᶠz, s = 2⁻ᶠs̄
         scale(root.as_mut(), times_power_of_two(noise_std, e));
         if T::largest_entry(root.as_ref(), reduced.threads).is_none() {
-            return Err(Error::NonFinite { what: "the covariance, which overflows the scalar type: rescale A or b; column", index: crate::error::Size::Entry(j) });
+            return Err(Error::NonFinite {
+                what: "the covariance, which overflows the scalar type: rescale A or b; column",
+                index: crate::error::Size::Entry(j),
+            });
         }
         let lambda = match scales.choice.kind {
             Kind::Number(lambda) => lambda,
@@ -226,7 +233,10 @@ impl Units {
                 instead: "give Problem::noise_std",
             });
         }
-        warnings.push(Warning::NoiseEstimated { noise_std: self.noise(noise_std), estimator: "the evidence at this λ, √(bᴴ(I − H)b/(m − q))" });
+        warnings
+            .push(Warning::NoiseEstimated {
+                noise_std: self.noise(noise_std), estimator: "the evidence at this λ, √(bᴴ(I − H)b/(m − q))"
+            });
         Ok(Scaled { damping, noise_std, errors: (Some(error), Some(error)), warnings })
     }
 
