@@ -294,8 +294,13 @@ mod tests {
     /// Every density integrates to 1 (the smoothed ones nearly so): a wrong constant would make the evidence wrong.
     #[test]
     fn densities() {
-        for prior in [Prior::gaussian(0.7), Prior::laplace(0.4), Prior::student_t(3.5, 0.6), Prior::cauchy(1.3), Prior::horseshoe(0.8).smoothed(1e-9)]
-        {
+        for prior in [
+            Prior::gaussian(0.7),
+            Prior::laplace(0.4),
+            Prior::student_t(3.5, 0.6),
+            Prior::cauchy(1.3),
+            Prior::horseshoe(0.8).smoothed(1e-9),
+        ] {
             // z = sinh(u)/… covers both the pole and the tails
             let h = 1e-3;
             let sum: f64 = (-30_000..30_000).map(|k| h * (f64::from(k) + 0.5)).map(|u| (prior.at(u.exp())[0] + u).exp() * h).sum();

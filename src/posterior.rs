@@ -1,6 +1,7 @@
 //! `Posterior`: what is known of x after the data, as a Gaussian distribution.
 
 use crate::bayes::gaussian::{Form, Gaussian};
+pub use crate::bayes::map::MapEstimate;
 use crate::error::{Error, Result, Size};
 use crate::linalg::Mat;
 use crate::operator::Operator;

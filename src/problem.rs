@@ -5,11 +5,12 @@ use crate::description::Description;
 use crate::error::Result;
 use crate::factorization::Factorization;
 use crate::lambda::Lambda;
+use crate::log_prior::LogPrior;
 use crate::method::Method;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::plan::Plan;
-use crate::posterior::Posterior;
+use crate::posterior::{MapEstimate, Posterior};
 use crate::preconditioner::Preconditioner;
 use crate::rule::{Choice, Scales};
 use crate::scalar::Scalar;
@@ -220,6 +221,40 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// ```
     pub fn posterior<B: Data<T> + ?Sized>(&self, b: &B, scales: impl Into<Scales>) -> Result<B::Each<Posterior<T>>> {
         Ok(B::each(T::posterior(&self.description, b.view(), scales.into())?.into_iter().map(Posterior::new).collect()))
+    }
+
+    /// The most probable x under any [`LogPrior`] of x − x₀ (in place of a penalty): a built-in [`Prior`](crate::Prior), or your own
+    /// density. The noise must be known: [`noise_std`](Self::noise_std). One answer for each right-hand side; real problems with entries.
+    ///
+    /// The search starts from the ridge solution with λ by evidence, and goes downhill from there by reweighted ridge problems with a
+    /// line search: with a prior that is not log-concave (Student's t, horseshoe) the mode found is *a* mode;
+    /// [`map_from`](Self::map_from) starts elsewhere.
+    ///
+    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual.
+    ///
+    /// # Errors
+    /// [`Error::LogPrior`](crate::Error::LogPrior) when gradient or curvature are not those of the value;
+    /// [`Error::NotConverged`](crate::Error::NotConverged); what [`posterior`](Self::posterior) refuses.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Prior, Problem};
+    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64).sin()).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 3.0 * a[i] + 0.1 * (i as f64).cos()).collect();
+    /// let a = DenseView::column_major(&a, 12, 5)?;
+    /// let fit = Problem::new(&a).noise_std(&[0.1]).map(&b, &Prior::laplace(0.2))?;
+    /// assert!(fit.x[0] > 2.5 && fit.x[1].abs() < 0.5);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn map<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior) -> Result<B::Each<MapEstimate>> {
+        Ok(B::each(T::map(&self.description, b.view(), prior, None)?))
+    }
+
+    /// [`map`](Self::map) from a start of your own: where there are several modes, the one that is downhill from there.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map); a start where the density is 0.
+    pub fn map_from<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior, start: &[f64]) -> Result<B::Each<MapEstimate>> {
+        Ok(B::each(T::map(&self.description, b.view(), prior, Some(start))?))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

@@ -41,6 +41,7 @@ const ROWS: &[(&str, u8)] = &[
     ("data", 2),
     ("penalty", 2),
     ("covariance", 2),
+    ("log_prior", 2),
     ("method", 2),
     ("preconditioner", 2),
     ("lambda", 2),

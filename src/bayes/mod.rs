@@ -4,6 +4,7 @@
 //! [`relevance`] gives every coefficient a variance of its own. None of them factors A: what they need of it they are handed.
 
 pub(crate) mod gaussian;
+pub(crate) mod map;
 pub(crate) mod scales;
 
 /// z with P(N(0, 1) ≤ z) = p, for p in (0, 1).

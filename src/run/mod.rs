@@ -24,6 +24,7 @@ pub use kept::Kept;
 pub use modes::Modes;
 
 use crate::bayes::gaussian::Gaussian;
+use crate::bayes::map::MapEstimate;
 use crate::check::{check, check_choice, check_data};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
@@ -34,6 +35,7 @@ use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
+use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, STORE_DENSELY, Storage};
@@ -105,6 +107,15 @@ pub trait Engines: Sized {
     fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
     where
         Self: Scalar;
+    /// The mode under any log prior, for each right-hand side.
+    fn map(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        prior: &dyn LogPrior,
+        start: Option<&[f64]>,
+    ) -> Result<Vec<MapEstimate>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -153,6 +164,9 @@ macro_rules! engines {
             }
             fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
                 bayes::posterior(description, b.matrix(), scales)
+            }
+            fn map(description: &Description<'_, Self>, b: DenseView<'_, Self>, prior: &dyn LogPrior, start: Option<&[f64]>) -> Result<Vec<MapEstimate>> {
+                bayes::map(description, b.matrix(), prior, start)
             }
         }
     )*};
