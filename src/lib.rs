@@ -135,7 +135,7 @@ pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, Proje
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
-pub use posterior::{MapEstimate, Posterior, Prediction, Samples};
+pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};

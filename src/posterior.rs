@@ -2,6 +2,7 @@
 
 use crate::bayes::gaussian::{Form, Gaussian};
 pub use crate::bayes::map::MapEstimate;
+pub use crate::bayes::relevance::Relevance;
 use crate::error::{Error, Result, Size};
 use crate::linalg::Mat;
 use crate::operator::Operator;

@@ -5,6 +5,7 @@
 
 pub(crate) mod gaussian;
 pub(crate) mod map;
+pub(crate) mod relevance;
 pub(crate) mod scales;
 
 /// z with P(N(0, 1) ≤ z) = p, for p in (0, 1).

@@ -3,6 +3,7 @@
 use super::refusal_error;
 use crate::bayes::gaussian::{Constant, Form, Gaussian, scale};
 use crate::bayes::map::{self, MapEstimate};
+use crate::bayes::relevance::{self, Relevance};
 use crate::bayes::scales::{Noise, Surface, log_evidence};
 use crate::check::{check, check_data, check_quadratic};
 use crate::choose::Engine;
@@ -381,4 +382,53 @@ pub(super) fn map<T: Scalar>(
         })
     };
     starts.iter().enumerate().map(one).collect()
+}
+
+/// Relevance determination, for each right-hand side.
+pub(super) fn relevance<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>) -> Result<Vec<Relevance>> {
+    check_quadratic(description, "relevance determination", "take those away")?;
+    check_real::<T>("relevance determination")?;
+    check(description, None)?;
+    check_data(description, b)?;
+    let (_, n) = description.operator.shape();
+    if !description.penalty.is_identity() {
+        return Err(Error::Unsupported {
+            what: "relevance determination",
+            with: "a penalty: every coefficient has a prior variance of its own",
+            instead: "leave the penalty out, or use Problem::posterior with it",
+        });
+    }
+    if description.method.multiplies() {
+        return Err(Error::Unsupported {
+            what: description.method.name(),
+            with: "relevance determination",
+            instead: "leave the method to Auto",
+        });
+    }
+    let a = entries(description, "an A with entries, or fewer unknowns", "relevance determination")?;
+    let reduced = reduced(description, &a)?;
+    let data = reduced.data(b)?;
+    let rows = real_rows(&reduced, &data)?;
+    let known = description.noise_std.is_some();
+    let row = match description.noise_std.as_deref() {
+        Some([single]) => single.to_f64(),
+        _ => 1.0,
+    };
+    let one = |j: usize| -> Result<Relevance> {
+        let found = relevance::determine(rows.a.as_ref(), rows.b.col_as_slice(j), known.then_some(1.0), reduced.threads)?;
+        let (mean, intercept) = back(&reduced, &data, &found.mean, j)?;
+        Ok(Relevance {
+            mean,
+            std: found.std,
+            intercept,
+            prior_std: found.prior_std,
+            pruned: (0..n).filter(|j| !found.kept.contains(j)).collect(),
+            kept: found.kept,
+            noise_std: found.noise_std * row,
+            log_evidence: found.log_evidence + rows.log_scale,
+            dof: found.dof + if reduced.constant.is_some() { 1.0 } else { 0.0 },
+            steps: found.steps,
+        })
+    };
+    (0..b.ncols()).map(one).collect()
 }

@@ -25,6 +25,7 @@ pub use modes::Modes;
 
 use crate::bayes::gaussian::Gaussian;
 use crate::bayes::map::MapEstimate;
+use crate::bayes::relevance::Relevance;
 use crate::check::{check, check_choice, check_data};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
@@ -107,6 +108,10 @@ pub trait Engines: Sized {
     fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
     where
         Self: Scalar;
+    /// Relevance determination of each right-hand side.
+    fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>>
+    where
+        Self: Scalar;
     /// The mode under any log prior, for each right-hand side.
     fn map(
         description: &Description<'_, Self>,
@@ -164,6 +169,9 @@ macro_rules! engines {
             }
             fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
                 bayes::posterior(description, b.matrix(), scales)
+            }
+            fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>> {
+                bayes::relevance(description, b.matrix())
             }
             fn map(description: &Description<'_, Self>, b: DenseView<'_, Self>, prior: &dyn LogPrior, start: Option<&[f64]>) -> Result<Vec<MapEstimate>> {
                 bayes::map(description, b.matrix(), prior, start)
