@@ -394,10 +394,10 @@ mod tests {
     /// ν = ½, 3/2, 5/2, 7/2 in the form that textbooks print, and the limit of large ν.
     #[test]
     fn matern() {
-        for r in [0.0, 0.3, 1.0, 4.0] {
+        for r in [0.0_f64, 0.3, 1.0, 4.0] {
             let s = |nu: f64| (2.0 * nu).sqrt() * r;
             let printed = [
-                (0.5, (-r as f64).exp()),
+                (0.5, (-r).exp()),
                 (1.5, (1.0 + s(1.5)) * (-s(1.5)).exp()),
                 (2.5, (1.0 + s(2.5) + s(2.5).powi(2) / 3.0) * (-s(2.5)).exp()),
                 (3.5, (1.0 + s(3.5) + 0.4 * s(3.5).powi(2) + s(3.5).powi(3) / 15.0) * (-s(3.5)).exp()),

@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn derivatives() {
         for prior in all() {
-            for z in [-7.0, -0.9, -0.2, 0.05, 0.4, 1.2, 30.0] {
+            for z in [-7.0_f64, -0.9, -0.2, 0.05, 0.4, 1.2, 30.0] {
                 let h = 1e-5 * f64::max(1.0f64.min(z.abs()), 0.01);
                 let [_, slope, bend] = prior.at(z);
                 let (up, down) = (prior.at(z + h), prior.at(z - h));

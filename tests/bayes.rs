@@ -1,7 +1,10 @@
 //! Posteriors against direct dense formulas in 50 digits (testdata/bayes.toml, written by bayes_oracle.py), and their laws.
 
 use serde::Deserialize;
-use wellposed::{DenseView, Error, Evidence, HyperPrior, Penalty, Posterior, Problem, Warning, c64};
+use wellposed::operator::{self, Boundary, Grid, Kernel, Operator};
+use wellposed::{
+    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Warning, c64,
+};
 
 #[derive(Deserialize)]
 struct File {
@@ -174,7 +177,7 @@ fn bands_cover() {
         // λ of the whitened problem is 1/τ²
         let given = known.posterior(&b, 1.0 / (tau * tau)).unwrap();
         let evidence = plain.posterior(&b, Evidence).unwrap();
-        let inside = |p: &Posterior<f64>| p.band(0.95).unwrap().iter().zip(&x).filter(|((low, high), x)| low <= x && x <= high).count();
+        let inside = |p: &Posterior<f64>| p.band(0.95).unwrap().iter().zip(&x).filter(|((low, high), x)| low <= *x && *x <= high).count();
         held += inside(&given);
         found += inside(&evidence);
         let row = random.normals(n);
@@ -304,4 +307,320 @@ fn refusals() {
     let unseen = [1.0, 2.0, 3.0, 0.0, 0.0, 0.0];
     let view = DenseView::column_major(&unseen, 3, 2).unwrap();
     assert!(matches!(Problem::new(&view).penalty(zero).posterior(&b, 1.0), Err(Error::RankDeficient { .. })));
+}
+
+/// G of C = GGᵀ (row after row), and its log determinant: the tests' own.
+fn cholesky(c: &[Vec<f64>]) -> (Vec<Vec<f64>>, f64) {
+    let n = c.len();
+    let mut g = vec![vec![0.0; n]; n];
+    for j in 0..n {
+        for i in j..n {
+            let sum = c[i][j] - (0..j).map(|k| g[i][k] * g[j][k]).sum::<f64>();
+            g[i][j] = if i == j { sum.sqrt() } else { sum / g[j][j] };
+        }
+    }
+    let log = (0..n).map(|j| 2.0 * g[j][j].ln()).sum();
+    (g, log)
+}
+
+/// C⁻¹v.
+fn solve(g: &[Vec<f64>], v: &[f64]) -> Vec<f64> {
+    let n = v.len();
+    let mut y = v.to_vec();
+    for i in 0..n {
+        y[i] = (y[i] - (0..i).map(|k| g[i][k] * y[k]).sum::<f64>()) / g[i][i];
+    }
+    for i in (0..n).rev() {
+        y[i] = (y[i] - (i + 1..n).map(|k| g[k][i] * y[k]).sum::<f64>()) / g[i][i];
+    }
+    y
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// x = CAᵀ(ACAᵀ + λI)⁻¹b, the other form of the same answer, with every rule's machinery behind the first.
+#[test]
+fn kernels_are_gaussian_processes() {
+    let (m, n, lambda) = (6, 9, 0.3);
+    let mut random = Random(31);
+    let (a, b) = (random.normals(m * n), random.normals(m));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let grid = Grid::new(&[3, 3]).unwrap().spacing(&[0.5, 0.7]).unwrap();
+    for kernel in [Covariance::exponential(0.9), Covariance::matern(2.5, 0.6).nugget(1e-3), Covariance::squared_exponential(0.5)] {
+        let c = kernel.matrix::<f64>(&grid).unwrap();
+        let times_c = |v: &[f64]| -> Vec<f64> { (0..n).map(|i| (0..n).map(|j| c[(i, j)] * v[j]).sum()).collect() };
+        let row = |i: usize| -> Vec<f64> { (0..n).map(|j| a[i + m * j]).collect() };
+        let data: Vec<Vec<f64>> =
+            (0..m).map(|i| (0..m).map(|k| dot(&row(i), &times_c(&row(k))) + if i == k { lambda } else { 0.0 }).collect()).collect();
+        let weights = solve(&cholesky(&data).0, &b);
+        let back: Vec<f64> = (0..n).map(|j| (0..m).map(|i| a[i + m * j] * weights[i]).sum()).collect();
+        let expected = times_c(&back);
+        let penalty = Penalty::kernel(&grid, &kernel, Boundary::Free).unwrap();
+        let fit = Problem::new(&view).penalty(penalty.clone()).solve(&b, lambda).unwrap();
+        assert!(fit.x.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-9), "{kernel:?}");
+        let same = Problem::new(&view).penalty(Penalty::covariance(&c).unwrap()).solve(&b, lambda).unwrap();
+        assert!(same.x.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-9));
+        assert!(Problem::new(&view).penalty(penalty).solve(&b, Evidence).unwrap().lambda > 0.0);
+    }
+}
+
+/// On a periodic grid the Fourier transform diagonalises blur and prior: the same answer as the engine on entries, to rounding.
+#[cfg(feature = "fft")]
+#[test]
+fn periodic_kernels_go_through_the_transform() {
+    let grid = Grid::new(&[12, 10]).unwrap();
+    let blur = operator::convolution(12, 10, &Kernel::product(&[0.25, 0.5, 0.25], &[0.3, 0.4, 0.3]).unwrap(), Boundary::Periodic).unwrap();
+    let prior = Penalty::kernel(&grid, &Covariance::matern(1.5, 2.0), Boundary::Periodic).unwrap();
+    let b = Random(4).normals(120);
+    let fast = Problem::new(&blur).penalty(prior.clone()).solve(&b, Gcv).unwrap();
+    assert_eq!(fast.report.method, "fast transform");
+    let mut entries = vec![0.0; 120 * 120];
+    for j in 0..120 {
+        let unit: Vec<f64> = (0..120).map(|i| f64::from(u8::from(i == j))).collect();
+        blur.apply(&unit, &mut entries[j * 120..(j + 1) * 120]);
+    }
+    let dense = DenseView::column_major(&entries, 120, 120).unwrap();
+    let slow = Problem::new(&dense).penalty(prior).method(Method::Svd).solve(&b, fast.lambda).unwrap();
+    assert!(fast.x.iter().zip(&slow.x).all(|(x, y)| (x - y).abs() < 1e-9));
+    close(fast.dof.unwrap(), slow.dof.unwrap(), 1e-8, "dof");
+}
+
+/// A Gaussian log prior: one ridge problem, and Laplace's approximation is exact.
+#[test]
+fn gaussian_map_is_ridge() {
+    let mut random = Random(77);
+    let (m, n, s, tau) = (14, 5, 0.3, 0.8);
+    let (a, b, x0) = (random.normals(m * n), random.normals(m), random.normals(n));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let weights: Vec<f64> = (0..m).map(|i| 1.0 + (i % 4) as f64).collect();
+    for problem in [Problem::new(&view).noise_std(&[s]), Problem::new(&view).noise_std(&[s]).intercept().weights(&weights).prior_mean(&x0)]
+    {
+        let map = problem.map(&b, &Prior::gaussian(tau)).unwrap();
+        let posterior = problem.posterior(&b, 1.0 / (tau * tau)).unwrap();
+        assert!(map.x.iter().zip(&posterior.mean).all(|(p, q)| (p - q).abs() < 1e-11));
+        close(map.intercept, posterior.intercept, 1e-10, "intercept");
+        close(map.log_evidence.unwrap(), posterior.log_evidence, 1e-11, "log evidence");
+        assert!(map.std.unwrap().iter().zip(posterior.std()).all(|(p, q)| (p / q - 1.0).abs() < 1e-10));
+        assert!(map.steps <= 2, "{}", map.steps);
+    }
+}
+
+/// Laplace's approximation against quadrature in one dimension and two, where the posterior is nearly Gaussian: without the
+/// −½ log det, or with its sign wrong, it would be off by 5 to 10.
+#[test]
+fn laplace_evidence_against_quadrature() {
+    let mut random = Random(13);
+    let (m, s) = (40, 0.2);
+    for n in [1, 2] {
+        let a = random.normals(m * n);
+        let x = [0.7, -1.2];
+        let b: Vec<f64> = product(&a, m, &x[..n]).into_iter().map(|y| y + s * random.normal()).collect();
+        let view = DenseView::column_major(&a, m, n).unwrap();
+        for prior in [Prior::student_t(3.0, 0.5), Prior::cauchy(0.4), Prior::laplace(0.5), Prior::horseshoe(0.6)] {
+            let map = Problem::new(&view).noise_std(&[s]).map(&b, &prior).unwrap();
+            let log_p = |x: &[f64]| {
+                let r = product(&a, m, x);
+                let square: f64 = r.iter().zip(&b).map(|(r, b)| ((r - b) / s).powi(2)).sum();
+                -0.5 * square - m as f64 * (s.ln() + 0.5 * std::f64::consts::TAU.ln()) + prior.value(x)
+            };
+            let (std, peak) = (map.std.clone().unwrap(), log_p(&map.x));
+            close(peak, map.log_likelihood + map.log_prior, 1e-12, "log posterior");
+            let h = 0.05;
+            let axis: Vec<f64> = (-160..=160).map(|k| h * f64::from(k)).collect();
+            let mut sum = 0.0;
+            for &u in &axis {
+                if n == 1 {
+                    sum += (log_p(&[map.x[0] + u * std[0]]) - peak).exp() * h * std[0];
+                } else {
+                    sum += axis
+                        .iter()
+                        .map(|&v| (log_p(&[map.x[0] + u * std[0], map.x[1] + v * std[1]]) - peak).exp() * h * h * std[0] * std[1])
+                        .sum::<f64>();
+                }
+            }
+            let expected = peak + sum.ln();
+            assert!((map.log_evidence.unwrap() - expected).abs() < 5e-3, "{prior:?}: {:?} is not {expected}", map.log_evidence);
+        }
+    }
+}
+
+/// A Laplace prior gives the lasso: |aⱼᵀr| ≤ s²/β, with equality where xⱼ is not 0.
+#[test]
+fn laplace_map_is_the_lasso() {
+    let mut random = Random(99);
+    let (m, n, s, beta) = (30, 12, 0.5, 0.05);
+    let a = random.normals(m * n);
+    let truth: Vec<f64> = (0..n).map(|j| if j % 4 == 0 { 1.5 } else { 0.0 }).collect();
+    let b: Vec<f64> = product(&a, m, &truth).into_iter().map(|y| y + s * random.normal()).collect();
+    let map = Problem::new(&DenseView::column_major(&a, m, n).unwrap()).noise_std(&[s]).map(&b, &Prior::laplace(beta)).unwrap();
+    let residual: Vec<f64> = product(&a, m, &map.x).iter().zip(&b).map(|(y, b)| b - y).collect();
+    let mut zeros = 0;
+    for j in 0..n {
+        let pull = dot(&a[j * m..(j + 1) * m], &residual) * beta / (s * s);
+        if map.x[j].abs() < 1e-4 {
+            zeros += 1;
+            assert!(pull.abs() < 1.0 + 1e-9, "{j}: {pull}");
+        } else {
+            assert!((pull - map.x[j].signum()).abs() < 1e-6, "{j}: {pull} at {}", map.x[j]);
+        }
+    }
+    assert!((3..12).contains(&zeros), "{zeros} zeros: {:?}", map.x);
+    // a corner is no place for a Gaussian
+    assert!(map.log_evidence.is_none() && map.std.is_none() && map.smoothing > 0.0);
+}
+
+/// Heavy tails: no small move from the mode found makes it more probable, and large coefficients are hardly shrunk.
+#[test]
+fn heavy_tails() {
+    let mut random = Random(3);
+    let (m, n, s) = (25, 8, 0.1);
+    let a = random.normals(m * n);
+    let truth = [5.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0, 0.0];
+    let b: Vec<f64> = product(&a, m, &truth).into_iter().map(|y| y + s * random.normal()).collect();
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    for prior in [Prior::student_t(2.0, 0.05), Prior::cauchy(0.02), Prior::horseshoe(0.05)] {
+        let map = Problem::new(&view).noise_std(&[s]).map(&b, &prior).unwrap();
+        let energy = |x: &[f64]| {
+            let r = product(&a, m, x);
+            0.5 * r.iter().zip(&b).map(|(r, b)| ((r - b) / s).powi(2)).sum::<f64>() - prior.value(x)
+        };
+        let here = energy(&map.x);
+        for j in 0..n {
+            for move_by in [1e-4, -1e-4, 1e-3, -1e-3] {
+                let mut x = map.x.clone();
+                x[j] += move_by;
+                assert!(energy(&x) >= here - 1e-9, "{prior:?}: {j}");
+            }
+        }
+        assert!(map.gradient < 1e-6, "{prior:?}: {}", map.gradient);
+        assert!((map.x[0] - 5.0).abs() < 0.1 && (map.x[3] + 3.0).abs() < 0.1, "{prior:?}: {:?}", map.x);
+    }
+}
+
+/// A prior of the user's own that couples its unknowns: x ~ N(0, P⁻¹) written as a log density is the penalty of that precision.
+struct Coupled(Vec<Vec<f64>>);
+
+impl LogPrior for Coupled {
+    fn value(&self, z: &[f64]) -> f64 {
+        -0.5 * self.0.iter().zip(z).map(|(row, z_i)| z_i * dot(row, z)).sum::<f64>()
+    }
+    fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
+        gradient.iter_mut().zip(&self.0).for_each(|(g, row)| *g = -dot(row, z));
+    }
+    fn curvature(&self, z: &[f64], visit: &mut dyn FnMut(usize, usize, f64)) {
+        (0..z.len()).for_each(|i| (0..=i).for_each(|j| visit(i, j, self.0[i][j])));
+    }
+}
+
+#[test]
+fn a_prior_of_your_own() {
+    let mut random = Random(55);
+    let (m, n) = (7, 4);
+    let (a, b) = (random.normals(m * n), random.normals(m));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    // 2 on the diagonal, −0.9 beside it: no majoriser is needed, and the curvature is not diagonal
+    let p: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| [2.0, -0.9, 0.0, 0.0][usize::abs_diff(i, j)]).collect()).collect();
+    let flat: Vec<f64> = p.concat();
+    let problem = Problem::new(&view).noise_std(&[0.4]);
+    let map = problem.map(&b, &Coupled(p.clone())).unwrap();
+    let penalty = Penalty::precision(&DenseView::row_major(&flat, n, n).unwrap()).unwrap();
+    let ridge = problem.penalty(penalty).posterior(&b, 1.0).unwrap();
+    assert!(map.x.iter().zip(&ridge.mean).all(|(p, q)| (p - q).abs() < 1e-11));
+    assert!(map.std.unwrap().iter().zip(ridge.std()).all(|(p, q)| (p / q - 1.0).abs() < 1e-10));
+    // its density lacks the constant ½ log det P − n/2·log 2π
+    let constant = 0.5 * cholesky(&p).1 - 0.5 * n as f64 * std::f64::consts::TAU.ln();
+    close(map.log_evidence.unwrap() + constant, ridge.log_evidence, 1e-11, "log evidence");
+}
+
+/// A density with gradient or curvature of another is refused, and says which.
+#[test]
+fn wrong_derivatives() {
+    struct Wrong(f64, f64);
+    impl LogPrior for Wrong {
+        fn value(&self, z: &[f64]) -> f64 {
+            -z.iter().map(|z| z.powi(4) + z * z).sum::<f64>()
+        }
+        fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
+            gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -self.0 * (4.0 * z.powi(3) + 2.0 * z));
+        }
+        fn curvature(&self, z: &[f64], visit: &mut dyn FnMut(usize, usize, f64)) {
+            (0..z.len()).for_each(|j| visit(j, j, self.0 * self.1 * (12.0 * z[j] * z[j] + 2.0)));
+        }
+    }
+    let a = [1.0, 0.5, 2.0, 0.3, -1.0, 0.7];
+    let view = DenseView::column_major(&a, 3, 2).unwrap();
+    let problem = Problem::new(&view).noise_std(&[1.0]);
+    let b = [1.0, 2.0, 3.0];
+    assert!(problem.map(&b, &Wrong(1.0, 1.0)).is_ok());
+    let what = |prior: &Wrong| match problem.map(&b, prior) {
+        Err(Error::LogPrior { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(what(&Wrong(1.02, 1.0)), "gradient");
+    assert_eq!(what(&Wrong(-1.0, 1.0)), "gradient");
+    assert_eq!(what(&Wrong(1.0, 1.02)), "curvature");
+    // and what is not offered
+    let flat = Prior::cauchy(1.0);
+    assert!(matches!(Problem::new(&view).map(&b, &flat), Err(Error::Unsupported { .. })));
+    let smooth = problem.clone().penalty(Penalty::first_difference());
+    assert!(matches!(smooth.map(&b, &flat), Err(Error::Unsupported { .. })));
+    assert!(matches!(problem.map_from(&b, &flat, &[1.0]), Err(Error::Shape { .. })));
+}
+
+/// At the answer of relevance determination every α is at its own maximum (with C formed as a matrix), the noise is at its fixed
+/// point, and the evidence is that of the formula; pruned columns would gain nothing.
+#[test]
+fn relevance_is_stationary() {
+    let mut random = Random(17);
+    let (m, n, s) = (40, 15, 0.3);
+    let a = random.normals(m * n);
+    let truth: Vec<f64> = (0..n).map(|j| if j % 5 == 1 { 2.0 } else { 0.0 }).collect();
+    let b: Vec<f64> = product(&a, m, &truth).into_iter().map(|y| y + s * random.normal()).collect();
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let column = |j: usize| &a[j * m..(j + 1) * m];
+    for problem in [Problem::new(&view), Problem::new(&view).noise_std(&[s])] {
+        let found = problem.relevance(&b).unwrap();
+        assert!([1, 6, 11].iter().all(|j| found.kept.contains(j)) && found.pruned.len() >= 6, "{:?}", found.kept);
+        assert_eq!(found.kept.len() + found.pruned.len(), n);
+        let c_without = |skip: Option<usize>| -> Vec<Vec<f64>> {
+            let entry = |i: usize, k: usize| {
+                let prior: f64 = found
+                    .kept
+                    .iter()
+                    .filter(|&&j| Some(j) != skip)
+                    .map(|&j| found.prior_std[j].powi(2) * column(j)[i] * column(j)[k])
+                    .sum();
+                prior + if i == k { found.noise_std.powi(2) } else { 0.0 }
+            };
+            (0..m).map(|i| (0..m).map(|k| entry(i, k)).collect()).collect()
+        };
+        for j in 0..n {
+            let (g, _) = cholesky(&c_without(Some(j)));
+            let inverse = solve(&g, column(j));
+            let (s_j, q_j) = (dot(column(j), &inverse), dot(&b, &inverse));
+            match found.kept.contains(&j) {
+                true => close(found.prior_std[j].powi(-2), s_j * s_j / (q_j * q_j - s_j), 1e-5, "α"),
+                false => assert!(q_j * q_j <= s_j * (1.0 + 1e-9), "{j} was pruned"),
+            }
+        }
+        let (g, log_det) = cholesky(&c_without(None));
+        let expected = -0.5 * (m as f64 * std::f64::consts::TAU.ln() + log_det + dot(&b, &solve(&g, &b)));
+        close(found.log_evidence, expected, 1e-11, "log evidence");
+        // the mean is the ridge solution with those variances
+        let inverse = solve(&g, &b);
+        for j in 0..n {
+            assert!((found.mean[j] - found.prior_std[j].powi(2) * dot(column(j), &inverse)).abs() < 1e-9);
+        }
+    }
+    // the noise at its fixed point: more or less of it is less probable
+    let found = Problem::new(&view).relevance(&b).unwrap();
+    assert!((0.2..0.4).contains(&found.noise_std), "{}", found.noise_std);
+    let shifted: Vec<f64> = b.iter().map(|b| b + 100.0).collect();
+    let moved = Problem::new(&view).intercept().relevance(&shifted).unwrap();
+    let centred = Problem::new(&view).intercept().relevance(&b).unwrap();
+    close(moved.intercept - centred.intercept, 100.0, 1e-8, "intercept");
+    assert_eq!(moved.kept, centred.kept);
+    assert!(matches!(Problem::new(&view).relevance(&vec![0.0; m]), Err(Error::Unsupported { .. })));
 }
