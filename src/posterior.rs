@@ -94,6 +94,10 @@ impl<T: Scalar> Posterior<T> {
         }
     }
 
+    pub(crate) fn inner(&self) -> &Gaussian<T> {
+        &self.inner
+    }
+
     /// The posterior standard deviation of each unknown (n). Cost: n²/2 flops, 2nk for the low-rank form of rank k.
     pub fn std(&self) -> Vec<f64> {
         self.inner.std()

@@ -10,7 +10,7 @@ use crate::method::Method;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::plan::Plan;
-use crate::posterior::{MapEstimate, Posterior, Relevance};
+use crate::posterior::{MapEstimate, Posterior, Relevance, Samples};
 use crate::preconditioner::Preconditioner;
 use crate::rule::{Choice, Scales};
 use crate::scalar::Scalar;
@@ -221,6 +221,57 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// ```
     pub fn posterior<B: Data<T> + ?Sized>(&self, b: &B, scales: impl Into<Scales>) -> Result<B::Each<Posterior<T>>> {
         Ok(B::each(T::posterior(&self.description, b.view(), scales.into())?.into_iter().map(Posterior::new).collect()))
+    }
+
+    /// [`posterior`](Self::posterior) from products with A alone, for one of any size: the covariance as τ²(I − VΦVᴴ), V of this rank. Every
+    /// variance is at least the true one, and at most [`covariance_error`](Posterior::covariance_error) above it (a bound that fails
+    /// once in 10⁶). λ is a number or any rule that [`solve`](Self::solve) takes for this A; L = I.
+    ///
+    /// dof is that of the subspace (a lower bound), and the log evidence lacks the directions outside of it (an upper bound).
+    /// [`sample`](Posterior::sample) draws from the low-rank form; [`samples`](Self::samples) draws exactly.
+    ///
+    /// Cost: a solve, 2k + 30 products, 2k²(m + n) flops, k(m + n) numbers.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); a penalty other than the identity; λ = 0.
+    ///
+    /// ```
+    /// use wellposed::{Problem, operator};
+    /// let smooth = operator::from_fn(
+    ///     50, 50,
+    ///     |x: &[f64], y: &mut [f64]| (0..50).for_each(|i| y[i] = x[i] + 0.9 * x[(i + 1) % 50]),
+    ///     |y: &[f64], x: &mut [f64]| (0..50).for_each(|i| x[i] = y[i] + 0.9 * y[(i + 49) % 50]),
+    /// );
+    /// let b: Vec<f64> = (0..50).map(|i| (i as f64 / 8.0).sin()).collect();
+    /// let posterior = Problem::new(&smooth).noise_std(&[0.1]).posterior_low_rank(&b, 0.5, 20)?;
+    /// println!("variances are right to {:e}", posterior.covariance_error().unwrap());
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn posterior_low_rank<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>, rank: usize) -> Result<B::Each<Posterior<T>>> {
+        let all = T::posterior_low_rank(&self.description, b.view(), choice.into(), rank)?;
+        Ok(B::each(all.into_iter().map(Posterior::new).collect()))
+    }
+
+    /// Draws from the posterior, each by solving a perturbed problem (data plus noise, prior mean plus a draw from the prior) with whatever
+    /// method this problem has: exact for any A, however large. λ, s and τ are those of a posterior of this problem. L = I or diagonal.
+    ///
+    /// Source: Papandreou, Yuille 2010, Gaussian sampling by local perturbations, NIPS.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); another penalty; more than one right-hand side.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a = DenseView::column_major(&[2.0, 0.0, 1.0, 1.0], 2, 2)?;
+    /// let problem = Problem::new(&a).noise_std(&[0.5]);
+    /// let posterior = problem.posterior(&[1.0, 1.0], 1.0)?;
+    /// let draws = problem.samples(&[1.0, 1.0], &posterior, 10, 7)?;
+    /// assert_eq!(draws.x.shape(), (2, 10));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn samples<B: Data<T> + ?Sized>(&self, b: &B, posterior: &Posterior<T>, count: usize, seed: u64) -> Result<Samples<T>> {
+        let (x, intercepts) = T::samples(&self.description, b.view(), posterior.inner(), count, seed)?;
+        Ok(Samples { x, intercepts })
     }
 
     /// Relevance determination (ARD, sparse Bayesian learning): every coefficient has a prior variance of its own, evidence finds all

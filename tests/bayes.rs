@@ -624,3 +624,71 @@ fn relevance_is_stationary() {
     assert_eq!(moved.kept, centred.kept);
     assert!(matches!(Problem::new(&view).relevance(&vec![0.0; m]), Err(Error::Unsupported { .. })));
 }
+
+/// Products alone: variances never too small, too large by no more than the bound, exact at full rank; samples by perturbed problems
+/// have the covariance of the matrix.
+#[test]
+fn low_rank_posteriors() {
+    let (m, n, s) = (30, 40, 0.2);
+    let mut random = Random(6);
+    // singular values that fall by a factor of two
+    let (left, right) = (random.normals(m * 12), random.normals(n * 12));
+    let a: Vec<f64> =
+        (0..m * n).map(|k| (0..12).map(|r| left[k % m + m * r] * right[k / m + n * r] * 0.5f64.powi(r as i32)).sum()).collect();
+    let b = random.normals(m);
+    let dense = DenseView::column_major(&a, m, n).unwrap();
+    let products =
+        operator::from_fn(m, n, |x: &[f64], y: &mut [f64]| dense.apply(x, y), |y: &[f64], x: &mut [f64]| dense.apply_adjoint(y, x));
+    for intercept in [false, true] {
+        let (mut exact, mut matrix_free) = (Problem::new(&dense).noise_std(&[s]), Problem::new(&products).noise_std(&[s]));
+        if intercept {
+            (exact, matrix_free) = (exact.intercept(), matrix_free.intercept());
+        }
+        let reference = exact.posterior(&b, 0.7).unwrap();
+        let std = reference.std();
+        let mut last = f64::INFINITY;
+        for rank in [2, 6, 9, 30] {
+            let found = matrix_free.posterior_low_rank(&b, 0.7, rank).unwrap();
+            let error = found.covariance_error().unwrap();
+            assert!(error < last + 1e-12, "{rank}: {error}");
+            last = error;
+            for (j, wide) in found.std().into_iter().enumerate() {
+                let excess = wide * wide - std[j] * std[j];
+                assert!(excess > -1e-9 && excess <= error + 1e-9, "rank {rank}: variance {j} is {excess} too large, bound {error}");
+            }
+            assert!(found.mean.iter().zip(&reference.mean).all(|(p, q)| (p - q).abs() < 1e-6));
+            if rank == 30 {
+                assert!(error < 1e-12);
+                close(found.log_evidence, reference.log_evidence, 1e-8, "log evidence");
+                close(found.dof, reference.dof, 1e-8, "dof");
+                close(found.intercept_std() + 1.0, reference.intercept_std() + 1.0, 1e-9, "std of the intercept");
+                let draws = found.sample(4000, 2).x;
+                let of = |j: usize| (0..4000).map(|k| (draws[(j, k)] - found.mean[j]).powi(2)).sum::<f64>() / 4000.0;
+                (0..n).for_each(|j| close(of(j), std[j] * std[j], 0.15, "variance of low-rank draws"));
+            }
+        }
+        let draws = exact.samples(&b, &reference, 4000, 9).unwrap();
+        let c = reference.covariance();
+        for i in 0..n {
+            for j in 0..=i {
+                let sum: f64 = (0..4000).map(|k| (draws.x[(i, k)] - reference.mean[i]) * (draws.x[(j, k)] - reference.mean[j])).sum();
+                assert!((sum / 4000.0 - c[(i, j)]).abs() < 0.1 * std[i] * std[j], "{i}, {j}");
+            }
+        }
+        if intercept {
+            let mean = draws.intercepts.iter().sum::<f64>() / 4000.0;
+            let spread = (draws.intercepts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / 4000.0).sqrt();
+            close(spread, reference.intercept_std(), 0.06, "spread of the intercept");
+        }
+        // the same seed, the same perturbations: iterative and direct solves agree
+        let (few, same) = (matrix_free.samples(&b, &reference, 3, 9).unwrap(), exact.samples(&b, &reference, 3, 9).unwrap());
+        assert!((0..3 * n).all(|k| (few.x[(k % n, k / n)] - same.x[(k % n, k / n)]).abs() < 1e-5));
+    }
+    assert!(matches!(Problem::new(&products).posterior_low_rank(&b, 0.7, 0), Err(Error::Parameter { .. })));
+    let smooth = Problem::new(&products).penalty(Penalty::first_difference()).noise_std(&[s]);
+    assert!(matches!(smooth.posterior_low_rank(&b, 0.7, 5), Err(Error::Unsupported { .. })));
+    // noise estimated from the solution alone equals that of the exact form
+    let exact = Problem::new(&dense).posterior(&b, 0.7).unwrap();
+    let found = Problem::new(&products).posterior_low_rank(&b, 0.7, 30).unwrap();
+    close(found.noise_std, exact.noise_std, 1e-8, "s");
+}

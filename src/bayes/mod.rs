@@ -4,6 +4,7 @@
 //! [`relevance`] gives every coefficient a variance of its own. None of them factors A: what they need of it they are handed.
 
 pub(crate) mod gaussian;
+pub(crate) mod low_rank;
 pub(crate) mod map;
 pub(crate) mod relevance;
 pub(crate) mod scales;

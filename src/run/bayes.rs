@@ -2,29 +2,36 @@
 
 use super::refusal_error;
 use crate::bayes::gaussian::{Constant, Form, Gaussian, scale};
+use crate::bayes::low_rank;
 use crate::bayes::map::{self, MapEstimate};
 use crate::bayes::relevance::{self, Relevance};
 use crate::bayes::scales::{Noise, Surface, log_evidence};
 use crate::check::{check, check_data, check_quadratic};
 use crate::choose::Engine;
-use crate::curve::Spectrum;
+use crate::curve::{Spectrum, filter};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::factor::qr;
+use crate::lambda::Lambda;
 use crate::linalg::{Kernels, Mat, MatRef};
 use crate::log_prior::LogPrior;
 use crate::operator::Entries;
 use crate::operator::dense::materialize;
+use crate::penalty::Resolved;
+use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::rule::hyper::{HyperPrior, Scales};
-use crate::rule::{Kind, Rule};
+use crate::rule::{Choice, Kind, Rule};
 use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::{Reduced, ReducedData};
 use crate::warning::Warning;
 
-/// min(m, n) up to which an operator without entries is written out for an exact posterior.
+/// min(m, n) up to which an operator without entries is written out. A choice: as many products take seconds.
 const WRITTEN_OUT_UP_TO: usize = 2000;
+/// Entries up to which a sparse or unwritten A is stored densely: 256 MiB in `f64`. A choice.
+const STORED_UP_TO: usize = 1 << 25;
 
 /// A dense A: borrowed, or written out where that is possible.
 pub(super) enum Entered<'a, T> {
@@ -51,6 +58,11 @@ pub(super) fn entries<'d, T: Scalar>(
     match description.operator.entries() {
         Entries::Dense(view) => Ok(Entered::Borrowed(view.matrix())),
         Entries::None if m.min(n) > WRITTEN_OUT_UP_TO => Err(Error::NeedsEntries { method: what, what: "A", instead }),
+        _ if m.saturating_mul(n) > STORED_UP_TO => Err(Error::Unsupported {
+            what,
+            with: "an A of more than 33 million places that is not stored densely",
+            instead: "use Problem::posterior_low_rank, or a dense copy of A",
+        }),
         _ => {
             let a = materialize(description.operator);
             if T::largest_entry(a.as_ref(), description.threads()).is_none() {
@@ -75,11 +87,7 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     check(description, Some(scales.choice))?;
     check_data(description, b)?;
     if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
-        return Err(Error::Parameter {
-            name: "λ of a posterior",
-            value: 0.0,
-            must_be: "positive: at λ = 0 there is no prior; Problem::solve gives the least-squares solution",
-        });
+        return Err(no_prior());
     }
     if description.method.multiplies() {
         return Err(Error::Unsupported {
@@ -184,6 +192,33 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     Ok(out)
 }
 
+fn no_prior() -> Error {
+    Error::Parameter {
+        name: "λ of a posterior",
+        value: 0.0,
+        must_be: "positive: at λ = 0 there is no prior; Problem::solve gives the least-squares solution",
+    }
+}
+
+fn exact_fit() -> Error {
+    Error::Unsupported {
+        what: "an estimate of the noise",
+        with: "data that are fitted exactly, b = 0 or b = Ax₀",
+        instead: "give Problem::noise_std",
+    }
+}
+
+/// How the noise is estimated at a λ that is given, or that a rule chose.
+const ESTIMATOR: &str = "the evidence at this λ, √(bᴴ(I − H)b/(m − q))";
+
+/// The `noise_std` of all rows, where it is one number.
+fn single<T: Scalar>(description: &Description<'_, T>) -> f64 {
+    match description.noise_std.as_deref() {
+        Some([single]) => single.to_f64(),
+        _ => 1.0,
+    }
+}
+
 /// What a right-hand side's scales are, in the units of the spectrum.
 struct Scaled {
     damping: f64,
@@ -208,10 +243,7 @@ struct Units {
 impl Units {
     fn new<T: Scalar>(description: &Description<'_, T>, reduced: &Reduced<'_, T>, data: &ReducedData<T>) -> Self {
         let (penalty, whitening) = reduced.direction_exponents();
-        let row = match description.noise_std.as_deref() {
-            Some([single]) => single.to_f64(),
-            _ => 1.0,
-        };
+        let row = single(description);
         Self { known: description.noise_std.is_some(), data: data.exponent, damping: penalty - whitening, complex: T::IS_COMPLEX, row }
     }
 
@@ -230,16 +262,9 @@ impl Units {
         }
         let (noise_std, error) = Surface::noise_at(spectrum, damping, self.complex)?;
         if !(noise_std > 0.0) {
-            return Err(Error::Unsupported {
-                what: "an estimate of the noise",
-                with: "data that are fitted exactly, b = 0 or b = Ax₀",
-                instead: "give Problem::noise_std",
-            });
+            return Err(exact_fit());
         }
-        warnings
-            .push(Warning::NoiseEstimated {
-                noise_std: self.noise(noise_std), estimator: "the evidence at this λ, √(bᴴ(I − H)b/(m − q))"
-            });
+        warnings.push(Warning::NoiseEstimated { noise_std: self.noise(noise_std), estimator: ESTIMATOR });
         Ok(Scaled { damping, noise_std, errors: (Some(error), Some(error)), warnings })
     }
 
@@ -410,10 +435,7 @@ pub(super) fn relevance<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     let data = reduced.data(b)?;
     let rows = real_rows(&reduced, &data)?;
     let known = description.noise_std.is_some();
-    let row = match description.noise_std.as_deref() {
-        Some([single]) => single.to_f64(),
-        _ => 1.0,
-    };
+    let row = single(description);
     let one = |j: usize| -> Result<Relevance> {
         let found = relevance::determine(rows.a.as_ref(), rows.b.col_as_slice(j), known.then_some(1.0), reduced.threads)?;
         let (mean, intercept) = back(&reduced, &data, &found.mean, j)?;
@@ -431,4 +453,138 @@ pub(super) fn relevance<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         })
     };
     (0..b.ncols()).map(one).collect()
+}
+
+/// The low-rank posterior of each right-hand side, from products with A alone.
+pub(super) fn low_rank<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    choice: Choice,
+    rank: usize,
+) -> Result<Vec<Gaussian<T>>> {
+    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
+    let (m, n) = description.operator.shape();
+    if !description.penalty.is_identity() {
+        return Err(Error::Unsupported {
+            what: "a low-rank posterior",
+            with: "a penalty other than the identity",
+            instead: "use Problem::posterior, or Problem::samples, which take any penalty",
+        });
+    }
+    if rank == 0 {
+        return Err(Error::Parameter { name: "the rank of a low-rank posterior", value: 0.0, must_be: "at least 1" });
+    }
+    let outcome = super::solve(description, b, choice, None)?;
+    let problem = ByProducts::new(description)?;
+    let known = description.noise_std.is_some();
+    let units = Units { known, data: 0, damping: 0, complex: T::IS_COMPLEX, row: single(description) };
+    let free = m as f64 - if description.intercept { 1.0 } else { 0.0 };
+    let constant = problem.dependence();
+    let log_scale: f64 = problem.row_scale().into_iter().flatten().map(|d| d.to_f64().ln()).sum();
+    let one = |j: usize| -> Result<Gaussian<T>> {
+        let fit = outcome.report.fits[j];
+        if fit.lambda.damping() == 0.0 {
+            return Err(no_prior());
+        }
+        let quadratic = fit.residual_norm.hypot(fit.lambda.damping() * fit.penalty_norm);
+        let mut warnings = outcome.report.warnings.clone();
+        let noise_std = if known { 1.0 } else { quadratic / free.max(0.0).sqrt() };
+        if !(noise_std > 0.0 && noise_std.is_finite()) {
+            return Err(exact_fit());
+        }
+        let mut noise_error = None;
+        if !known {
+            warnings.push(Warning::NoiseEstimated { noise_std, estimator: ESTIMATOR });
+            noise_error = Some((1.0 / (2.0 * free * if units.complex { 2.0 } else { 1.0 })).sqrt());
+        }
+        let column: Vec<T> = (0..m).map(|i| b[(i, j)]).collect();
+        let data = problem.data(&column);
+        let subspace = low_rank::subspace(&problem, &data, rank, &|y| problem.project(y), description.threads())?;
+        let damping = fit.lambda.damping();
+        let factors: Vec<f64> = subspace.values.iter().map(|&value| filter(value, damping).0).collect();
+        let log_det: f64 = subspace.values.iter().map(|&value| (value / damping).powi(2).ln_1p()).sum();
+        let prior_std = noise_std / damping;
+        let ratio = quadratic / noise_std;
+        let pi = core::f64::consts::PI;
+        let twice = if T::IS_COMPLEX { 2.0 } else { 1.0 };
+        let log = -0.5 * twice * (free * ((2.0 * pi / twice).ln() + 2.0 * noise_std.ln()) + ratio * ratio + log_det) + twice * log_scale;
+        Ok(Gaussian {
+            mean: outcome.x[j * n..(j + 1) * n].to_vec(),
+            intercept: outcome.intercepts[j],
+            constant: constant.as_ref().map(|(slope, inverse)| Constant { slope: slope.clone(), std: noise_std * inverse }),
+            lambda: fit.lambda.value(),
+            row_noise_std: noise_std * units.row,
+            prior_std,
+            log_noise_error: noise_error,
+            log_prior_error: noise_error,
+            log_evidence: log,
+            dof: factors.iter().sum::<f64>() + if description.intercept { 1.0 } else { 0.0 },
+            warnings,
+            threads: description.threads(),
+            noise_std,
+            form: Form::LowRank {
+                basis: subspace.basis,
+                error: prior_std * prior_std * filter(subspace.rest, damping).0,
+                factors,
+                prior_std,
+            },
+        })
+    };
+    (0..b.ncols()).map(one).collect()
+}
+
+/// Draws from the posterior by solving perturbed problems: exact for any A.
+pub(super) fn samples<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    scales: &Gaussian<T>,
+    count: usize,
+    seed: u64,
+) -> Result<(Mat<T>, Vec<T>)> {
+    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
+    check(description, None)?;
+    check_data(description, b)?;
+    let (m, n) = description.operator.shape();
+    if b.ncols() != 1 || scales.mean.len() != n {
+        return Err(Error::Shape {
+            what: "b, or the posterior,",
+            found: crate::error::Size::Shape(scales.mean.len(), b.ncols()),
+            expected: crate::error::Size::Shape(n, 1),
+            hint: "samples are drawn for one right-hand side, with the posterior of the same problem",
+        });
+    }
+    let weights: Option<Vec<T>> = match description.penalty.resolve(n)? {
+        Resolved::Identity => None,
+        Resolved::Diagonal(w) if w.iter().all(|w| *w > T::Real::ZERO) => Some(w.into_iter().map(T::from_real).collect()),
+        _ => {
+            return Err(Error::Unsupported {
+                what: "samples by perturbed problems",
+                with: "a penalty other than the identity or a diagonal one without zeros",
+                instead: "use Problem::posterior(..) and Posterior::sample",
+            });
+        }
+    };
+    let row_scale = crate::transform::whiten::row_scale(m, description.weights.as_deref(), description.noise_std.as_deref());
+    let mut random = Random::new(seed);
+    let half = if T::IS_COMPLEX { core::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
+    let (noise, prior) = (T::Real::from_f64(scales.noise_std * half), T::Real::from_f64(scales.prior_std * half));
+    let mut perturbed = Mat::from_fn(m, count, |i, _| b[(i, 0)]);
+    let mut shifts = Mat::from_fn(n, count, |_, _| T::ZERO);
+    let mut image = vec![T::ZERO; m];
+    for k in 0..count {
+        let white: Vec<T> = random.scalars(n);
+        for (j, shift) in shifts.col_as_slice_mut(k).iter_mut().enumerate() {
+            let draw = white[j].scale(prior);
+            *shift = weights.as_ref().map_or(draw, |w| draw / w[j]);
+        }
+        description.operator.apply(shifts.col_as_slice(k), &mut image);
+        let white: Vec<T> = random.scalars(m);
+        for (i, value) in perturbed.col_as_slice_mut(k).iter_mut().enumerate() {
+            let scale = row_scale.as_ref().map_or(T::Real::ONE, |d| d[i]);
+            *value += white[i].scale(noise / scale) - image[i];
+        }
+    }
+    let outcome = super::solve(description, perturbed.as_ref(), Lambda::new(scales.lambda).into(), None)?;
+    let x = Mat::from_fn(n, count, |j, k| outcome.x[j + k * n] + shifts[(j, k)]);
+    Ok((x, outcome.intercepts))
 }

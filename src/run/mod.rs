@@ -35,7 +35,7 @@ use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef};
 use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
@@ -108,6 +108,25 @@ pub trait Engines: Sized {
     fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
     where
         Self: Scalar;
+    /// The same by products alone.
+    fn posterior_low_rank(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        choice: Choice,
+        rank: usize,
+    ) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// Draws by perturbed problems: x, and the constants.
+    fn samples(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        scales: &Gaussian<Self>,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Mat<Self>, Vec<Self>)>
+    where
+        Self: Scalar;
     /// Relevance determination of each right-hand side.
     fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>>
     where
@@ -169,6 +188,12 @@ macro_rules! engines {
             }
             fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
                 bayes::posterior(description, b.matrix(), scales)
+            }
+            fn posterior_low_rank(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, rank: usize) -> Result<Vec<Gaussian<Self>>> {
+                bayes::low_rank(description, b.matrix(), choice, rank)
+            }
+            fn samples(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: &Gaussian<Self>, count: usize, seed: u64) -> Result<(Mat<Self>, Vec<Self>)> {
+                bayes::samples(description, b.matrix(), scales, count, seed)
             }
             fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>> {
                 bayes::relevance(description, b.matrix())
