@@ -43,6 +43,7 @@
 //! | [`Lambda`], [`Rule`] | λ as a number, or the rule that finds it: [`Gcv`], [`Loo`], [`Discrepancy`]. [`Choice`] is either |
 //! | [`Method`] | how: [`Method::Auto`] unless asked for by name |
 //! | [`Plan`] | what will be done and why, before it is done |
+//! | [`Posterior`] | x with its uncertainty |
 //! | [`Factorization`] | what is left when the expensive step is done |
 //! | [`Solution`], [`Report`] | x, and what there is to say about it; [`Warning`]s are values |
 //! | [`Error`] | one type; every text ends in the way out. No call panics on any input |
@@ -66,6 +67,8 @@
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
+//! | how sure is x | [`Problem::posterior`], [`posterior_low_rank`](Problem::posterior_low_rank), [`samples`](Problem::samples) |
+//! | another prior | [`Penalty::covariance`], [`Penalty::kernel`], [`Problem::map`] with a [`Prior`] or your own [`LogPrior`], [`Problem::relevance`] |
 //! | ask before paying | [`Problem::plan`] |
 //! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
