@@ -15,7 +15,7 @@
 //! Laplace: log p(b) ≈ log p(b | ẑ) + log p(ẑ) + n/2·log 2π − ½·log det(ĀᵀĀ + D), exact for a Gaussian prior.
 //! Cost: mn² flops once, n³/3 a step, n² numbers. Steps: 1 for a Gaussian prior, 5 to 30 usually.
 //!
-//! Sources: Tierney, Kadane 1986, doi:10.1080/01621459.1986.10478240 (Laplace); Geman, Yang 1995, doi:10.1109/83.392335 (weights).
+//! Sources: Tierney, Kadane 1986, doi:10.1080/01621459.1986.10478240 (Laplace); Geman, Yang 1995, IEEE Trans. Image Process. 4:932 (weights).
 
 use crate::error::{Error, Result, Size};
 use crate::linalg::{self, Accum, Kernels, Mat, MatMut, MatRef, Op, Threads};

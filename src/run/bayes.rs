@@ -6,7 +6,7 @@ use crate::bayes::low_rank;
 use crate::bayes::map::{self, MapEstimate};
 use crate::bayes::relevance::{self, Relevance};
 use crate::bayes::scales::{Noise, Surface, log_evidence};
-use crate::check::{check, check_data, check_quadratic};
+use crate::check::{check_data, check_log_prior, check_low_rank, check_posterior, check_relevance, check_samples, no_prior};
 use crate::choose::Engine;
 use crate::curve::{Spectrum, filter};
 use crate::description::Description;
@@ -18,7 +18,6 @@ use crate::linalg::{Kernels, Mat, MatRef};
 use crate::log_prior::LogPrior;
 use crate::operator::Entries;
 use crate::operator::dense::materialize;
-use crate::penalty::Resolved;
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::rule::hyper::{HyperPrior, Scales};
@@ -82,20 +81,8 @@ pub(super) fn reduced<'a, T: Scalar>(description: &Description<'_, T>, a: &'a En
 }
 
 pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, scales: Scales) -> Result<Vec<Gaussian<T>>> {
-    check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
-    scales.check()?;
-    check(description, Some(scales.choice))?;
+    check_posterior(description, scales)?;
     check_data(description, b)?;
-    if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
-        return Err(no_prior());
-    }
-    if description.method.multiplies() {
-        return Err(Error::Unsupported {
-            what: description.method.name(),
-            with: "an exact posterior",
-            instead: "leave the method to Auto",
-        });
-    }
     let a = entries(description, "Problem::posterior_low_rank", "an exact posterior")?;
     let reduced = reduced(description, &a)?;
     let data = reduced.data(b)?;
@@ -190,14 +177,6 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         });
     }
     Ok(out)
-}
-
-fn no_prior() -> Error {
-    Error::Parameter {
-        name: "λ of a posterior",
-        value: 0.0,
-        must_be: "positive: at λ = 0 there is no prior; Problem::solve gives the least-squares solution",
-    }
 }
 
 fn exact_fit() -> Error {
@@ -306,15 +285,6 @@ fn real_rows<T: Scalar>(reduced: &Reduced<'_, T>, data: &ReducedData<T>) -> Resu
     }
 }
 
-fn check_real<T: Scalar>(what: &'static str) -> Result<()> {
-    match T::IS_COMPLEX {
-        false => Ok(()),
-        true => {
-            Err(Error::Unsupported { what, with: "complex unknowns", instead: "write real and imaginary parts as unknowns of their own" })
-        }
-    }
-}
-
 /// x of the caller and its constant from z = x − x₀ in the caller's units.
 fn back<T: Scalar>(reduced: &Reduced<'_, T>, data: &ReducedData<T>, z: &[f64], column: usize) -> Result<(Vec<f64>, f64)> {
     let (_, e) = reduced.direction_exponents();
@@ -335,42 +305,12 @@ pub(super) fn map<T: Scalar>(
     prior: &dyn LogPrior,
     start: Option<&[f64]>,
 ) -> Result<Vec<MapEstimate>> {
-    check_quadratic(description, "a log prior", "take those away: the prior says all of it")?;
-    check_real::<T>("a log prior")?;
-    check(description, None)?;
+    check_log_prior(description, start)?;
     check_data(description, b)?;
     let (_, n) = description.operator.shape();
-    if !description.penalty.is_identity() {
-        return Err(Error::Unsupported {
-            what: "a log prior",
-            with: "a penalty, which is another prior",
-            instead: "leave the penalty out, and add −‖Lz‖²/2τ² to the log prior",
-        });
-    }
-    if description.noise_std.is_none() {
-        return Err(Error::Unsupported {
-            what: "a log prior",
-            with: "noise of an unknown level",
-            instead: "give Problem::noise_std; Problem::posterior(&b, Evidence) estimates one",
-        });
-    }
-    if description.method.multiplies() {
-        return Err(Error::Unsupported { what: description.method.name(), with: "a log prior", instead: "leave the method to Auto" });
-    }
     let x0 = |i: usize| description.prior_mean.as_ref().map_or(0.0, |mean| mean[i].real().to_f64());
     let starts: Vec<Vec<f64>> = match start {
         Some(start) => {
-            if start.len() != n {
-                return Err(Error::Shape {
-                    what: "the start",
-                    found: crate::error::Size::Length(start.len()),
-                    expected: crate::error::Size::Length(n),
-                    hint: "one value for each column of A",
-                });
-            }
-            if let Some(index) = start.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NonFinite { what: "the start", index: crate::error::Size::Entry(index) });
-            }
             vec![start.iter().enumerate().map(|(i, x)| x - x0(i)).collect(); b.ncols()]
         }
         None => {
@@ -411,25 +351,9 @@ pub(super) fn map<T: Scalar>(
 
 /// Relevance determination, for each right-hand side.
 pub(super) fn relevance<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>) -> Result<Vec<Relevance>> {
-    check_quadratic(description, "relevance determination", "take those away")?;
-    check_real::<T>("relevance determination")?;
-    check(description, None)?;
+    check_relevance(description)?;
     check_data(description, b)?;
     let (_, n) = description.operator.shape();
-    if !description.penalty.is_identity() {
-        return Err(Error::Unsupported {
-            what: "relevance determination",
-            with: "a penalty: every coefficient has a prior variance of its own",
-            instead: "leave the penalty out, or use Problem::posterior with it",
-        });
-    }
-    if description.method.multiplies() {
-        return Err(Error::Unsupported {
-            what: description.method.name(),
-            with: "relevance determination",
-            instead: "leave the method to Auto",
-        });
-    }
     let a = entries(description, "an A with entries, or fewer unknowns", "relevance determination")?;
     let reduced = reduced(description, &a)?;
     let data = reduced.data(b)?;
@@ -462,18 +386,8 @@ pub(super) fn low_rank<T: Scalar>(
     choice: Choice,
     rank: usize,
 ) -> Result<Vec<Gaussian<T>>> {
-    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
+    check_low_rank(description, rank)?;
     let (m, n) = description.operator.shape();
-    if !description.penalty.is_identity() {
-        return Err(Error::Unsupported {
-            what: "a low-rank posterior",
-            with: "a penalty other than the identity",
-            instead: "use Problem::posterior, or Problem::samples, which take any penalty",
-        });
-    }
-    if rank == 0 {
-        return Err(Error::Parameter { name: "the rank of a low-rank posterior", value: 0.0, must_be: "at least 1" });
-    }
     let outcome = super::solve(description, b, choice, None)?;
     let problem = ByProducts::new(description)?;
     let known = description.noise_std.is_some();
@@ -541,29 +455,9 @@ pub(super) fn samples<T: Scalar>(
     count: usize,
     seed: u64,
 ) -> Result<(Mat<T>, Vec<T>)> {
-    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
-    check(description, None)?;
+    let weights = check_samples(description, b.ncols(), scales.mean.len())?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();
-    if b.ncols() != 1 || scales.mean.len() != n {
-        return Err(Error::Shape {
-            what: "b, or the posterior,",
-            found: crate::error::Size::Shape(scales.mean.len(), b.ncols()),
-            expected: crate::error::Size::Shape(n, 1),
-            hint: "samples are drawn for one right-hand side, with the posterior of the same problem",
-        });
-    }
-    let weights: Option<Vec<T>> = match description.penalty.resolve(n)? {
-        Resolved::Identity => None,
-        Resolved::Diagonal(w) if w.iter().all(|w| *w > T::Real::ZERO) => Some(w.into_iter().map(T::from_real).collect()),
-        _ => {
-            return Err(Error::Unsupported {
-                what: "samples by perturbed problems",
-                with: "a penalty other than the identity or a diagonal one without zeros",
-                instead: "use Problem::posterior(..) and Posterior::sample",
-            });
-        }
-    };
     let row_scale = crate::transform::whiten::row_scale(m, description.weights.as_deref(), description.noise_std.as_deref());
     let mut random = Random::new(seed);
     let half = if T::IS_COMPLEX { core::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
@@ -575,7 +469,7 @@ pub(super) fn samples<T: Scalar>(
         let white: Vec<T> = random.scalars(n);
         for (j, shift) in shifts.col_as_slice_mut(k).iter_mut().enumerate() {
             let draw = white[j].scale(prior);
-            *shift = weights.as_ref().map_or(draw, |w| draw / w[j]);
+            *shift = weights.as_ref().map_or(draw, |w| draw.scale(T::Real::ONE / w[j]));
         }
         description.operator.apply(shifts.col_as_slice(k), &mut image);
         let white: Vec<T> = random.scalars(m);
