@@ -113,6 +113,21 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A log prior whose derivatives are not those of its value.
+    #[error(
+        "the {what} of the log prior is {found:.6e} along a direction in which differences of {of} give {expected:.6e}: \
+         correct the {what} (or the value), and round off corners"
+    )]
+    LogPrior {
+        /// The derivative that is wrong: gradient or curvature.
+        what: &'static str,
+        /// What it was compared with.
+        of: &'static str,
+        /// Along a direction, as the prior says.
+        found: f64,
+        /// By differences.
+        expected: f64,
+    },
     /// An iteration or a kernel stopped before its tolerance was reached.
     #[error("{method} stopped after {steps} steps at {reached:.1e}, before its tolerance {tolerance:.1e}: {instead}")]
     NotConverged {

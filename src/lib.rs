@@ -43,6 +43,7 @@
 //! | [`Lambda`], [`Rule`] | λ as a number, or the rule that finds it: [`Gcv`], [`Loo`], [`Discrepancy`]. [`Choice`] is either |
 //! | [`Method`] | how: [`Method::Auto`] unless asked for by name |
 //! | [`Plan`] | what will be done and why, before it is done |
+//! | [`Posterior`] | x with its uncertainty |
 //! | [`Factorization`] | what is left when the expensive step is done |
 //! | [`Solution`], [`Report`] | x, and what there is to say about it; [`Warning`]s are values |
 //! | [`Error`] | one type; every text ends in the way out. No call panics on any input |
@@ -68,6 +69,9 @@
 //! | fewer steps | [`Problem::precondition`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
+//! | how sure is x | [`Problem::posterior`], [`posterior_low_rank`](Problem::posterior_low_rank), [`samples`](Problem::samples) |
+//! | another prior | [`Penalty::covariance`], [`Penalty::kernel`], [`Problem::map`] with a [`Prior`] or your own [`LogPrior`], [`Problem::relevance`] |
 //! | ask before paying | [`Problem::plan`] |
 //! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
@@ -83,9 +87,11 @@
 //! for property tests).
 
 pub mod batch;
+pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
 pub mod descent;
@@ -102,6 +108,7 @@ mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
 pub(crate) mod linalg;
+pub mod log_prior;
 pub mod method;
 pub mod operator;
 pub(crate) mod outer;
@@ -109,6 +116,7 @@ pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod posterior;
 pub mod preconditioner;
 pub mod problem;
 pub(crate) mod quantile;
@@ -128,23 +136,26 @@ pub mod warning;
 
 pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
+pub use log_prior::{LogPrior, Prior};
 pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
+pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rows::Rows;
 pub use rule::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
-    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
+    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};

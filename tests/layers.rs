@@ -19,10 +19,13 @@ const ROWS: &[(&str, u8)] = &[
     ("factorization", 7),
     ("rows", 7),
     ("batch", 7),
+    ("posterior", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
     ("choose", 5),
+    // posteriors and priors; what they need of A they are handed
+    ("bayes", 5),
     ("check", 5),
     ("outer", 5),
     // engines
@@ -42,6 +45,8 @@ const ROWS: &[(&str, u8)] = &[
     ("operator", 2),
     ("data", 2),
     ("penalty", 2),
+    ("covariance", 2),
+    ("log_prior", 2),
     ("method", 2),
     ("preconditioner", 2),
     ("lambda", 2),
@@ -65,6 +70,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("problem", "factorization"),
     ("rows", "factorization"),
     ("batch", "problem"),
+    ("problem", "posterior"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
@@ -74,6 +80,8 @@ const WITHIN: &[(&str, &str)] = &[
     ("data", "operator"),
     ("penalty", "operator"),
     ("penalty", "data"),
+    ("penalty", "covariance"),
+    ("covariance", "operator"),
     ("description", "operator"),
     ("description", "penalty"),
     ("description", "method"),

@@ -56,7 +56,11 @@ pub(super) struct OnEntries<T: Scalar> {
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
-    check_quadratic(description, "a factorization")?;
+    check_quadratic(
+        description,
+        "a factorization",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+    )?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
     let rows = description.operator.shape().0;

@@ -5,6 +5,7 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod bayes;
 mod column;
 mod dense;
 mod diagnose;
@@ -26,6 +27,9 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
+use crate::bayes::gaussian::Gaussian;
+use crate::bayes::map::MapEstimate;
+use crate::bayes::relevance::Relevance;
 use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
@@ -36,12 +40,13 @@ use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::inference::Inference;
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef};
+use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
+use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -112,6 +117,42 @@ pub trait Engines: Sized {
     fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
     where
         Self: Scalar;
+    /// The posterior of each right-hand side.
+    fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// The same by products alone.
+    fn posterior_low_rank(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        choice: Choice,
+        rank: usize,
+    ) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// Draws by perturbed problems: x, and the constants.
+    fn samples(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        scales: &Gaussian<Self>,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Mat<Self>, Vec<Self>)>
+    where
+        Self: Scalar;
+    /// Relevance determination of each right-hand side.
+    fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>>
+    where
+        Self: Scalar;
+    /// The mode under any log prior, for each right-hand side.
+    fn map(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        prior: &dyn LogPrior,
+        start: Option<&[f64]>,
+    ) -> Result<Vec<MapEstimate>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -165,6 +206,21 @@ macro_rules! engines {
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 plan(description, choice)
             }
+            fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
+                bayes::posterior(description, b.matrix(), scales)
+            }
+            fn posterior_low_rank(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, rank: usize) -> Result<Vec<Gaussian<Self>>> {
+                bayes::low_rank(description, b.matrix(), choice, rank)
+            }
+            fn samples(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: &Gaussian<Self>, count: usize, seed: u64) -> Result<(Mat<Self>, Vec<Self>)> {
+                bayes::samples(description, b.matrix(), scales, count, seed)
+            }
+            fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>> {
+                bayes::relevance(description, b.matrix())
+            }
+            fn map(description: &Description<'_, Self>, b: DenseView<'_, Self>, prior: &dyn LogPrior, start: Option<&[f64]>) -> Result<Vec<MapEstimate>> {
+                bayes::map(description, b.matrix(), prior, start)
+            }
         }
     )*};
 }
@@ -187,7 +243,11 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
-    check_quadratic(description, "a linear method")?;
+    check_quadratic(
+        description,
+        "a linear method",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+    )?;
     let (rows, columns) = description.operator.shape();
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,

@@ -89,6 +89,12 @@ impl<T: Scalar> Constant<T> {
         (fitted - first).scale(T::Real::ONE / self.norm)
     }
 
+    /// What the constant is made of: (h, 1/‖D·1‖) with c = (what the data say) + hx, h minus the weighted means of the columns of Ā.
+    pub fn dependence(&self) -> (Vec<T>, f64) {
+        let inverse = T::Real::ONE / self.norm;
+        (self.first_row.iter().map(|a| a.scale(inverse)).collect(), inverse.to_f64())
+    }
+
     /// A basis in the reduced rows, taken back to all m rows: H[0; U].
     pub fn expand(&self, u: MatRef<'_, T>) -> Mat<T> {
         let (m, r) = (u.nrows() + 1, u.ncols());

@@ -139,9 +139,13 @@ impl<'a, T: Scalar> Reduced<'a, T> {
 
     /// The powers of two that take directions of the reduced problem to those that go with the caller's singular values and
     /// coefficients: of a penalised direction, and of one that the penalty does not see.
-    #[cfg(feature = "plot")]
     pub fn direction_exponents(&self) -> (i32, i32) {
         (self.penalty_exponent, self.whitening.exponent)
+    }
+
+    /// Σ log Dᵢ: what whitening adds to the logarithm of a density of b.
+    pub fn log_row_scale(&self) -> f64 {
+        self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln()).sum()
     }
 
     pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
