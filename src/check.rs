@@ -98,6 +98,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
+    check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -133,6 +134,59 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         });
     }
     Ok(Checked { largest })
+}
+
+/// Bounds and equations, and what does not go with them.
+fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    let n = description.operator.shape().1;
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if let Some(equality) = &description.equality {
+        equality.check(n)?;
+        let options = description.method.iterative();
+        if description.preconditioner.is_some() {
+            return refuse("a preconditioner", "equality constraints", "leave it out: the equations are eliminated, and what is left has other columns");
+        }
+        if options.is_some_and(|options| options.wants_variances()) {
+            return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
+        }
+        if let Some(options) = options
+            && options.start_guess::<T>(n)?.is_some()
+        {
+            return refuse("a start guess", "equality constraints", "leave it out: it changes no answer");
+        }
+    }
+    let Some(bounds) = &description.bounds else { return Ok(()) };
+    if T::IS_COMPLEX {
+        return refuse("bounds", "complex unknowns, which have no order", "bound their parts: the problem of [Re; Im] is real and twice as large");
+    }
+    bounds.resolve(n)?;
+    if description.preconditioner.is_some() {
+        return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
+    }
+    match &description.method {
+        Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
+        Method::Cgls(options) if options.common().exact_steps().is_some() => {
+            refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")
+        }
+        Method::Cgls(_) => Ok(()),
+        other => refuse(
+            other.name(),
+            "bounds",
+            "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
+        ),
+    }
+}
+
+/// That the problem is quadratic, as a factorization needs it.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what: "a factorization",
+            with: "bounds or equality constraints",
+            instead: "use Problem::solve or Problem::path with them",
+        }),
+    }
 }
 
 /// Checks λ or the rule.

@@ -1,5 +1,6 @@
 //! Everything of a problem except b and λ: plain values, no algorithm.
 
+use crate::constraint::{Bounds, Equality};
 use crate::linalg::Threads;
 use crate::method::Method;
 use crate::operator::Operator;
@@ -16,6 +17,8 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
     pub(crate) intercept: bool,
+    pub(crate) bounds: Option<Bounds<T::Real>>,
+    pub(crate) equality: Option<Equality<'a, T>>,
     /// Rows with the same label are left out together.
     pub(crate) groups: Option<Vec<usize>>,
     pub(crate) method: Method,
@@ -33,6 +36,8 @@ impl<'a, T: Scalar> Description<'a, T> {
             noise_std: None,
             prior_mean: None,
             intercept: false,
+            bounds: None,
+            equality: None,
             groups: None,
             method: Method::Auto,
             preconditioner: None,
@@ -45,9 +50,15 @@ impl<'a, T: Scalar> Description<'a, T> {
         self.threads.map_or_else(Threads::available, Threads)
     }
 
+    /// A quadratic objective and no constraint: one linear system for each λ, which is what every factorization and Krylov method solves.
+    pub(crate) fn quadratic(&self) -> bool {
+        self.bounds.is_none() && self.equality.is_none()
+    }
+
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.
     pub(crate) fn is_plain(&self) -> bool {
-        self.penalty.is_identity()
+        self.quadratic()
+            && self.penalty.is_identity()
             && self.weights.is_none()
             && self.noise_std.is_none()
             && self.prior_mean.is_none()

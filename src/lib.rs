@@ -84,6 +84,7 @@
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub mod constraint;
 pub(crate) mod curve;
 pub mod data;
 pub(crate) mod description;
@@ -100,6 +101,7 @@ pub mod lambda;
 pub(crate) mod linalg;
 pub mod method;
 pub mod operator;
+pub(crate) mod outer;
 pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
@@ -120,6 +122,7 @@ pub(crate) mod transform;
 pub mod warning;
 
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use constraint::Bounds;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
@@ -134,10 +137,10 @@ pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
-    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, Constrained, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

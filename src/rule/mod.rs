@@ -13,6 +13,7 @@ pub(crate) mod loo;
 pub(crate) mod ncp;
 pub(crate) mod noise;
 pub(crate) mod one_standard_error;
+pub(crate) mod penalty_norm;
 pub(crate) mod periodogram;
 pub(crate) mod quasi_optimality;
 pub(crate) mod reginska;
@@ -34,6 +35,7 @@ pub use lcurve::{LCurve, LCurveCorner};
 pub use loo::Loo;
 pub use ncp::{Ncp, NcpGrid};
 pub use one_standard_error::OneStandardError;
+pub use penalty_norm::PenaltyNorm;
 pub use quasi_optimality::QuasiOptimality;
 pub use reginska::Reginska;
 pub use shrinkage::{HoerlKennardBaldwin, LawlessWang};
@@ -111,6 +113,8 @@ pub enum Rule {
     EffectiveDof(EffectiveDof),
     /// A fraction of the unregularized norm.
     NormFraction(NormFraction),
+    /// A ball for the penalty norm.
+    PenaltyNorm(PenaltyNorm),
 }
 
 /// A number or a rule: what every `solve` takes after the data.
@@ -196,6 +200,7 @@ impl Rule {
             Rule::LawlessWang(_) => "Lawless–Wang",
             Rule::EffectiveDof(_) => "degrees of freedom",
             Rule::NormFraction(_) => "fraction of the norm",
+            Rule::PenaltyNorm(_) => "penalty norm",
         }
     }
 
@@ -209,7 +214,7 @@ impl Rule {
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => 2,
             Rule::Discrepancy(_) | Rule::Reginska(_) => 1,
             Rule::Balancing(_) | Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) => 0,
-            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) => 0,
+            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) => 0,
         }
     }
 
@@ -218,6 +223,7 @@ impl Rule {
         match self {
             Rule::QuasiOptimality(_) => 2.0,
             Rule::Reginska(rule) => rule.power(),
+            Rule::PenaltyNorm(_) => 1.0,
             _ => 0.0,
         }
     }
@@ -230,7 +236,7 @@ impl Rule {
     /// Whether it looks at the spectrum far below the λ that it chooses: the eigenvalues of a Gram matrix do not serve.
     pub(crate) fn needs_every_value(&self) -> bool {
         match self {
-            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::Balancing(_) => true,
+            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) | Rule::Balancing(_) => true,
             Rule::Upre(rule) => rule.noise == Noise::Estimated,
             Rule::Discrepancy(rule) => rule.is_estimated(),
             _ => false,
@@ -251,9 +257,18 @@ impl Rule {
             Rule::NcpGrid(rule) => rule.check(),
             Rule::EffectiveDof(rule) => rule.check(),
             Rule::NormFraction(rule) => rule.check(),
+            Rule::PenaltyNorm(rule) => rule.check(),
             Rule::Gcv(_) | Rule::Loo(_) | Rule::Evidence(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
             Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) | Rule::Ncp(_) => Ok(()),
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => Ok(()),
+        }
+    }
+
+    /// The same rule for a curve on which one unit of the caller's ‖L(x − x₀)‖ is `unit`.
+    pub(crate) fn in_penalty_units(self, unit: f64) -> Self {
+        match self {
+            Rule::PenaltyNorm(rule) => rule.in_units(unit).into(),
+            other => other,
         }
     }
 
@@ -283,6 +298,7 @@ impl Rule {
             Rule::LawlessWang(rule) => rule.choose(curve),
             Rule::EffectiveDof(rule) => rule.choose(curve),
             Rule::NormFraction(rule) => rule.choose(curve),
+            Rule::PenaltyNorm(rule) => rule.choose(curve),
         }
     }
 }
@@ -379,7 +395,8 @@ rules!(
     HoerlKennardBaldwin,
     LawlessWang,
     EffectiveDof,
-    NormFraction
+    NormFraction,
+    PenaltyNorm
 );
 
 /// The spectrum that a rule with sums of its own needs.

@@ -5,7 +5,7 @@ use super::dense::given_or;
 use super::modes::Modes;
 use super::transform::Transformed;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
-use crate::check::{check, check_choice, check_right_hand_sides};
+use crate::check::{check, check_choice, check_quadratic, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
 use crate::curve::{Curve, Damped, Remembered, Spectrum};
@@ -53,6 +53,7 @@ pub(super) struct OnEntries<T: Scalar> {
 }
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
+    check_quadratic(description)?;
     let checked = check(description, None)?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
@@ -190,6 +191,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let answer = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
                 if matches!(answer, Err(Error::NoLambda { .. })) {
                     self.decomposed.resolved().map_err(refused)?;
@@ -337,6 +339,7 @@ impl<T: Scalar> OnEntries<T> {
                 });
             }
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
                 curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
             }
@@ -408,7 +411,7 @@ impl<T: Scalar> OnEntries<T> {
                 return Err(needs_rows(rule.name()));
             }
             self.decomposed.suits(&rule)?;
-            let chosen = rule.choose(curve, data.norms[j], data.unit())?;
+            let chosen = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data)).choose(curve, data.norms[j], data.unit())?;
             let damping = chosen.damping;
             self.decomposed.trusted(&[damping]).map_err(refused)?;
             self.reduced.representable(rule.name(), &[damping])?;

@@ -5,6 +5,7 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
@@ -143,6 +144,9 @@ macro_rules! engines {
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
+                if constrained::applies(description) {
+                    return constrained::plan(description, choice);
+                }
                 Ok(planned(description, choice)?.1)
             }
         }
@@ -226,6 +230,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
         Err(refusal) => refusal,
@@ -264,6 +271,9 @@ fn solve<T: Scalar>(
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
+    }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
     }
     check(description, None)?;
     check_data(description, b)?;
