@@ -138,10 +138,6 @@ impl Bounded {
         Data { norm: linalg::norm(&b), b, product }
     }
 
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// ‖A‖ and ‖L‖ in Frobenius' norm: the λ at which the two terms are of one size is the square of their ratio.
     pub fn sizes(&self) -> (f64, f64) {
         let size = |columns: Vec<f64>| linalg::norm(&columns);
