@@ -140,6 +140,9 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
 fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     let n = description.operator.shape().1;
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
+        return refuse("bounds or equality constraints", "a penalty that is no square of a norm", "drop one of the two, or use a quadratic penalty");
+    }
     if let Some(equality) = &description.equality {
         equality.check(n)?;
         let options = description.method.iterative();
@@ -177,14 +180,30 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     }
 }
 
-/// That the problem is quadratic, as a factorization needs it.
-pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+    if description.bounds.is_some() || description.equality.is_some() {
+        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
+        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
+    }
     match description.quadratic() {
         true => Ok(()),
         false => Err(Error::Unsupported {
-            what: "a factorization",
-            with: "bounds or equality constraints",
-            instead: "use Problem::solve or Problem::path with them",
+            what,
+            with: "a penalty that is no square of a norm",
+            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
+        }),
+    }
+}
+
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
         }),
     }
 }

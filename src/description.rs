@@ -50,9 +50,9 @@ impl<'a, T: Scalar> Description<'a, T> {
         self.threads.map_or_else(Threads::available, Threads)
     }
 
-    /// A quadratic objective and no constraint: one linear system for each λ, which is what every factorization and Krylov method solves.
+    /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
     pub(crate) fn quadratic(&self) -> bool {
-        self.bounds.is_none() && self.equality.is_none()
+        self.penalty.is_squared() && self.bounds.is_none() && self.equality.is_none()
     }
 
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.

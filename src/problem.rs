@@ -242,6 +242,28 @@ impl<'a, T: Scalar> Problem<'a, T> {
         Ok(T::path(&self.description, b.view(), &lambdas)?.into_iter().map(|outcome| outcome.into_solution()).collect())
     }
 
+    /// The least λ at which every component that is penalised by an ℓ1 norm is 0: where a path begins
+    /// (`log_grid(1e-3 * largest..=largest, 50)`). For penalties made by [`l1`](Penalty::l1) and its like; with an L that is not
+    /// diagonal it is an upper bound of it, the least where L has full row rank.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Unsupported`](crate::Error::Unsupported) for a penalty that is a square.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+    /// let lasso = DenseView::column_major(&a, 4, 2)?;
+    /// let lasso = Problem::new(&lasso).penalty(Penalty::identity().l1());
+    /// let b = [1.1, 1.9, 3.2, 3.9];
+    /// let largest = lasso.lambda_max(&b)?;
+    /// assert!(lasso.solve(&b, largest)?.x.iter().all(|&x| x == 0.0));
+    /// assert!(lasso.solve(&b, 0.99 * largest)?.x.iter().any(|&x| x != 0.0));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn lambda_max<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<f64>> {
+        Ok(B::each(T::lambda_max(&self.description, b.view())?))
+    }
+
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub(crate) struct Scales {
 pub(crate) fn serves(rule: &Rule, dof: bool) -> bool {
     match rule {
         Rule::Gcv(_) | Rule::Aicc(_) | Rule::Bic(_) => dof,
-        Rule::Discrepancy(rule) => rule.is_a_residual_norm(),
+        Rule::Discrepancy(rule) => rule.by_residual(),
         Rule::PenaltyNorm(_) => true,
         _ => false,
     }
@@ -99,7 +99,7 @@ pub(crate) fn choose(rule: &Rule, scales: &Scales, solve: &mut dyn FnMut(f64) ->
     let m = scales.rows as f64;
     match rule {
         Rule::Discrepancy(rule) => {
-            let target = rule.norm_for(scales.rows, scales.data_norm, scales.unit);
+            let target = rule.residual_norm(scales.rows, scales.data_norm / scales.unit) * scales.unit;
             residual_of(*rule, target, scales, search)
         }
         Rule::PenaltyNorm(rule) => penalty_of(rule.bound() * scales.penalty_unit, scales, search),

@@ -1,12 +1,22 @@
-//! Problems that are a sequence of ridge problems, or an active-set method of their own.
+//! Problems that are a sequence of ridge problems, or have a descent of their own. They are real and in `f64`: whoever brings a
+//! problem of another scalar type here converts it, and complex unknowns come as pairs.
+//!
+//! [`design`] is A after weights, with the directions that nothing penalises projected out; [`coordinate_descent`] is for
+//! penalties that separate into coordinates or groups of them, [`admm`] for ‖Lz‖₁ and its like with any L, and [`path`] is
+//! what both have in common: λ by rules that look at refits along a path.
 //!
 //! [`bounds`] and [`active_set`] keep x between bounds with a dense A, [`projected`] with products alone, [`equality`] keeps it to
-//! linear equations, [`constrained_lambda`] chooses λ for such problems.
+//! linear equations, and [`constrained_lambda`] chooses λ for such problems.
 
 pub(crate) mod active_set;
+pub(crate) mod admm;
 pub(crate) mod bounds;
 pub(crate) mod constrained_lambda;
+pub(crate) mod coordinate_descent;
+pub(crate) mod design;
 pub(crate) mod equality;
+pub(crate) mod folds;
+pub(crate) mod path;
 pub(crate) mod projected;
 
 /// Where a component of a bounded vector is.

@@ -137,18 +137,18 @@ impl Discrepancy {
         self.inequality
     }
 
-    /// Whether it asks for a given residual norm and for nothing that needs a spectrum.
-    pub(crate) fn is_a_residual_norm(self) -> bool {
+    /// Whether it compares a residual norm with a level that needs no spectrum.
+    pub(crate) fn by_residual(self) -> bool {
         self.what == What::ResidualNorm && !self.is_estimated()
     }
 
-    /// safety·‖noise‖ for m rows, in units of which one unit of the data is `unit`; for a level that is not estimated.
-    pub(crate) fn norm_for(self, rows: usize, data_norm: f64, unit: f64) -> f64 {
+    /// safety·‖noise‖ in the units of the data, for a level that is not estimated.
+    pub(crate) fn residual_norm(self, rows: usize, data_norm: f64) -> f64 {
         self.safety
             * match self.level {
-                Level::Norm(norm) => norm * unit,
+                Level::Norm(norm) => norm,
                 Level::Relative(fraction) => fraction * data_norm,
-                Level::Whitened | Level::Estimated => (rows as f64).sqrt() * unit,
+                Level::Whitened | Level::Estimated => (rows as f64).sqrt(),
             }
     }
 

@@ -53,8 +53,8 @@ pub(super) struct OnEntries<T: Scalar> {
 }
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
-    check_quadratic(description)?;
     let checked = check(description, None)?;
+    check_quadratic(description, "a factorization")?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
     if route.engines == [Engine::Transform] {

@@ -5,12 +5,14 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod column;
 mod constrained;
 mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
 mod kept;
+mod l1;
 #[cfg(feature = "plot")]
 mod modes;
 mod probes;
@@ -23,7 +25,7 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
-use crate::check::{check, check_choice, check_data};
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -100,6 +102,10 @@ pub trait Engines: Sized {
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
+    /// The least λ that makes every penalised component zero, for each right-hand side.
+    fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -142,10 +148,17 @@ macro_rules! engines {
             fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
                 kept.compare(b.matrix(), rules)
             }
+            fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>> {
+                check_not_quadratic(description)?;
+                l1::lambda_max(description, b.matrix())
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
                 if constrained::applies(description) {
                     return constrained::plan(description, choice);
+                }
+                if l1::applies(description) {
+                    return l1::plan(description, choice);
                 }
                 Ok(planned(description, choice)?.1)
             }
@@ -156,6 +169,7 @@ engines!(f32 f64 c32 c64);
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
+    check_quadratic(description, "a linear method")?;
     let (rows, columns) = description.operator.shape();
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,
@@ -233,6 +247,9 @@ fn solve<T: Scalar>(
     if constrained::applies(description) {
         return constrained::solve(description, b, choice, observer);
     }
+    if l1::applies(description) {
+        return l1::solve(description, b, choice);
+    }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
         Err(refusal) => refusal,
@@ -269,6 +286,9 @@ fn solve<T: Scalar>(
 /// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
 /// multiplies.
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    if l1::applies(description) {
+        return l1::path(description, b, lambdas);
+    }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
     }
