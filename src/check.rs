@@ -113,6 +113,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             return Err(crate::rule::needs_unmerged_rows(rule.name()));
         }
     }
+    check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -150,6 +151,62 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
+/// Bounds and equations, and what does not go with them.
+fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    let n = description.operator.shape().1;
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
+        return refuse(
+            "bounds or equality constraints",
+            "a penalty that is no square of a norm",
+            "drop one of the two, or use a quadratic penalty",
+        );
+    }
+    if let Some(equality) = &description.equality {
+        equality.check(n)?;
+        let options = description.method.iterative();
+        if description.preconditioner.is_some() {
+            return refuse(
+                "a preconditioner",
+                "equality constraints",
+                "leave it out: the equations are eliminated, and what is left has other columns",
+            );
+        }
+        if options.is_some_and(|options| options.wants_variances()) {
+            return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
+        }
+        if let Some(options) = options
+            && options.start_guess::<T>(n)?.is_some()
+        {
+            return refuse("a start guess", "equality constraints", "leave it out: it changes no answer");
+        }
+    }
+    let Some(bounds) = &description.bounds else { return Ok(()) };
+    if T::IS_COMPLEX {
+        return refuse(
+            "bounds",
+            "complex unknowns, which have no order",
+            "bound their parts: the problem of [Re; Im] is real and twice as large",
+        );
+    }
+    bounds.resolve(n)?;
+    if description.preconditioner.is_some() {
+        return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
+    }
+    match &description.method {
+        Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
+        Method::Cgls(options) if options.common().exact_steps().is_some() => {
+            refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")
+        }
+        Method::Cgls(_) => Ok(()),
+        other => refuse(
+            other.name(),
+            "bounds",
+            "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
+        ),
+    }
+}
+
 /// A penalty that makes components exactly zero at a finite λ.
 pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     match description.penalty.is_squared() {
@@ -162,12 +219,16 @@ pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -
     }
 }
 
-/// Refuses what is no plain quadratic problem, for engines that know only those.
+/// Refuses what the engines for plain quadratic problems would silently leave out.
 pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
-    if description.quadratic() {
-        return Ok(());
+    if description.bounds.is_some() || description.equality.is_some() {
+        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
+        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
     }
-    Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or bounds, constraints or a robust data term", instead })
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm", instead }),
+    }
 }
 
 /// Everything that a posterior is refused for, but b.

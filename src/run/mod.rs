@@ -7,6 +7,7 @@
 
 mod bayes;
 mod column;
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
@@ -229,6 +230,9 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if constrained::applies(description) {
+        return constrained::plan(description, choice);
+    }
     if l1::applies(description) {
         return l1::plan(description, choice);
     }
@@ -322,6 +326,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
     }
@@ -369,6 +376,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
+    }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
     }
     check(description, None)?;
     check_data(description, b)?;
