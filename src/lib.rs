@@ -128,13 +128,13 @@ pub use lambda::{Lambda, log_grid};
 pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
-pub use plan::Plan;
+pub use plan::{Plan, Storage};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rule::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
-    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, KnownNoiseEvidence,
+    LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Comparison, ProbesUsed, Report, Solution};
