@@ -142,6 +142,16 @@ pub trait Kernels: Sized {
         gradient: MatMut<'_, Self>,
         threads: Threads,
     );
+    /// G ← G + |U|²F, squared moduli entry by entry, and R ← R + UW, U read once.
+    fn leverage_sweep(
+        u: MatRef<'_, Self>,
+        f: MatRef<'_, <Self as Scalar>::Real>,
+        gaps: MatMut<'_, <Self as Scalar>::Real>,
+        w: MatRef<'_, Self>,
+        residuals: MatMut<'_, Self>,
+        threads: Threads,
+    ) where
+        Self: Scalar;
     /// The largest |real| or |imaginary| part, or `None` where an entry is NaN or infinite.
     fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real>
     where
@@ -241,6 +251,9 @@ macro_rules! kernels {
             }
             fn residual_sweep(a: MatRef<'_, Self>, x: MatRef<'_, Self>, b: MatRef<'_, Self>, residual: MatMut<'_, Self>, gradient: MatMut<'_, Self>, threads: Threads) {
                 sweeps::residual_sweep(a, x, b, residual, gradient, threads)
+            }
+            fn leverage_sweep(u: MatRef<'_, Self>, f: MatRef<'_, <Self as Scalar>::Real>, gaps: MatMut<'_, <Self as Scalar>::Real>, w: MatRef<'_, Self>, residuals: MatMut<'_, Self>, threads: Threads) {
+                sweeps::leverage_sweep(u, f, gaps, w, residuals, threads)
             }
             fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real> {
                 sweeps::largest_entry(a, threads)
