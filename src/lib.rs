@@ -58,14 +58,11 @@
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
-//! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`Problem::solve_with`] |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
 //! | fewer steps | [`Problem::precondition`] |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | ask before paying | [`Problem::plan`] |
 //! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
@@ -76,10 +73,9 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra` and `rayon` (default), `plot` (figures and a report that shows them; `png` for pictures),
-//! `proptest` (strategies and a certificate for property tests).
-//! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
-//! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra`, `rayon` and `fft` (default; `fft`: convolutions by fast Fourier transforms), `nalgebra-sparse` and `sprs` (their
+//! matrices as operators), `plot` (figures and a report that shows them; `png` for pictures), `proptest` (strategies and a certificate
+//! for property tests).
 
 pub(crate) mod check;
 pub(crate) mod choose;

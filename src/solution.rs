@@ -22,7 +22,8 @@ pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
     /// √R(x − x₀) = ‖L(x − x₀)‖, without λ (each).
     pub penalty_norm: B::Each<f64>,
     /// Effective degrees of freedom, the trace of the hat matrix, intercept and unpenalised directions included (each);
-    /// `None` from an iterative method.
+    /// `None` from an iterative method, and where λ was a number and a large sparse factor (over two million entries) would have
+    /// to be inverted on its pattern for it; a rule has it computed.
     pub dof: B::Each<Option<f64>>,
     /// Numerical rank of the stacked matrix [A; √λL] without the intercept; `None` from an iterative method.
     pub rank: Option<usize>,

@@ -5,6 +5,7 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod column;
 mod dense;
 mod diagnose;
 mod few;
