@@ -10,7 +10,7 @@
 //! and every derivative in t is a sum of the same kind (dfᵢ/dt = fᵢφᵢ): O(r) for each λ, nothing is divided by λ, and no
 //! difference of nearly equal numbers is formed.
 
-use crate::linalg;
+use crate::linalg::{self, FilterSums};
 use crate::scalar::c64;
 use core::cell::RefCell;
 use std::collections::HashMap;
@@ -25,6 +25,12 @@ pub(crate) struct Jet {
     pub value: f64,
     pub slope: f64,
     pub bend: f64,
+}
+
+impl From<[f64; 3]> for Jet {
+    fn from([value, slope, bend]: [f64; 3]) -> Self {
+        Self { value, slope, bend }
+    }
 }
 
 /// Everything a rule may look at, at one λ.
@@ -110,21 +116,6 @@ pub(crate) fn filter(value: f64, damping: f64) -> (f64, f64) {
     (phi, square * phi)
 }
 
-/// [`filter`] without branches, for loops that vectorize: what would be less than 1e-308 is 0.
-#[inline(always)]
-fn factors(value: f64, damping: f64) -> (f64, f64) {
-    let ratio = if value == 0.0 { f64::INFINITY } else { damping / value };
-    let square = ratio * ratio;
-    let phi = 1.0 / (1.0 + square);
-    (phi, if square == f64::INFINITY { 1.0 } else { square * phi })
-}
-
-/// φ/σ of a factor from [`factors`].
-#[inline(always)]
-fn gain(value: f64, phi: f64) -> f64 {
-    if value == 0.0 { 0.0 } else { phi / value }
-}
-
 /// φβ/σ = βσ/(σ² + d²), without intermediate overflow: the coefficient of the solution on its singular vector.
 #[inline]
 pub(crate) fn damped_coefficient(value: f64, damping: f64) -> f64 {
@@ -139,8 +130,8 @@ pub(crate) fn damped_coefficient(value: f64, damping: f64) -> f64 {
     }
 }
 
-/// Terms of a sum that are made side by side: two vectors of the usual four doubles.
-const LANES: usize = 8;
+/// Factors 1 + (σ/d)² up to 1e30 whose product is no overflow.
+const FACTORS: usize = 8;
 
 /// Singular values and coefficients of one right-hand side (or the root mean square over several).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -186,76 +177,35 @@ impl Spectrum {
         if damping < self.tolerance { self.tolerance } else { -1.0 }
     }
 
-    /// Σ g(σ, β, φ, f) over the spectrum, in lanes.
-    fn sum<const N: usize>(&self, damping: f64, term: impl Fn(f64, f64, f64, f64) -> [f64; N]) -> [f64; N] {
-        let cutoff = self.cutoff(damping);
-        let at = |value: f64, coefficient: f64| {
-            let value = if value <= cutoff { 0.0 } else { value };
-            let (phi, f) = factors(value, damping);
-            term(value, coefficient, phi, f)
-        };
-        let (values, values_left) = self.values.as_chunks::<LANES>();
-        let (coefficients, coefficients_left) = self.coefficients.as_chunks::<LANES>();
-        let mut total = linalg::vectorized(
-            #[inline(always)]
-            || {
-                let mut lanes = [[0.0; LANES]; N];
-                for (values, coefficients) in values.iter().zip(coefficients) {
-                    for lane in 0..LANES {
-                        let terms = at(values[lane], coefficients[lane]);
-                        for k in 0..N {
-                            lanes[k][lane] += terms[k];
-                        }
-                    }
-                }
-                lanes.map(|sums| sums.iter().sum::<f64>())
-            },
-        );
-        for (&value, &coefficient) in values_left.iter().zip(coefficients_left) {
-            for (total, term) in total.iter_mut().zip(at(value, coefficient)) {
-                *total += term;
-            }
-        }
-        total
+    /// Every sum with its derivatives.
+    fn sums(&self, damping: f64) -> FilterSums {
+        linalg::filter_sums(&self.values, &self.coefficients, damping, self.cutoff(damping))
     }
 
     /// Σ(φfβ/σ)² = ‖L·dx/dt‖².
     pub(crate) fn motion(&self, damping: f64) -> Jet {
-        let [value, slope, bend] = self.sum(damping, |value, coefficient, phi, f| {
-            let speed = gain(value, phi) * f * coefficient;
-            let square = speed * speed;
-            [square, 2.0 * square * (phi - f), square * (4.0 * (phi - f) * (phi - f) - 4.0 * phi * f)]
-        });
-        Jet { value, slope, bend }
+        self.sums(damping).motion.into()
     }
 
     /// Σ(φ/σ)²: the variance that white noise of unit variance puts into Lx.
     pub(crate) fn variance(&self, damping: f64) -> Jet {
-        let [value, slope, bend] = self.sum(damping, |value, _, phi, f| {
-            let gain = gain(value, phi);
-            let square = gain * gain;
-            [square, -2.0 * square * f, -2.0 * square * f * (phi - 2.0 * f)]
-        });
-        Jet { value, slope, bend }
+        self.sums(damping).variance.into()
     }
 
     /// bᴴ(I − H)b = ρ + λη = Σf|β|² + δ₀.
     pub(crate) fn quadratic(&self, damping: f64) -> Jet {
-        let [value, slope, bend] = self.sum(damping, |_, coefficient, phi, f| {
-            let square = f * coefficient * coefficient;
-            [square, square * phi, square * phi * (phi - f)]
-        });
-        Jet { value: value + self.outside, slope, bend }
+        let inside = Jet::from(self.sums(damping).quadratic);
+        Jet { value: inside.value + self.outside, ..inside }
     }
 
     /// Σ log fᵢ over the penalised directions that A sees.
     pub(crate) fn log_determinant(&self, damping: f64) -> Jet {
-        let [slope, bend] = self.sum(damping, |_, _, phi, f| [phi, -phi * f]);
         // log f = −log(1 + σ²/λ): one logarithm for as many factors as a product holds without overflow
         let cutoff = self.cutoff(damping);
-        let mut value = 0.0;
-        for values in self.values.chunks(LANES) {
+        let (mut value, mut slope) = (0.0, 0.0);
+        for values in self.values.chunks(FACTORS) {
             let (mut product, mut alone) = (1.0, 0.0);
+            slope += values.iter().map(|&value| filter(if value <= cutoff { 0.0 } else { value }, damping).0).sum::<f64>();
             for &value in values.iter().filter(|value| value.is_finite() && **value > cutoff) {
                 let ratio = value / damping;
                 if ratio <= 1e15 {
@@ -266,42 +216,26 @@ impl Spectrum {
             }
             value -= f64::ln(product) + alone;
         }
-        Jet { value, slope, bend }
+        Jet { value, slope, bend: -self.sums(damping).left[1] }
     }
 
     /// Σf³|β|² + δ₀ over √(Σf⁴|β|² + δ₀): what the monotone-error rule compares with the noise.
     pub(crate) fn monotone_error(&self, damping: f64) -> f64 {
-        let [third, fourth] = self.sum(damping, |_, coefficient, _, f| {
+        let (mut third, mut fourth) = (0.0, 0.0);
+        for (&value, coefficient) in self.values.iter().zip(&self.coefficients) {
+            let f = filter(self.effective(value, damping), damping).1;
             let square = f * f * f * coefficient * coefficient;
-            [square, square * f]
-        });
+            (third, fourth) = (third + square, fourth + square * f);
+        }
         (third + self.outside) / (fourth + self.outside).sqrt()
     }
 }
 
 impl Curve for Spectrum {
     fn at(&self, damping: f64) -> Point {
-        let sums = self.sum(damping, |value, coefficient, phi, f| {
-            let (left, kept) = (f * coefficient, gain(value, phi) * coefficient);
-            let (left, kept, square) = (left * left, kept * kept, phi * phi);
-            [
-                left,
-                2.0 * left * phi,
-                2.0 * left * phi * (2.0 - 3.0 * f),
-                kept,
-                -2.0 * kept * f,
-                -2.0 * kept * f * (phi - 2.0 * f),
-                f,
-                f * phi,
-                f * phi * (phi - f),
-                square,
-                -2.0 * square * f,
-                -2.0 * square * f * (phi - 2.0 * f),
-            ]
-        });
-        let [a, b, c, d, e, g, h, i, j, k, l, m] = sums;
-        let jet = |value, slope, bend| Jet { value, slope, bend };
-        let mut point = Point { residual: jet(a, b, c), penalty: jet(d, e, g), trace: jet(h, i, j), trace_squared: jet(k, l, m) };
+        let FilterSums { residual, penalty, left, kept_squared, .. } = self.sums(damping);
+        let mut point =
+            Point { residual: residual.into(), penalty: penalty.into(), trace: left.into(), trace_squared: kept_squared.into() };
         point.residual.value += self.outside;
         point.trace.value += self.spare_rows();
         point.trace_squared.value += self.unpenalised as f64;

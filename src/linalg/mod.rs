@@ -12,6 +12,7 @@
 pub(crate) mod bidiagonal_qr;
 pub mod compressed;
 mod condition;
+mod filters;
 mod kernels;
 mod parts;
 pub mod sparse;
@@ -20,6 +21,7 @@ pub(crate) mod tridiagonal_ql;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
+pub use filters::{FilterSums, filter_sums, squared_distance};
 pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 

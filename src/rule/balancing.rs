@@ -9,6 +9,7 @@ use super::noise::{Noise, told_the_noise};
 use super::{Chosen, needs_spectrum, no_interval};
 use crate::curve::{Curve, damped_coefficient};
 use crate::error::Result;
+use crate::linalg;
 use crate::warning::Warning;
 
 /// log of the grid's ratio in λ.
@@ -55,10 +56,7 @@ impl Balancing {
         let mut broken = false;
         for &damping in &grid {
             let x = solution(damping);
-            let ratio = |(other, bound): &(Vec<f64>, f64)| {
-                let square: f64 = x.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-                square.sqrt() / bound
-            };
+            let ratio = |(other, bound): &(Vec<f64>, f64)| linalg::squared_distance(&x, other).sqrt() / bound;
             let worst = earlier.iter().map(ratio).fold(0.0, f64::max);
             chosen.evaluated.push((damping, worst));
             if worst > 1.0 {

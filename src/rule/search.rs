@@ -20,6 +20,8 @@ const FLAT: f64 = 1e-3;
 const FLAT_LENGTH: f64 = 2.0 * core::f64::consts::LN_10;
 /// Differences of the logarithm of a criterion below this are rounding, in searches without derivatives.
 const VALUE_NOISE: f64 = 1e-12;
+/// A minimum has been found when its log λ is known to this, in searches without derivatives.
+const SETTLED: f64 = 1e-8;
 /// A local minimum within this fraction of the best is a rival.
 const RIVAL: f64 = 0.05;
 
@@ -180,8 +182,8 @@ pub(crate) fn places(curve: &dyn Curve) -> Option<Vec<f64>> {
 }
 
 /// All local minima of a positive criterion whose values (`None` where it is not defined) at many dampings cost little more than
-/// at one: those at `places`, and then those that a polynomial needs in each bracket. λ comes out to 1e-9 or better where the
-/// criterion is as smooth as its sums.
+/// at one: those at `places`, and then those that a polynomial needs in each bracket. λ comes out to 1e-8 where the criterion is
+/// as smooth as its sums.
 pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[f64]) -> Vec<Option<f64>>) -> Option<Chosen> {
     let sample = |places: &[f64]| -> Vec<Sample> {
         let dampings: Vec<f64> = places.iter().map(|t| (0.5 * t).exp()).collect();
@@ -189,7 +191,7 @@ pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[
         places.iter().zip(logs).map(|(&t, log)| Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }).collect()
     };
     let mut samples = sample(&with_ends(places));
-    let (mut minima, mut tried) = (Vec::new(), Vec::new());
+    let mut brackets = Vec::new();
     let mut falling = None;
     for k in 1..samples.len() {
         let change = samples[k].at.log - samples[k - 1].at.log;
@@ -198,13 +200,26 @@ pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[
         } else if change > VALUE_NOISE
             && let Some(left) = falling.take()
         {
-            minima.push(close_in_together(&samples[left..=k], &sample, &mut tried));
+            brackets.push(Bracket::new(&samples[left..=k]));
         }
     }
-    samples.extend(tried);
+    // the points of all brackets together
+    for _ in 0..8 {
+        let points: Vec<f64> = brackets.iter().filter(|bracket| !bracket.done).flat_map(Bracket::points).collect();
+        if points.is_empty() {
+            break;
+        }
+        let found = sample(&points);
+        brackets
+            .iter_mut()
+            .filter(|bracket| !bracket.done)
+            .zip(found.chunks(BRACKET_POINTS))
+            .for_each(|(bracket, found)| bracket.narrow(found));
+        samples.extend(found);
+    }
     samples.retain(|s| s.at.log.is_finite());
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
-    conclude(samples, minima, ends, Scale::Logarithm)
+    conclude(samples, brackets.into_iter().map(|bracket| bracket.best).collect(), ends, Scale::Logarithm)
 }
 
 /// With points beside the ends: without slopes a minimum there shows only if there are points between it and the end.
@@ -272,60 +287,83 @@ fn conclude(samples: Vec<Sample>, minima: Vec<Sample>, ends: Ends, scale: Scale)
     })
 }
 
-/// The minimum inside a bracket by the polynomial through Chebyshev points: the nearest singularities of the criterion's sums
-/// lie at ±iπ, so that twelve points on a stretch of ±½ leave 1e-13 (Trefethen 2013, Approximation Theory and Approximation Practice,
-/// ch. 8). Where the coefficients do not fall like that, the stretch is shortened.
-fn close_in_together(bracket: &[Sample], sample: &dyn Fn(&[f64]) -> Vec<Sample>, tried: &mut Vec<Sample>) -> Sample {
-    const POINTS: usize = 12;
-    let (left, right) = (bracket[0].t, bracket[bracket.len() - 1].t);
-    let lowest = *bracket.iter().min_by(|a, b| a.at.log.total_cmp(&b.at.log)).unwrap_or(&bracket[0]);
-    let (mut best, mut uncertainty) = (lowest, f64::INFINITY);
-    let (mut centre, mut half) = (vertex(bracket).unwrap_or(lowest.t), (0.25 * (right - left)).min(0.5));
-    for _ in 0..8 {
-        let (low, high) = ((centre - half).max(left), (centre + half).min(right));
-        let (middle, radius) = (0.5 * (low + high), 0.5 * (high - low));
-        let angle = |j: usize| core::f64::consts::PI * (j as f64 + 0.5) / POINTS as f64;
-        let points: Vec<f64> = (0..POINTS).rev().map(|j| middle + radius * angle(j).cos()).collect();
-        let found = sample(&points);
-        tried.extend(&found);
+/// Points of a polynomial.
+const BRACKET_POINTS: usize = 12;
+
+/// A minimum on its way to being found by the polynomial through Chebyshev points on a stretch: the nearest singularities of a
+/// criterion's sums lie at ±iπ, so that twelve points on a stretch of ±½ leave 1e-13 (Trefethen 2013, Approximation Theory and
+/// Approximation Practice, ch. 8). Where the coefficients do not fall like that, the stretch is shortened.
+struct Bracket {
+    ends: (f64, f64),
+    /// The stretch: its middle and half its length.
+    centre: f64,
+    half: f64,
+    best: Sample,
+    /// How far off t may be.
+    uncertainty: f64,
+    done: bool,
+}
+
+impl Bracket {
+    /// Around the samples from one that falls to one that rises.
+    fn new(samples: &[Sample]) -> Self {
+        let ends = (samples[0].t, samples[samples.len() - 1].t);
+        let best = *samples.iter().min_by(|a, b| a.at.log.total_cmp(&b.at.log)).unwrap_or(&samples[0]);
+        let half = (0.25 * (ends.1 - ends.0)).min(0.5);
+        Self { ends, centre: vertex(samples).unwrap_or(best.t), half, best, uncertainty: f64::INFINITY, done: false }
+    }
+
+    /// The stretch inside the bracket, as middle and radius.
+    fn stretch(&self) -> (f64, f64) {
+        let (low, high) = ((self.centre - self.half).max(self.ends.0), (self.centre + self.half).min(self.ends.1));
+        (0.5 * (low + high), 0.5 * (high - low))
+    }
+
+    fn angle(j: usize) -> f64 {
+        core::f64::consts::PI * (j as f64 + 0.5) / BRACKET_POINTS as f64
+    }
+
+    fn points(&self) -> impl Iterator<Item = f64> + use<> {
+        let (middle, radius) = self.stretch();
+        (0..BRACKET_POINTS).map(move |j| middle + radius * Self::angle(j).cos())
+    }
+
+    /// With the criterion at those points, the minimum or the next stretch.
+    fn narrow(&mut self, found: &[Sample]) {
+        let (middle, radius) = self.stretch();
         if found.iter().any(|s| !s.at.log.is_finite()) {
-            break;
+            self.done = true;
+            return;
         }
         let coefficient = |k: usize| {
-            let terms = found.iter().rev().enumerate().map(|(j, s)| s.at.log * (k as f64 * angle(j)).cos());
-            terms.sum::<f64>() * if k == 0 { 1.0 } else { 2.0 } / POINTS as f64
+            let terms = found.iter().enumerate().map(|(j, s)| s.at.log * (k as f64 * Self::angle(j)).cos());
+            terms.sum::<f64>() * if k == 0 { 1.0 } else { 2.0 } / BRACKET_POINTS as f64
         };
-        let polynomial: Vec<f64> = (0..POINTS).map(coefficient).collect();
+        let polynomial: Vec<f64> = (0..BRACKET_POINTS).map(coefficient).collect();
         let slopes = derivative(&polynomial);
         // where the slope turns from − to +, the deepest of such places
         let node = |k: usize| -1.0 + k as f64 / 16.0;
         let turns = (0..32).filter(|&k| chebyshev(&slopes, node(k)) < 0.0 && chebyshev(&slopes, node(k + 1)) >= 0.0);
         let roots = turns.map(|k| root(&slopes, node(k), node(k + 1)));
         let Some(x) = roots.min_by(|&a, &b| chebyshev(&polynomial, a).total_cmp(&chebyshev(&polynomial, b))) else {
-            // it falls to one end of the stretch
-            let end = if chebyshev(&slopes, 0.0) > 0.0 { low } else { high };
-            if end == left || end == right {
-                break;
-            }
-            centre = end;
-            continue;
+            // it falls to one end of the stretch: there the next one has its middle
+            let end = middle + if chebyshev(&slopes, 0.0) > 0.0 { -radius } else { radius };
+            self.done = end <= self.ends.0 || end >= self.ends.1;
+            self.centre = end;
+            return;
         };
         let bend = chebyshev(&derivative(&slopes), x);
-        let lost = polynomial[POINTS - 1].abs() + polynomial[POINTS - 2].abs();
-        let off = radius * lost * (POINTS * POINTS) as f64 / bend.abs();
-        let here = Sample { t: middle + radius * x, at: Objective { log: chebyshev(&polynomial, x), ..lowest.at } };
-        if off < uncertainty {
-            (best, uncertainty) = (here, off);
-        } else {
-            // rounding, which a shorter stretch makes worse
-            break;
+        let lost = polynomial[BRACKET_POINTS - 1].abs() + polynomial[BRACKET_POINTS - 2].abs();
+        let off = radius * lost * (BRACKET_POINTS * BRACKET_POINTS) as f64 / bend.abs();
+        let log = chebyshev(&polynomial, x);
+        if off < self.uncertainty {
+            self.best = Sample { t: middle + radius * x, at: Objective { log, ..self.best.at } };
         }
-        if off <= 1e-10 * (1.0 + here.t.abs()) {
-            break;
-        }
-        (centre, half) = (here.t, 0.4 * half);
+        // where a shorter stretch was no better, what is left is rounding
+        self.done = off <= SETTLED || off >= self.uncertainty;
+        self.uncertainty = self.uncertainty.min(off);
+        (self.centre, self.half) = (self.best.t, 0.4 * self.half);
     }
-    best
 }
 
 /// The lowest point of the parabola through the lowest sample and its neighbours.

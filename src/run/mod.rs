@@ -154,7 +154,9 @@ engines!(f32 f64 c32 c64);
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
     let (rows, columns) = description.operator.shape();
+    let basis = transform::applies(description);
     let need = match choice.map(|c| c.kind) {
+        Some(Kind::Rule(Rule::Loo(_))) if transform::equal_leverages(description, basis.as_ref()) => Need::Rule,
         None => Need::Factorization,
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
@@ -176,7 +178,6 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let basis = transform::applies(description);
     let written = !entries && basis.is_none() && choose::written_out(&method, rows, columns, need);
     let identity = description.penalty.is_identity();
     let facts = Facts { rows, columns, entries: entries || written, identity, few, basis, need, sparse };
