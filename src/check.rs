@@ -6,7 +6,7 @@ use crate::linalg::{MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
 use crate::penalty::Resolved;
-use crate::rule::{Choice, Kind, Scales};
+use crate::rule::{Choice, Kind, Rule, Scales};
 use crate::scalar::{Real, Scalar};
 
 /// What the pass over the entries found.
@@ -349,6 +349,50 @@ pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Re
         });
     }
     check_direct(description, WHAT)
+}
+
+/// The methods for a penalty that is no square; `separable` where it separates into coefficients or groups of them.
+pub(crate) fn check_engine<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<()> {
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    let with = "a penalty that is no square of a norm";
+    match description.method {
+        Method::Auto | Method::Admm(_) => {}
+        Method::CoordinateDescent(_) if separable => {}
+        Method::CoordinateDescent(_) => {
+            return refuse(
+                "coordinate descent",
+                "a penalty that does not separate into coefficients or groups of them",
+                "use Method::Auto or Admm::new()",
+            );
+        }
+        ref other => {
+            let instead = "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()";
+            return refuse(other.name(), with, instead);
+        }
+    }
+    match description.preconditioner {
+        None => Ok(()),
+        Some(_) => refuse("a preconditioner", with, "drop one of the two: these methods make no Krylov steps"),
+    }
+}
+
+/// The rules that look at refits, for a penalty that is no square: a fit has then no spectrum and no leverages.
+pub(crate) fn check_refits(choice: Choice) -> Result<()> {
+    let Kind::Rule(rule) = choice.kind else { return Ok(()) };
+    let refuse = |instead| Err(Error::Unsupported { what: rule.name(), with: "a penalty that is no square of a norm", instead });
+    if choice.shared {
+        return refuse("choose λ for each right-hand side, or give one λ as a number");
+    }
+    match rule {
+        Rule::KFold(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
+        Rule::OneStandardError(rule) if rule.folds().is_some() => Ok(()),
+        Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
+        Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
+        Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
+        _ => refuse(
+            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
+        ),
+    }
 }
 
 /// Checks λ or the rule.
