@@ -121,7 +121,8 @@ impl<T: Scalar> Rows<T, DenseView<'static, T>> {
 
 impl<T: Scalar, B: RightHandSides<T>> Rows<T, B> {
     fn empty(columns: usize, right_hand_sides: usize) -> Self {
-        let accumulated = Accumulated::new(1 + columns + right_hand_sides, Threads::available());
+        let width = columns.saturating_add(right_hand_sides).saturating_add(1);
+        let accumulated = Accumulated::new(width, Threads::available());
         Self { accumulated, columns, right_hand_sides, count: 0, effective: 0.0, forgetting: 1.0, inflation: 1.0, family: PhantomData }
     }
 

@@ -160,8 +160,10 @@ proptest! {
         bytes.extend_from_slice(&sum.to_le_bytes());
         if let Ok(rows) = Rows::<f64, DenseView<'static, f64>>::from_bytes(&bytes) {
             // what is accepted can be solved
-            prop_assert!(rows.columns() < 100);
-            let _ = rows.problem().solve(1.0);
+            prop_assert!(rows.columns() < 1 << 22);
+            if rows.columns() < 100 {
+                let _ = rows.problem().solve(1.0);
+            }
         }
     }
 }
