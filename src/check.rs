@@ -149,6 +149,30 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
+/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what,
+            with: "a penalty that is no square of a norm",
+            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
+        }),
+    }
+}
+
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
+        }),
+    }
+}
+
 /// Checks λ or the rule.
 pub(crate) fn check_choice(choice: Option<Choice>) -> Result<()> {
     match choice.map(|c| c.kind) {

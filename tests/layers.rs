@@ -24,6 +24,7 @@ const ROWS: &[(&str, u8)] = &[
     // what is decided before anything is computed
     ("choose", 5),
     ("check", 5),
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
@@ -36,6 +37,7 @@ const ROWS: &[(&str, u8)] = &[
     ("solution", 3),
     ("comparison", 3),
     ("diagnostics", 3),
+    ("inference", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -50,6 +52,7 @@ const ROWS: &[(&str, u8)] = &[
     ("fourier", 1),
     ("extended", 1),
     ("random", 1),
+    ("quantile", 1),
     ("error", 1),
     ("refusal", 1),
     ("step", 1),

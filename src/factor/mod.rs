@@ -10,6 +10,7 @@ pub(crate) mod cholesky;
 pub(crate) mod decomposed;
 pub(crate) mod gsvd;
 pub(crate) mod gsvd_core;
+pub(crate) mod influence;
 pub(crate) mod jacobi;
 pub(crate) mod qr;
 pub(crate) mod reduction;

@@ -5,7 +5,7 @@ use super::dense::given_or;
 use super::modes::Modes;
 use super::transform::Transformed;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
-use crate::check::{check, check_choice, check_right_hand_sides};
+use crate::check::{check, check_choice, check_quadratic, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
 use crate::curve::{Curve, Damped, Remembered, Spectrum};
@@ -56,6 +56,7 @@ pub(super) struct OnEntries<T: Scalar> {
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
+    check_quadratic(description, "a factorization")?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
     let rows = description.operator.shape().0;

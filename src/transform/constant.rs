@@ -108,7 +108,21 @@ impl<T: Scalar> Constant<T> {
 
     /// q: the direction of the constant in the whitened rows, of norm 1.
     pub fn direction(&self) -> Vec<T> {
-        let q = |i: usize| if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] };
-        (0..self.reflector.len()).map(|i| T::from_real(q(i))).collect()
+        (0..self.reflector.len()).map(|i| T::from_real(self.direction_at(i))).collect()
+    }
+
+    /// qᵢ.
+    pub fn direction_at(&self, i: usize) -> T::Real {
+        if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] }
+    }
+
+    /// ‖D·1‖.
+    pub fn norm(&self) -> T::Real {
+        self.norm
+    }
+
+    /// The weighted mean of each column of Ā, in the units of Ā.
+    pub fn means(&self) -> Vec<T> {
+        self.first_row.iter().map(|&value| -value.scale(T::Real::ONE / self.norm)).collect()
     }
 }

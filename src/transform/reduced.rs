@@ -127,6 +127,16 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
     }
 
+    /// The power of two by which Ā is larger than DA, and by which L̄ is larger than L.
+    pub fn exponents(&self) -> (i32, i32) {
+        (self.whitening.exponent, self.penalty_exponent)
+    }
+
+    /// D, where it is not the identity.
+    pub fn row_scale(&self) -> Option<&[T::Real]> {
+        self.whitening.row_scale.as_deref()
+    }
+
     /// The powers of two that take directions of the reduced problem to those that go with the caller's singular values and
     /// coefficients: of a penalised direction, and of one that the penalty does not see.
     #[cfg(feature = "plot")]
