@@ -8,7 +8,7 @@ mod window;
 
 pub use window::Window;
 
-use crate::check::first_nonfinite;
+use crate::check::{check_merged, first_nonfinite};
 use crate::comparison::RuleComparison;
 use crate::data::{self, Data};
 use crate::description::{Description, MergedRows};
@@ -444,7 +444,7 @@ impl<'a, T: Scalar, B: RightHandSides<T>> RowsProblem<'a, T, B> {
     }
 
     /// The small problem that has all that is left of the rows.
-    fn with<R>(&self, work: impl FnOnce(&Description<'_, T>, DenseView<'_, T>) -> R) -> R {
+    fn with<R>(&self, work: impl FnOnce(&Description<'_, T>, DenseView<'_, T>) -> Result<R>) -> Result<R> {
         let rows = self.triangle.nrows();
         let a = DenseView::from_matrix(self.triangle.as_ref().subcols(1, self.columns));
         let b = DenseView::from_matrix(self.triangle.as_ref().subcols(1 + self.columns, self.triangle.ncols() - 1 - self.columns));
@@ -462,6 +462,7 @@ impl<'a, T: Scalar, B: RightHandSides<T>> RowsProblem<'a, T, B> {
             }),
             ..Description::new(&a)
         };
+        check_merged(&description, None)?;
         work(&description, b)
     }
 
