@@ -99,20 +99,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
-    if description.merged.is_some() {
-        if description.method.multiplies() {
-            return Err(Error::Unsupported {
-                what: description.method.name(),
-                with: "rows that were merged as they came",
-                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
-            });
-        }
-        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
-            && rule.needs_leverages()
-        {
-            return Err(crate::rule::needs_unmerged_rows(rule.name()));
-        }
-    }
+    check_merged(description, choice)?;
     check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
@@ -204,6 +191,32 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
             "bounds",
             "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
         ),
+    }
+}
+
+/// What asks for more than the triangle of rows that were merged. Called before any route is taken: not every one reads the count of rows and the
+/// image of the constant that stand beside the triangle.
+pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<()> {
+    if description.merged.is_none() {
+        return Ok(());
+    }
+    if !description.quadratic() {
+        return Err(Error::Unsupported {
+            what: "a penalty or constraint that is no square of a norm",
+            with: "rows that were merged as they came",
+            instead: "keep the rows and solve a Problem, or use a quadratic penalty",
+        });
+    }
+    if description.method.multiplies() {
+        return Err(Error::Unsupported {
+            what: description.method.name(),
+            with: "rows that were merged as they came",
+            instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+        });
+    }
+    match choice.map(|choice| choice.kind) {
+        Some(Kind::Rule(rule)) if rule.needs_leverages() => Err(crate::rule::needs_unmerged_rows(rule.name())),
+        _ => Ok(()),
     }
 }
 
