@@ -72,6 +72,9 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             hint: "an intercept needs at least one row",
         });
     }
+    if let Some(misfit) = &description.misfit {
+        misfit.check()?;
+    }
     description.method.check()?;
     if description.intercept && description.method.iterative().is_some_and(|options| options.wants_variances()) {
         return Err(Error::Unsupported {
@@ -141,8 +144,8 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
         true => Ok(()),
         false => Err(Error::Unsupported {
             what,
-            with: "a penalty that is no square of a norm",
-            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
+            with: "a penalty that is no square of a norm, or a misfit",
+            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the misfit(..), huber(..), l1() or what else measures by no square",
         }),
     }
 }

@@ -15,6 +15,7 @@ mod kept;
 mod modes;
 mod probes;
 mod products;
+mod robust;
 mod several;
 mod sparse;
 mod transform;
@@ -154,6 +155,9 @@ macro_rules! engines {
             }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 check(description, choice)?;
+                if let Some(choice) = choice.filter(|_| robust::applies(description)) {
+                    return robust::plan(description, choice);
+                }
                 if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
                     return several::plan(description, rule);
                 }
@@ -244,6 +248,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if robust::applies(description) {
+        return robust::solve_reweighted(description, b, choice);
+    }
     if several::applies(description, Some(choice)) {
         return several::solve_several(description, b, choice);
     }
@@ -288,6 +295,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     check(description, None)?;
     check_data(description, b)?;
+    if robust::applies(description) {
+        return lambdas.iter().map(|&lambda| robust::solve_reweighted(description, b, lambda.into())).collect();
+    }
     let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());
