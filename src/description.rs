@@ -27,6 +27,17 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) preconditioner: Option<Preconditioner<'a, T>>,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
+    /// A and b stand for rows that were merged as they came.
+    pub(crate) merged: Option<MergedRows<T::Real>>,
+}
+
+/// What the triangle of rows that were merged does not say by its shape.
+#[derive(Clone)]
+pub(crate) struct MergedRows<R> {
+    /// m as the rules count it.
+    pub rows: usize,
+    /// What became of the column of ones.
+    pub constant: Vec<R>,
 }
 
 impl<'a, T: Scalar> Description<'a, T> {
@@ -45,6 +56,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             preconditioner: None,
             require_full_rank: false,
             threads: None,
+            merged: None,
         }
     }
 
@@ -67,6 +79,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             && !self.intercept
             && self.method == Method::Auto
             && self.preconditioner.is_none()
+            && self.merged.is_none()
             && self.threads != Some(0)
     }
 }

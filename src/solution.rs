@@ -22,10 +22,11 @@ pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
     pub lambdas: B::Each<Vec<f64>>,
     /// ‖W^½(b − Ax − intercept)‖, in whitened units (each).
     pub residual_norm: B::Each<f64>,
-    /// √R(x − x₀) = ‖L(x − x₀)‖, without λ (each).
+    /// √R(x − x₀), without λ (each): ‖L(x − x₀)‖ where R is its square.
     pub penalty_norm: B::Each<f64>,
     /// Effective degrees of freedom, the trace of the hat matrix, intercept and unpenalised directions included (each);
-    /// `None` from an iterative method.
+    /// `None` from an iterative method, and where λ was a number and a large sparse factor (over two million entries) would have
+    /// to be inverted on its pattern for it; a rule has it computed.
     pub dof: B::Each<Option<f64>>,
     /// Numerical rank of the stacked matrix [A; √λL] without the intercept; `None` from an iterative method.
     pub rank: Option<usize>,
@@ -163,6 +164,9 @@ pub struct Report {
     pub steps: Option<usize>,
     /// Why an iterative method stopped (the last right-hand side).
     pub stop: Option<Stop>,
+    /// The objective at x exceeds its minimum by at most this, in the units of residual_norm² (the largest over the right-hand
+    /// sides); for penalties that are no square of a norm.
+    pub duality_gap: Option<f64>,
     /// The iterates beside the truth that a hybrid method was given.
     pub comparison: Option<Comparison>,
     /// What a rule saw, one for each λ chosen.
@@ -189,6 +193,7 @@ impl Report {
             condition: None,
             steps: None,
             stop: None,
+            duality_gap: None,
             comparison: None,
             criteria: Vec::new(),
             reweighted: Vec::new(),
@@ -285,7 +290,9 @@ impl fmt::Display for Report {
             [fit] => {
                 writeln!(f, "λ          {}", fit.lambda)?;
                 writeln!(f, "‖Ax − b‖   {:.6e}", fit.residual_norm)?;
-                writeln!(f, "‖L(x−x₀)‖  {:.6e}", fit.penalty_norm)?;
+                // what is certified by a gap is no square of a norm
+                let penalty = if self.duality_gap.is_some() { "√R(x−x₀)   " } else { "‖L(x−x₀)‖  " };
+                writeln!(f, "{penalty}{:.6e}", fit.penalty_norm)?;
                 writeln!(f, "dof        {}", number(fit.dof))?;
             }
             fits => {
@@ -337,6 +344,9 @@ impl fmt::Display for Report {
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;
+        }
+        if let Some(gap) = self.duality_gap {
+            writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;
         }
         if let [criterion] = self.criteria.as_slice() {
             write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;

@@ -17,15 +17,21 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("rows", 7),
+    ("batch", 7),
+    ("posterior", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
     ("choose", 5),
+    // posteriors and priors; what they need of A they are handed
+    ("bayes", 5),
     ("check", 5),
     ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -39,6 +45,8 @@ const ROWS: &[(&str, u8)] = &[
     ("operator", 2),
     ("data", 2),
     ("penalty", 2),
+    ("covariance", 2),
+    ("log_prior", 2),
     ("method", 2),
     ("misfit", 2),
     ("preconditioner", 2),
@@ -61,6 +69,9 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("rows", "factorization"),
+    ("batch", "problem"),
+    ("problem", "posterior"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
@@ -72,6 +83,8 @@ const WITHIN: &[(&str, &str)] = &[
     ("penalty", "data"),
     ("penalty", "misfit"),
     ("description", "misfit"),
+    ("penalty", "covariance"),
+    ("covariance", "operator"),
     ("description", "operator"),
     ("description", "penalty"),
     ("description", "method"),

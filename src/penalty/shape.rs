@@ -154,11 +154,22 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         }
     }
 
-    /// Every shape in it (a sum has several).
-    pub(crate) fn shapes(&self) -> Vec<&Shape> {
+    /// The entries (row, column, value) of the L of each term, in the order of [`terms`](Self::terms), with its number of rows.
+    pub(crate) fn entries_of_terms(&self, n: usize) -> Result<Vec<(usize, Vec<(usize, usize, T)>)>> {
+        if let Kind::Sum(terms) = &self.kind {
+            let each = terms.iter().map(|(_, term)| term.entries_of_terms(n)).collect::<Result<Vec<_>>>()?;
+            return Ok(each.into_iter().flatten().collect());
+        }
+        let mut entries = Vec::new();
+        let rows = self.for_each(n, &mut |i, j, value| entries.push((i, j, value)))?;
+        Ok(vec![(rows, entries)])
+    }
+
+    /// Whether a term of it is measured by reweighting.
+    pub(crate) fn is_reweighted(&self) -> bool {
         match &self.kind {
-            Kind::Sum(terms) => terms.iter().flat_map(|(_, term)| term.shapes()).collect(),
-            _ => vec![&self.shape],
+            Kind::Sum(terms) => terms.iter().any(|(_, term)| term.is_reweighted()),
+            _ => matches!(self.shape, Shape::Profile(_)),
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod corner;
 pub(crate) mod discrepancy;
 pub(crate) mod evidence;
 pub(crate) mod gcv;
+pub(crate) mod hyper;
 pub(crate) mod information;
 pub(crate) mod kfold;
 pub(crate) mod lcurve;
@@ -28,6 +29,7 @@ pub use balancing::Balancing;
 pub use discrepancy::Discrepancy;
 pub use evidence::{Evidence, Gml};
 pub use gcv::{Gcv, RobustGcv};
+pub use hyper::{HierarchicalEvidence, HyperPrior, Scales};
 pub use information::{Aicc, Bic};
 pub use kfold::KFold;
 pub use lcurve::{LCurve, LCurveCorner};
@@ -397,6 +399,15 @@ pub(crate) fn needs_rows(rule: &'static str) -> Error {
         what: rule,
         with: "a method that does not form the leverages",
         instead: "use Method::Svd, Method::Gsvd or Method::Auto",
+    }
+}
+
+/// What a rule says that needs the rows of the caller, where they were merged as they came.
+pub(crate) fn needs_unmerged_rows(rule: &'static str) -> Error {
+    Error::Unsupported {
+        what: rule,
+        with: "rows that were merged as they came, whose leverages and residuals are gone",
+        instead: "use Gcv, Evidence or Discrepancy, or keep the rows and solve a Problem",
     }
 }
 

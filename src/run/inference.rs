@@ -30,7 +30,11 @@ pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         });
     }
     let checked = check(description, Some(choice))?;
-    check_quadratic(description, "inference")?;
+    check_quadratic(
+        description,
+        "inference",
+        "drop the misfit or the penalty that is no square, or give their weights to a plain problem",
+    )?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();
     let entries = stored_entries(description, "inference", "Lsqr::variances()")?;

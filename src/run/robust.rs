@@ -31,7 +31,7 @@ const STEPS: usize = 2000;
 
 /// A misfit, or a penalty that is measured by reweighting.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
-    description.misfit.is_some() || description.penalty.shapes().iter().any(|shape| matches!(shape, Shape::Profile(_)))
+    description.misfit.is_some() || description.penalty.is_reweighted()
 }
 
 /// The same problem with squares in all places.
