@@ -73,6 +73,9 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             hint: "an intercept needs at least one row",
         });
     }
+    if let Some(misfit) = &description.misfit {
+        misfit.check()?;
+    }
     description.method.check()?;
     if description.intercept && description.method.iterative().is_some_and(|options| options.wants_variances()) {
         return Err(Error::Unsupported {
@@ -142,12 +145,17 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
 fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     let n = description.operator.shape().1;
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
-        return refuse(
-            "bounds or equality constraints",
-            "a penalty that is no square of a norm",
-            "drop one of the two, or use a quadratic penalty",
-        );
+    if description.bounds.is_some() || description.equality.is_some() {
+        if !description.penalty.is_squared() {
+            return refuse(
+                "bounds or equality constraints",
+                "a penalty that is no square of a norm",
+                "drop one of the two, or use a quadratic penalty",
+            );
+        }
+        if description.misfit.is_some() {
+            return refuse("bounds or equality constraints", "a misfit other than the sum of squares", "drop one of the two");
+        }
     }
     if let Some(equality) = &description.equality {
         equality.check(n)?;
@@ -222,11 +230,11 @@ pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: 
 
 /// A penalty that makes components exactly zero at a finite λ.
 pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    match description.penalty.is_squared() {
+    match description.penalty.is_squared() || description.penalty.is_reweighted() || description.misfit.is_some() {
         false => Ok(()),
         true => Err(Error::Unsupported {
             what: "lambda_max",
-            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            with: "a penalty under which no coefficient is exactly 0, or a misfit",
             instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
         }),
     }

@@ -1,7 +1,7 @@
 //! Standard errors and diagnostics of rows: the solution by whatever engine solves it, then one QR factorization at its λ.
 
 use super::{several, solve};
-use crate::check::{check, check_data};
+use crate::check::{check, check_data, check_quadratic};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::factor::influence::Influence;
@@ -30,6 +30,11 @@ pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
         });
     }
     let checked = check(description, Some(choice))?;
+    check_quadratic(
+        description,
+        "inference",
+        "drop the misfit or the penalty that is no square, or give their weights to a plain problem",
+    )?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();
     let entries = stored_entries(description, "inference", "Lsqr::variances()")?;

@@ -19,6 +19,7 @@ mod l1;
 mod modes;
 mod probes;
 mod products;
+mod robust;
 mod several;
 mod sparse;
 mod transform;
@@ -233,6 +234,9 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
     if constrained::applies(description) {
         return constrained::plan(description, choice);
     }
+    if let Some(choice) = choice.filter(|_| robust::applies(description)) {
+        return robust::plan(description, choice);
+    }
     if l1::applies(description) {
         return l1::plan(description, choice);
     }
@@ -250,7 +254,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     check_quadratic(
         description,
         "a linear method",
-        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out misfit(..), huber(..), l1() and what else is no square",
     )?;
     let (rows, columns) = description.operator.shape();
     let basis = transform::applies(description);
@@ -330,6 +334,9 @@ fn solve<T: Scalar>(
     if constrained::applies(description) {
         return constrained::solve(description, b, choice, observer);
     }
+    if robust::applies(description) {
+        return robust::solve_reweighted(description, b, choice);
+    }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
     }
@@ -383,6 +390,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     check(description, None)?;
     check_data(description, b)?;
+    if robust::applies(description) {
+        return lambdas.iter().map(|&lambda| robust::solve_reweighted(description, b, lambda.into())).collect();
+    }
     let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());

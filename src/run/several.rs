@@ -53,6 +53,13 @@ fn criterion<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Res
     if choice.shared {
         return refuse("several penalties", "one choice for all right-hand sides", "drop .shared()");
     }
+    if description.misfit.is_some() {
+        return refuse(
+            "several penalties with a rule",
+            "a misfit other than the square",
+            "use Penalty::sum with weights, and a rule for one λ",
+        );
+    }
     if description.several.iter().any(|penalty| !penalty.is_squared()) {
         return refuse(
             "several penalties with a rule",
