@@ -2,7 +2,7 @@
 
 use crate::errors::{type_error, value_error};
 use crate::scalar::{Element, Kind};
-use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use wellposed::faer::MatRef;
@@ -114,10 +114,15 @@ impl<T: Number> Held<T> {
 
 /// A copy in the type T, by rows.
 fn converted<'py, T: Number>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyUntypedArray>> {
-    static CONTIGUOUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = array.py();
-    let function = CONTIGUOUS.import(py, "numpy", "ascontiguousarray")?;
-    Ok(function.call1((array, numpy::dtype::<T>(py)))?.cast_into::<PyUntypedArray>()?)
+    adjacent(array, &numpy::dtype::<T>(array.py()))
+}
+
+/// The array itself where it has this type and lies aligned and without gaps, and a copy that does otherwise.
+pub fn adjacent<'py>(array: &Bound<'py, PyUntypedArray>, dtype: &Bound<'py, PyArrayDescr>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    static REQUIRE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let function = REQUIRE.import(array.py(), "numpy", "require")?;
+    // C order and aligned
+    Ok(function.call1((array, dtype, "CA"))?.cast_into::<PyUntypedArray>()?)
 }
 
 /// A vector of real numbers (weights, scales), converted to the type of the problem.

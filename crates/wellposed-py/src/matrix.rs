@@ -1,6 +1,6 @@
 //! A (or L) as Python has it, and as an operator of one scalar type.
 
-use crate::array::{Held, array, kind_of};
+use crate::array::{Held, adjacent, array, kind_of};
 use crate::callback::{Failure, Products, ProductsOn};
 use crate::errors::value_error;
 use crate::scalar::{Element, Kind};
@@ -147,14 +147,10 @@ unsafe impl<I: Sync> Sync for Integers<I> {}
 
 impl<I: numpy::Element> Integers<I> {
     fn new(array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
-        static CONTIGUOUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let py = array.py();
-        // the array itself where it is of that type and without gaps
-        let array =
-            CONTIGUOUS.import(py, "numpy", "ascontiguousarray")?.call1((array, numpy::dtype::<I>(py)))?.cast_into::<PyUntypedArray>()?;
+        let array = adjacent(array, &numpy::dtype::<I>(array.py()))?;
         // SAFETY: an array object is valid as long as the reference is.
         let pointer = unsafe { (*array.as_array_ptr()).fields.data }.cast::<I>().cast_const();
-        Ok(Self { length: array.len(), _array: array.unbind(), pointer })
+        Ok(Self { length: array.len(), pointer, _array: array.unbind() })
     }
 
     fn slice(&self) -> &[I] {
