@@ -98,6 +98,20 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
+    if description.merged.is_some() {
+        if description.method.multiplies() {
+            return Err(Error::Unsupported {
+                what: description.method.name(),
+                with: "rows that were merged as they came",
+                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+            });
+        }
+        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
+            && rule.needs_leverages()
+        {
+            return Err(crate::rule::needs_unmerged_rows(rule.name()));
+        }
+    }
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -133,6 +147,30 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         });
     }
     Ok(Checked { largest })
+}
+
+/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what,
+            with: "a penalty that is no square of a norm",
+            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
+        }),
+    }
+}
+
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
+        }),
+    }
 }
 
 /// Checks λ or the rule.
@@ -189,7 +227,7 @@ fn vector<R: Real>(what: &'static str, values: Option<&[R]>, lengths: &[usize], 
     }
 }
 
-fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
+pub(crate) fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
     for j in 0..a.ncols() {
         for i in 0..a.nrows() {
             if !a[(i, j)].finite() {

@@ -17,14 +17,18 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("rows", 7),
+    ("batch", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
     ("choose", 5),
     ("check", 5),
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -33,6 +37,7 @@ const ROWS: &[(&str, u8)] = &[
     ("solution", 3),
     ("comparison", 3),
     ("diagnostics", 3),
+    ("inference", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -47,6 +52,7 @@ const ROWS: &[(&str, u8)] = &[
     ("fourier", 1),
     ("extended", 1),
     ("random", 1),
+    ("quantile", 1),
     ("error", 1),
     ("refusal", 1),
     ("step", 1),
@@ -57,6 +63,8 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("rows", "factorization"),
+    ("batch", "problem"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

@@ -99,7 +99,7 @@ pub(crate) fn solve<T: Scalar>(
     } else {
         n as f64 - rows(false)
     };
-    Ok(Direct { x, residual_norms, dof, rank: n, condition })
+    Ok(Direct { x, residual_norms, dof: Some(dof), rank: n, condition })
 }
 
 /// [A; √λL]; A alone for a damping of 0.
