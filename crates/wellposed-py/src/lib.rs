@@ -8,7 +8,7 @@
 //! | `scalar`, `array` | dtypes, arrays with any strides |
 //! | `matrix`, `callback` | A: dense, sparse, or an object with products, whose exceptions are kept |
 //! | `choice`, `options` | numbers and rules; penalties, methods, preconditioners |
-//! | `problem`, `factorization` | the calls |
+//! | `problem`, `factorization`, `rows` | the calls |
 //! | `solution`, `comparison` | answers |
 //! | `scipy` | LSQR and LSMR as SciPy stops them |
 //! | `errors` | exceptions and their texts |
@@ -25,6 +25,7 @@ mod factorization;
 mod matrix;
 mod options;
 mod problem;
+mod rows;
 mod scalar;
 mod scipy;
 mod solution;
@@ -57,6 +58,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<comparison::RuleRow>()?;
     module.add_class::<comparison::Diagnostics>()?;
     module.add_class::<choice::Lambda>()?;
+    module.add_class::<rows::Rows>()?;
     module.add_function(wrap_pyfunction!(problem::ridge, module)?)?;
     module.add_function(wrap_pyfunction!(problem::tikhonov, module)?)?;
     module.add_function(wrap_pyfunction!(log_grid, module)?)?;

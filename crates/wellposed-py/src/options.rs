@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 use wellposed::method::ProjectedGcv;
 use wellposed::operator::{Boundary, Grid};
 use wellposed::preconditioner::{Nystrom, Sketch};
-use wellposed::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Probes, c64};
+use wellposed::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Probes, c64};
 
 /// R, with matrices as Python has them.
 pub enum PenaltyOf {
@@ -24,6 +24,28 @@ pub enum PenaltyOf {
     Laplacian { grid: Grid, boundary: Boundary },
     Matrix(Source),
     Sum(Vec<(f64, PenaltyOf)>),
+    /// Another norm of Lz.
+    Shaped(Box<PenaltyOf>, Shape),
+}
+
+/// How Lz is measured, if not by its square.
+#[derive(Clone)]
+pub enum Shape {
+    L1,
+    ElasticNet(f64),
+    Groups(Vec<usize>),
+    Isotropic,
+}
+
+impl Shape {
+    fn of<'a, T: Element>(&self, penalty: Penalty<'a, T>) -> Penalty<'a, T> {
+        match self {
+            Self::L1 => penalty.l1(),
+            Self::ElasticNet(rho) => penalty.elastic_net(*rho),
+            Self::Groups(labels) => penalty.group_lasso(labels),
+            Self::Isotropic => penalty.isotropic(),
+        }
+    }
 }
 
 impl PenaltyOf {
@@ -73,6 +95,15 @@ impl PenaltyOf {
                 }
                 Self::Sum(terms)
             }
+            "l1" | "elastic_net" | "group_lasso" | "isotropic" => {
+                let shape = match name.as_str() {
+                    "l1" => Shape::L1,
+                    "elastic_net" => Shape::ElasticNet(item("rho")?.extract()?),
+                    "group_lasso" => Shape::Groups(labels(&item("labels")?)?),
+                    _ => Shape::Isotropic,
+                };
+                Self::Shaped(Box::new(Self::new(&item("of")?)?), shape)
+            }
             other => return Err(unknown(py, "the penalty", other, "one of the constructors of wellposed.Penalty")),
         })
     }
@@ -83,6 +114,7 @@ impl PenaltyOf {
         match self {
             Self::Matrix(source) => source.kind,
             Self::Sum(terms) => terms.iter().fold(least, |kind, (_, term)| kind.with(term.kind())),
+            Self::Shaped(inner, _) => inner.kind(),
             _ => least,
         }
     }
@@ -105,6 +137,7 @@ impl PenaltyOf {
             Self::Gradient { grid, boundary } => HeldPenalty::Value(Penalty::gradient(grid, *boundary)),
             Self::Laplacian { grid, boundary } => HeldPenalty::Value(Penalty::laplacian(grid, *boundary)),
             Self::Matrix(source) => HeldPenalty::Matrix(source.hold(py, "L", failure)?),
+            Self::Shaped(inner, shape) => HeldPenalty::Shaped(Box::new(inner.hold(py, failure)?), shape.clone()),
             Self::Sum(terms) => {
                 HeldPenalty::Sum(terms.iter().map(|(weight, term)| Ok((*weight, term.hold(py, failure)?))).collect::<PyResult<_>>()?)
             }
@@ -117,6 +150,7 @@ pub enum HeldPenalty<'f, T: Element> {
     Value(Penalty<'static, T>),
     Matrix(Matrix<'f, T>),
     Sum(Vec<(f64, HeldPenalty<'f, T>)>),
+    Shaped(Box<HeldPenalty<'f, T>>, Shape),
 }
 
 impl<T: Element> HeldPenalty<'_, T> {
@@ -125,6 +159,7 @@ impl<T: Element> HeldPenalty<'_, T> {
         match self {
             Self::Value(_) => {}
             Self::Matrix(matrix) => into.push(matrix.operator()?),
+            Self::Shaped(inner, _) => inner.operators(into)?,
             Self::Sum(terms) => {
                 for (_, term) in terms {
                     term.operators(into)?;
@@ -138,6 +173,7 @@ impl<T: Element> HeldPenalty<'_, T> {
     pub fn penalty<'a>(&'a self, operators: &mut core::slice::Iter<'a, Box<dyn Operator<Scalar = T> + 'a>>) -> Penalty<'a, T> {
         match self {
             Self::Value(penalty) => penalty.clone(),
+            Self::Shaped(inner, shape) => shape.of(inner.penalty(operators)),
             // `operators` has pushed one for each matrix
             Self::Matrix(_) => operators.next().map_or_else(Penalty::identity, |l| Penalty::matrix(l)),
             Self::Sum(terms) => Penalty::sum(terms.iter().map(|(weight, term)| (*weight, term.penalty(operators))).collect::<Vec<_>>()),
@@ -183,13 +219,15 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             "hybrid_lsqr" => HybridLsqr::new().into(),
             "hybrid_lsmr" => HybridLsmr::new().into(),
             "probes" => Probes::new().into(),
+            "coordinate_descent" => CoordinateDescent::new().into(),
+            "admm" => Admm::new().into(),
             other => {
                 return Err(unknown(
                     py,
                     "the method",
                     other,
                     "\"auto\", \"cholesky\", \"qr\", \"svd\", \"gsvd\", \"bidiagonal\", \"tridiagonal\", \"transform\", \"cgls\", \"lsqr\", \
-                     \"lsmr\", \"hybrid_lsqr\", \"hybrid_lsmr\" or \"probes\"; options are given with classes such as wellposed.Lsmr",
+                     \"lsmr\", \"hybrid_lsqr\", \"hybrid_lsmr\", \"probes\", \"coordinate_descent\" or \"admm\"; options are given with classes such as wellposed.Lsmr",
                 ));
             }
         });
@@ -234,6 +272,21 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             options
         }};
     }
+    macro_rules! certified {
+        ($type:ident) => {{
+            let mut options = $type::new();
+            if let Some(tolerance) = given.get("tolerance")? {
+                options = options.tolerance(tolerance);
+            }
+            if let Some(steps) = given.get("max_steps")? {
+                options = options.max_steps(steps);
+            }
+            if given.is("accept_partial")? {
+                options = options.accept_partial();
+            }
+            options.into()
+        }};
+    }
     macro_rules! hybrid {
         ($type:ident) => {{
             let mut options = $type::new();
@@ -276,6 +329,8 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             let options = bidiagonalization!(Lsqr);
             if given.is("variances")? { options.variances().into() } else { options.into() }
         }
+        "coordinate_descent" => certified!(CoordinateDescent),
+        "admm" => certified!(Admm),
         "hybrid_lsqr" => hybrid!(HybridLsqr),
         "hybrid_lsmr" => hybrid!(HybridLsmr),
         "probes" => {

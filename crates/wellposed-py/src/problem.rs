@@ -367,6 +367,13 @@ impl Problem {
         dispatch!(kind, path_for(self, py, &b, lambdas))
     }
 
+    /// The least multiplier at which every coefficient penalised by an l1 norm is 0: where a path begins. An array for a matrix b.
+    fn lambda_max<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (b, kind) = right_hand_side(b)?;
+        let kind = self.kind().with(kind);
+        dispatch!(kind, lambda_max_for(self, py, &b))
+    }
+
     /// Decomposes A once, for any number of right-hand sides, multipliers and rules.
     fn factorize(&self, py: Python<'_>) -> PyResult<Factorization> {
         dispatch!(self.kind(), factorize_for(self, py))
@@ -395,6 +402,15 @@ fn path_for<T: Element>(
     lambdas: Vec<wellposed::Lambda>,
 ) -> PyResult<Vec<Solution>> {
     problem.path_as::<T>(py, b, lambdas)
+}
+
+fn lambda_max_for<'py, T: Element>(problem: &Problem, py: Python<'py>, b: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    let b = Held::<T>::new(b, "b")?;
+    let largest = problem.with::<T, _>(py, &Failure::default(), |problem| problem.lambda_max(&Columns(b.view())))?;
+    match (b.vector, largest.first()) {
+        (true, Some(&only)) => Ok(pyo3::types::PyFloat::new(py, only).into_any()),
+        _ => Ok(crate::array::numbers(py, largest)),
+    }
 }
 
 fn plan_for<T: Element>(problem: &Problem, py: Python<'_>, choice: Choice) -> PyResult<String> {

@@ -186,6 +186,8 @@ pub fn python_layer<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyA
 ///     Why it stopped.
 /// converged : bool or None
 ///     Whether that is a minimiser.
+/// duality_gap : float or None
+///     For penalties that are no squares: the objective is above its minimum by at most this.
 /// criteria : list of Criterion
 ///     What a rule saw, for each multiplier chosen.
 /// variances : list of ndarray
@@ -232,6 +234,11 @@ impl Report {
     #[getter]
     fn converged(&self) -> Option<bool> {
         self.0.stop.map(|stop| stop.converged())
+    }
+
+    #[getter]
+    fn duality_gap(&self) -> Option<f64> {
+        self.0.duality_gap
     }
 
     #[getter]

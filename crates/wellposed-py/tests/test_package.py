@@ -1,6 +1,8 @@
 """The package as a whole: docstrings, stubs, names."""
 
 import doctest
+import importlib
+import pkgutil
 import subprocess
 import sys
 
@@ -31,6 +33,17 @@ def test_docstrings_of_the_extension(name, value):
     failures = []
     runner.run(examples, out=failures.append)
     assert not runner.summarize(verbose=False).failed, "".join(failures)
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(wp.__path__) if not module.name.startswith("_core")])
+def test_docstrings_of_modules(name):
+    module = importlib.import_module(f"wellposed.{name}")
+    assert module.__doc__
+    assert not doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).failed
+
+
+def test_docstring_of_the_package():
+    assert not doctest.testmod(wp).failed
 
 
 def test_public_names_say_where_they_are():

@@ -221,3 +221,46 @@ def test_nothing_is_changed():
     for estimator in ESTIMATORS[1:]:
         estimator.fit(a, y, w)
     assert (a == X).all() and (y == YY).all() and (w == W).all()
+
+
+@pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("y", [Y, YY], ids=["one", "three"])
+def test_partial_fit_is_fit(weights, intercept, y):
+    parts = ours.Ridge(0.3, fit_intercept=intercept)
+    for block in np.array_split(np.arange(50), [3, 20, 45]):
+        if block.size:
+            parts.partial_fit(X[block], y[block], None if weights is None else weights[block] + 0.0)
+    whole = ours.Ridge(0.3, fit_intercept=intercept).fit(X, y, weights)
+    assert_allclose(parts.coef_, whole.coef_, rtol=1e-8)
+    assert_allclose(parts.intercept_, whole.intercept_, rtol=1e-8, atol=1e-11)
+    again = pickle.loads(pickle.dumps(parts)).partial_fit(X[:5], y[:5])
+    assert_allclose(again.coef_, parts.partial_fit(X[:5], y[:5]).coef_)
+    assert_allclose(parts.fit(X, y, weights).coef_, whole.coef_)
+
+
+def test_partial_fit_with_an_alpha_for_each_target():
+    alphas = [0.1, 1.0, 10.0]
+    model = ours.Ridge(alphas).partial_fit(X[:20], YY[:20]).partial_fit(X[20:], YY[20:])
+    assert_allclose(model.coef_, ours.Ridge(alphas).fit(X, YY).coef_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csc_array])
+def test_lasso_and_elastic_net(weights, intercept, convert):
+    exact = {"tol": 1e-13, "max_iter": 200_000}
+    for mine, other in [
+        (ours.Lasso(0.05, fit_intercept=intercept), theirs.Lasso(0.05, fit_intercept=intercept, **exact)),
+        (
+            ours.ElasticNet(0.05, l1_ratio=0.3, fit_intercept=intercept),
+            theirs.ElasticNet(0.05, l1_ratio=0.3, fit_intercept=intercept, **exact),
+        ),
+    ]:
+        mine.fit(convert(X), Y, weights)
+        other.fit(X, Y, weights)
+        assert_allclose(mine.coef_, other.coef_, rtol=1e-4, atol=1e-5)
+        assert_allclose(mine.intercept_, other.intercept_, rtol=1e-4, atol=1e-5)
+        assert 0 <= mine.dual_gap_ < 1e-9 * np.var(Y)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        ours.ElasticNet(l1_ratio=2.0).fit(X, Y)

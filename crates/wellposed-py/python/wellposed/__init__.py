@@ -22,6 +22,7 @@ from ._core import (
     Lambda,
     Problem,
     Report,
+    Rows,
     RuleComparison,
     RuleRow,
     Solution,
@@ -35,7 +36,7 @@ from ._core import (
 from ._errors import Error, NotConvergedError, SingularError
 from ._show import compare_rules
 from .linalg import lsmr, lsqr
-from .methods import Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
+from .methods import Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
 from .penalties import Penalty
 from .rules import (
     Aicc,

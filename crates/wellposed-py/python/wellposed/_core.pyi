@@ -9,7 +9,26 @@ from .methods import _Options
 from .penalties import Penalty
 from .rules import Rule
 
-__all__: list[str]
+__all__ = [
+    "Criterion",
+    "Diagnostics",
+    "Factorization",
+    "Lambda",
+    "Problem",
+    "Report",
+    "Rows",
+    "RuleComparison",
+    "RuleRow",
+    "Solution",
+    "Spectrum",
+    "Step",
+    "__version__",
+    "_lsmr",
+    "_lsqr",
+    "log_grid",
+    "ridge",
+    "tikhonov",
+]
 __version__: str
 
 _Floats: TypeAlias = NDArray[np.float64]
@@ -66,7 +85,36 @@ class Problem:
     def plan(self, choice: _Choice | None = None) -> str: ...
     def solve(self, b: ArrayLike, choice: _Choice | None = None, *, observer: Callable[[Step], object] | None = None) -> Solution: ...
     def path(self, b: ArrayLike, lambdas: Iterable[float | Lambda]) -> list[Solution]: ...
+    def lambda_max(self, b: ArrayLike) -> Any: ...
     def factorize(self) -> Factorization: ...
+
+@final
+class Rows:
+    def __new__(
+        cls, columns: int, *, right_hand_sides: int | None = None, dtype: Any = None, forgetting: float = 1.0
+    ) -> Rows: ...
+    def push(self, A: _Matrix, b: ArrayLike, weights: ArrayLike | None = None) -> None: ...
+    def merge(self, other: Rows) -> None: ...
+    def solve(
+        self,
+        choice: _Choice | None = None,
+        *,
+        intercept: bool = False,
+        penalty: str | Penalty | _Matrix | None = None,
+        prior_mean: ArrayLike | None = None,
+        noise_std: float | None = None,
+        method: str | _Options | None = None,
+    ) -> Solution: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def effective_rows(self) -> float: ...
+    @property
+    def columns(self) -> int: ...
+    def to_bytes(self) -> bytes: ...
+    @classmethod
+    def from_bytes(cls, data: bytes, *, dtype: Any = None, vector: bool = True) -> Rows: ...
+    def __reduce__(self) -> tuple[Callable[..., Rows], tuple[bytes, str, bool]]: ...
 
 @final
 class Factorization:
@@ -139,6 +187,8 @@ class Report:
     def stop(self) -> str | None: ...
     @property
     def converged(self) -> bool | None: ...
+    @property
+    def duality_gap(self) -> float | None: ...
     @property
     def criteria(self) -> list[Criterion]: ...
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._core import Criterion, Factorization, Problem, Report, RuleComparison, Solution
+from ._core import Criterion, Factorization, Problem, Report, Rows, RuleComparison, Solution
 
 _STYLE = "font-family: ui-monospace, monospace; font-size: 0.9em; line-height: 1.35"
 #: entries of x that a table shows
@@ -42,6 +42,10 @@ def compare_rules(A: Any, b: Any, rules: Any = None) -> Any:
     """
     problem = A if isinstance(A, Problem) else Problem(A)
     return problem.factorize().compare_rules(b, rules)
+
+
+def restore_rows(data: bytes, dtype: str, vector: bool) -> Rows:
+    return Rows.from_bytes(data, dtype=dtype, vector=vector)
 
 
 def to_pandas(fit: Solution) -> Any:

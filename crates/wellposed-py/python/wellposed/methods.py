@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
-__all__ = ["Cgls", "HybridLsmr", "HybridLsqr", "Lsmr", "Lsqr", "Nystrom", "Probes", "Sketch"]
+__all__ = ["Admm", "Cgls", "CoordinateDescent", "HybridLsmr", "HybridLsqr", "Lsmr", "Lsqr", "Nystrom", "Probes", "Sketch"]
 
 
 class _Options:
@@ -133,6 +133,32 @@ class Probes(_Options):
     max_probes: int | None = None
     accuracy: float | None = None
     max_steps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinateDescent(_Options):
+    """Coordinate descent with a duality gap, for l1 norms of coefficients and of groups of them.
+
+    Parameters
+    ----------
+    tolerance : float, optional
+        Of the duality gap, relative to ``||b||^2``; 1e-12 unless given.
+    max_steps : int, optional
+    accept_partial : bool
+        What has not converged is returned with a warning.
+    """
+
+    _name: ClassVar[str] = "coordinate_descent"
+    tolerance: float | None = None
+    max_steps: int | None = None
+    accept_partial: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admm(CoordinateDescent):
+    """Alternating directions with a duality gap, for ||L z||_1 and its like with any L; the same options."""
+
+    _name: ClassVar[str] = "admm"
 
 
 @dataclass(frozen=True, kw_only=True)

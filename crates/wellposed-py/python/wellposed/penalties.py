@@ -83,3 +83,22 @@ class Penalty:
     def sum(cls, terms: Iterable[tuple[float, Penalty]]) -> Penalty:
         """Sum of w_j R_j(z) with weights w_j >= 0."""
         return cls("sum", {"terms": [(float(weight), penalty) for weight, penalty in terms]})
+
+    def l1(self) -> Penalty:
+        """The sum of moduli ||L z||_1 in place of the square: the lasso for the identity, total variation for a first difference.
+
+        ``alpha`` of scikit-learn's ``Lasso`` is a multiplier of ``2 n_samples alpha``. Tibshirani 1996, J. R. Stat. Soc. B 58:267.
+        """
+        return Penalty("l1", {"of": self})
+
+    def elastic_net(self, rho: float) -> Penalty:
+        """rho ||L z||_1 + (1 - rho) ||L z||^2, 0 <= rho <= 1. Zou, Hastie 2005, doi:10.1111/j.1467-9868.2005.00503.x."""
+        return Penalty("elastic_net", {"of": self, "rho": float(rho)})
+
+    def group_lasso(self, labels: Sequence[int]) -> Penalty:
+        """Sum of sqrt(p_g) ||(L z)_g|| over groups of equal labels. Yuan, Lin 2006, doi:10.1111/j.1467-9868.2005.00532.x."""
+        return Penalty("group_lasso", {"of": self, "labels": list(labels)})
+
+    def isotropic(self) -> Penalty:
+        """Isotropic total variation, for ``first_difference_2d`` and ``gradient``."""
+        return Penalty("isotropic", {"of": self})

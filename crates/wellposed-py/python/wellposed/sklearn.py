@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn: ``Ridge``, ``RidgeCV``, ``GeneralizedRidge``, ``BayesianRidge``.
+"""Estimators for scikit-learn: ``Ridge``, ``RidgeCV``, ``GeneralizedRidge``, ``BayesianRidge``, ``Lasso``, ``ElasticNet``.
 
 ``alpha`` multiplies ``||coef||^2`` beside the sum of squared residuals, as in scikit-learn's ``Ridge``; the intercept is not
 penalised; at a given alpha a sample weight of 2 counts as the row given twice, and one of 0 as a row left out.
@@ -26,11 +26,11 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("wellposed.sklearn needs scikit-learn 1.6 or newer: pip install scikit-learn") from error
 
-from ._core import Factorization, Problem, Solution
+from ._core import Factorization, Problem, Rows, Solution
 from .penalties import Penalty
 from .rules import Evidence, Gcv, Gml, Loo, Rule
 
-__all__ = ["BayesianRidge", "GeneralizedRidge", "Ridge", "RidgeCV"]
+__all__ = ["BayesianRidge", "ElasticNet", "GeneralizedRidge", "Lasso", "Ridge", "RidgeCV"]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -196,28 +196,71 @@ class Ridge(_MultiTarget):
         ValueError
             For data or settings out of range.
         """
+        self.__dict__.pop("_rows", None)
         self._fit_on(X, y, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
+        """Adds rows to those of earlier calls, and fits the model to all of them: what ``fit`` would say of all rows at once.
+
+        They are kept as a triangle of O(n_features^2) numbers. ``fit`` begins anew.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (n_samples, n_features)
+        y : array_like, shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array_like of shape (n_samples,), optional
+
+        Returns
+        -------
+        Ridge
+            The estimator itself.
+        """
+        first = "_rows" not in self.__dict__
+        X, y = validate_data(
+            self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=list(_FLOATS), multi_output=True, y_numeric=True
+        )
+        if sample_weight is not None:
+            X, y, sample_weight = _weighted(X, y, sample_weight)
+        if first:
+            rows = Rows(X.shape[1], right_hand_sides=None if y.ndim == 1 else y.shape[1], dtype=X.dtype)
+        else:
+            rows = self._rows
+        rows.push(X, y, sample_weight)
+        self._rows = rows
+        alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
+        if alphas is None:
+            self._keep(rows.solve(float(self.alpha), intercept=self.fit_intercept))
+        else:
+            self._keep_all([rows.solve(alpha, intercept=self.fit_intercept) for alpha in alphas], y.ndim == 1)
         return self
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
         problem = self._problem(X, sample_weight)
         if self.solver != "auto":
             problem = problem.method(self.solver)
-        if np.ndim(self.alpha) == 0:
+        alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
+        if alphas is None:
             return self._keep(problem.solve(y, float(self.alpha)))
-        alphas = np.asarray(self.alpha, dtype=float).ravel()
-        targets = 1 if y.ndim == 1 else y.shape[1]
-        if len(alphas) != targets:
-            raise ValueError(f"alpha has {len(alphas)} values for {targets} targets: give one for each, or a single number")
         columns = y[:, None] if y.ndim == 1 else y
         self._keep_all([problem.solve(columns[:, j], alpha) for j, alpha in enumerate(alphas)], y.ndim == 1)
 
+    def _alphas(self, targets: int) -> np.ndarray | None:
+        """One for each target, where they are given like that."""
+        if np.ndim(self.alpha) == 0:
+            return None
+        alphas = np.asarray(self.alpha, dtype=float).ravel()
+        if len(alphas) != targets:
+            raise ValueError(f"alpha has {len(alphas)} values for {targets} targets: give one for each, or a single number")
+        return alphas
+
     def _keep_all(self, fits: list[Solution], single: bool) -> None:
-        """One fit for each target, with an alpha of its own."""
+        """One fit for each target, with an alpha of its own: of that target alone, or of all of them."""
         self._keep(fits[-1])
         if not single:
-            self.coef_ = np.stack([fit.x for fit in fits])
-            self.intercept_ = np.array([fit.intercept for fit in fits], dtype=self.coef_.dtype)
+            columns = [(fit.x, fit.intercept) if fit.x.ndim == 1 else (fit.x[:, j], fit.intercept[j]) for j, fit in enumerate(fits)]
+            self.coef_ = np.stack([x for x, _ in columns])
+            self.intercept_ = np.array([intercept for _, intercept in columns], dtype=self.coef_.dtype)
 
 
 class RidgeCV(_MultiTarget):
@@ -674,3 +717,125 @@ def _covariance(X: Any, offset: np.ndarray, weights: np.ndarray, alpha: float, l
     gram = np.asarray(gram.toarray() if hasattr(gram, "toarray") else gram, dtype=float) - weights.sum() * np.outer(offset, offset)
     values, vectors = np.linalg.eigh(gram)
     return vectors / (alpha * np.maximum(values, 0.0) + lam) @ vectors.T
+
+
+class ElasticNet(_MultiTarget):
+    """Linear regression with an l1 penalty, and a squared one beside it.
+
+    Minimises ``sum(w * (y - X coef - intercept)^2) / (2 sum(w)) + alpha * (l1_ratio ||coef||_1 + (1 - l1_ratio)/2 ||coef||^2)``, as
+    scikit-learn's does, to a duality gap of 1e-12 of ``||y||^2``.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Multiplier of the penalty.
+    l1_ratio : float, default 0.5
+        From 0 (the square alone) to 1 (the lasso).
+    fit_intercept : bool, default True
+        Whether an unpenalised constant is fitted.
+    solver : str or method, default "auto"
+        Or ``wellposed.CoordinateDescent(tolerance=1e-8)``.
+
+    Attributes
+    ----------
+    coef_ : ndarray, shape (n_features,) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
+    dual_gap_ : float
+        The objective is above its minimum by at most this.
+    report_, n_iter_, n_features_in_, feature_names_in_
+        As in ``Ridge``.
+
+    Notes
+    -----
+    Each target is a problem of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wellposed.sklearn import ElasticNet
+    >>> X = np.eye(4)
+    >>> ElasticNet(0.1, l1_ratio=0.5, fit_intercept=False).fit(X, [1.0, -1.0, 0.1, 0.0]).coef_.round(4)
+    array([ 0.6667, -0.6667, 0. , 0. ])
+    """
+
+    def __init__(self, alpha: float = 1.0, *, l1_ratio: float = 0.5, fit_intercept: bool = True, solver: Any = "auto") -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (n_samples, n_features)
+        y : array_like, shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array_like of shape (n_samples,), optional
+
+        Returns
+        -------
+        ElasticNet or Lasso
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For data or settings out of range.
+        """
+        self._fit_on(X, y, sample_weight)
+        return self
+
+    def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
+        total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+        lam, penalty = self._penalty(total)
+        problem = self._problem(X, sample_weight).penalty(penalty)
+        if self.solver != "auto":
+            problem = problem.method(self.solver)
+        fit = problem.solve(y, lam)
+        self._keep(fit)
+        self.dual_gap_ = (fit.report.duality_gap or 0.0) / (2.0 * total)
+
+    def _penalty(self, total: float) -> tuple[float, Penalty]:
+        """lam rho = 2 total alpha l1_ratio and lam (1 - rho) = total alpha (1 - l1_ratio)."""
+        share = float(self.l1_ratio)
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"l1_ratio is {share}, but it must be from 0 to 1")
+        return total * float(self.alpha) * (1.0 + share), Penalty.identity().elastic_net(2.0 * share / (1.0 + share))
+
+
+class Lasso(ElasticNet):
+    """Linear regression with an l1 penalty: coefficients that are exactly 0.
+
+    Minimises ``sum(w * (y - X coef - intercept)^2) / (2 sum(w)) + alpha ||coef||_1``, as scikit-learn's does, to a duality gap of
+    1e-12 of ``||y||^2``.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Multiplier of the penalty.
+    fit_intercept : bool, default True
+        Whether an unpenalised constant is fitted.
+    solver : str or method, default "auto"
+        As in ``ElasticNet``.
+
+    Attributes
+    ----------
+    coef_, intercept_, dual_gap_, report_, n_iter_, n_features_in_, feature_names_in_
+        As in ``ElasticNet``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wellposed.sklearn import Lasso
+    >>> Lasso(0.1, fit_intercept=False).fit(np.eye(4), [1.0, -1.0, 0.1, 0.0]).coef_
+    array([ 0.6, -0.6, 0. , 0. ])
+    """
+
+    def __init__(self, alpha: float = 1.0, *, fit_intercept: bool = True, solver: Any = "auto") -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+
+    def _penalty(self, total: float) -> tuple[float, Penalty]:
+        return 2.0 * total * float(self.alpha), Penalty.identity().l1()
