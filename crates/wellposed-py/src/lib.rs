@@ -9,7 +9,7 @@
 //! | `matrix`, `callback` | A: dense, sparse, or an object with products, whose exceptions are kept |
 //! | `choice`, `options` | numbers and rules; penalties, methods, preconditioners |
 //! | `problem`, `factorization`, `rows` | the calls |
-//! | `solution`, `comparison` | answers |
+//! | `solution`, `comparison`, `inference` | answers |
 //! | `scipy` | LSQR and LSMR as SciPy stops them |
 //! | `errors` | exceptions and their texts |
 
@@ -22,6 +22,7 @@ mod choice;
 mod comparison;
 mod errors;
 mod factorization;
+mod inference;
 mod matrix;
 mod options;
 mod problem;
@@ -58,6 +59,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<comparison::RuleRow>()?;
     module.add_class::<comparison::Diagnostics>()?;
     module.add_class::<choice::Lambda>()?;
+    module.add_class::<inference::Inference>()?;
     module.add_class::<rows::Rows>()?;
     module.add_function(wrap_pyfunction!(problem::ridge, module)?)?;
     module.add_function(wrap_pyfunction!(problem::tikhonov, module)?)?;

@@ -12,16 +12,32 @@ use pyo3::types::{PyDict, PyList, PyString};
 use wellposed::method::ProjectedGcv;
 use wellposed::operator::{Boundary, Grid};
 use wellposed::preconditioner::{Nystrom, Sketch};
-use wellposed::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Probes, c64};
+use wellposed::{
+    Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Probes, c64,
+};
 
 /// R, with matrices as Python has them.
 pub enum PenaltyOf {
     Identity,
     Diagonal(Py<PyAny>),
-    Difference { second: bool, boundary: Boundary },
-    Difference2d { second: bool, rows: usize, columns: usize, boundary: Boundary },
-    Gradient { grid: Grid, boundary: Boundary },
-    Laplacian { grid: Grid, boundary: Boundary },
+    Difference {
+        second: bool,
+        boundary: Boundary,
+    },
+    Difference2d {
+        second: bool,
+        rows: usize,
+        columns: usize,
+        boundary: Boundary,
+    },
+    Gradient {
+        grid: Grid,
+        boundary: Boundary,
+    },
+    Laplacian {
+        grid: Grid,
+        boundary: Boundary,
+    },
     Matrix(Source),
     Sum(Vec<(f64, PenaltyOf)>),
     /// Another norm of Lz.

@@ -5,6 +5,7 @@ use crate::callback::Failure;
 use crate::choice;
 use crate::errors::{in_python, raise};
 use crate::factorization::{Factorization, Keep};
+use crate::inference::Inference;
 use crate::matrix::{Source, right_hand_side};
 use crate::options::{HeldPreconditioner, PenaltyOf, PreconditionerOf, labels, method};
 use crate::scalar::{Element, Kind, dispatch};
@@ -12,6 +13,7 @@ use crate::solution::{Answer, Solution, Step};
 use core::ops::ControlFlow;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wellposed::{Choice, Method, Preconditioner};
@@ -374,6 +376,25 @@ impl Problem {
         dispatch!(kind, lambda_max_for(self, py, &b))
     }
 
+    /// Solves, and says how far x can be trusted: standard errors, intervals, leverages, Cook's distances.
+    ///
+    /// Parameters
+    /// ----------
+    /// b : array_like, shape (m,) or (m, k)
+    /// choice : float, Lambda, str or rule, default "gcv"
+    ///
+    /// Returns
+    /// -------
+    /// Inference
+    ///     A list of them for a matrix b.
+    #[pyo3(signature = (b, choice=None))]
+    fn inference<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>, choice: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let choice = choice_or_gcv(choice)?;
+        let (b, kind) = right_hand_side(b)?;
+        let kind = self.kind().with(kind);
+        dispatch!(kind, inference_for(self, py, &b, choice))
+    }
+
     /// Decomposes A once, for any number of right-hand sides, multipliers and rules.
     fn factorize(&self, py: Python<'_>) -> PyResult<Factorization> {
         dispatch!(self.kind(), factorize_for(self, py))
@@ -402,6 +423,26 @@ fn path_for<T: Element>(
     lambdas: Vec<wellposed::Lambda>,
 ) -> PyResult<Vec<Solution>> {
     problem.path_as::<T>(py, b, lambdas)
+}
+
+fn inference_for<'py, T: Element>(
+    problem: &Problem,
+    py: Python<'py>,
+    b: &Bound<'py, PyUntypedArray>,
+    choice: Choice,
+) -> PyResult<Bound<'py, PyAny>> {
+    let b = Held::<T>::new(b, "b")?;
+    let names = match &problem.matrix.names {
+        Some(names) => Some(names.bind(py).try_iter()?.map(|name| Ok(name?.str()?.to_string())).collect::<PyResult<Vec<String>>>()?),
+        None => None,
+    };
+    let found = problem.with::<T, _>(py, &Failure::default(), |problem| problem.inference(&Columns(b.view()), choice))?;
+    let found = found.into_iter().map(|inference| match &names {
+        Some(names) => Inference(inference.names(names.clone())),
+        None => Inference(inference),
+    });
+    let list = PyList::new(py, found.collect::<Vec<_>>())?;
+    if b.vector && list.len() == 1 { list.get_item(0) } else { Ok(list.into_any()) }
 }
 
 fn lambda_max_for<'py, T: Element>(problem: &Problem, py: Python<'py>, b: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {

@@ -158,7 +158,13 @@ fn stored<T: Make>(bytes: &[u8]) -> wellposed::Result<Kept> {
 impl Rows {
     #[new]
     #[pyo3(signature = (columns, *, right_hand_sides=None, dtype=None, forgetting=1.0))]
-    fn new(py: Python<'_>, columns: usize, right_hand_sides: Option<usize>, dtype: Option<&Bound<'_, PyAny>>, forgetting: f64) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        columns: usize,
+        right_hand_sides: Option<usize>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        forgetting: f64,
+    ) -> PyResult<Self> {
         let kind = match dtype {
             None => Kind { double: true, complex: false },
             Some(dtype) => {
@@ -197,7 +203,8 @@ impl Rows {
             return Err(type_error("a complex block in real rows: make them with Rows(columns, dtype=complex)"));
         }
         if self.vector != (b.ndim() == 1) {
-            let needed = if self.vector { "a vector; Rows(columns, right_hand_sides=k) takes matrices" } else { "a matrix of one column for each" };
+            let needed =
+                if self.vector { "a vector; Rows(columns, right_hand_sides=k) takes matrices" } else { "a matrix of one column for each" };
             return Err(value_error(A.py(), format!("b has {} dimensions, but it must be {needed}", b.ndim())));
         }
         on!(&mut self.kept, rows => push(rows, A.py(), &source, &b, weights))
@@ -207,7 +214,8 @@ impl Rows {
     fn merge(&mut self, other: &Bound<'_, Rows>) -> PyResult<()> {
         let py = other.py();
         // rows may be merged with themselves, which a second borrow would refuse
-        let other = other.try_borrow().map_err(|_| value_error(py, "rows cannot be merged with themselves: store them with to_bytes first"))?;
+        let other =
+            other.try_borrow().map_err(|_| value_error(py, "rows cannot be merged with themselves: store them with to_bytes first"))?;
         match (&mut self.kept, &other.kept) {
             (Kept::Single(mine), Kept::Single(theirs)) => mine.merge(theirs),
             (Kept::Double(mine), Kept::Double(theirs)) => mine.merge(theirs),

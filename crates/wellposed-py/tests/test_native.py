@@ -319,6 +319,27 @@ def test_factorization():
     assert factor.solve(B, "gcv").x.dtype == float and factor.shape == (20, 5) and factor.dtype == float
 
 
+def test_inference():
+    """At lambda = 0 the textbook's formulas; at any other the sandwich."""
+    inference = wp.Problem(pandas.DataFrame(A, columns=list("vwxyz"))).inference(B, 0.4)
+    inverse = np.linalg.inv(A.T @ A + 0.4 * np.eye(5))
+    hat = A @ inverse @ A.T
+    residual = B - hat @ B
+    left = 20 - np.trace(2 * hat - hat @ hat.T)
+    noise = np.sqrt(residual @ residual / left)
+    assert inference.residual_dof == pytest.approx(left) and inference.noise_std == pytest.approx(noise)
+    assert_allclose(inference.standard_error, noise * np.sqrt(np.diag(inverse @ A.T @ A @ inverse)), rtol=1e-9)
+    assert_allclose(inference.posterior_std, noise * np.sqrt(np.diag(inverse)), rtol=1e-9)
+    assert_allclose(inference.leverage, np.diag(hat), rtol=1e-9)
+    assert_allclose(inference.left_out_error, residual / (1 - np.diag(hat)), rtol=1e-9)
+    low, high = inference.confidence(0.9).T
+    assert_allclose((low + high) / 2, inference.x, rtol=1e-9)
+    assert "w" in str(inference) and inference.prediction(A[0])["value"] == pytest.approx(A[0] @ inference.x)
+    assert len(wp.Problem(A).intercept().inference(np.column_stack([B, B]), "gcv")) == 2
+    with pytest.raises(ValueError, match="level"):
+        inference.credible(2.0)
+
+
 def test_path_of_problem():
     fits = wp.Problem(A).path(B, [0.1, wp.Lambda(1.0)])
     assert_allclose(fits[1].x, normal_equations(A, B, 1.0), rtol=1e-10)

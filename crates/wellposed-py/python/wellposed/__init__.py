@@ -19,6 +19,7 @@ from ._core import (
     Criterion,
     Diagnostics,
     Factorization,
+    Inference,
     Lambda,
     Problem,
     Report,

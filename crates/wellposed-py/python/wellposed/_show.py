@@ -109,11 +109,11 @@ def plot_solution(fit: Solution, axes: Any = None) -> Any:
 def _plot_x(fit: Solution, axes: Any) -> None:
     x = np.real(fit.x)
     places = np.arange(len(x))
-    named = fit.names is not None and len(x) <= 30
-    axes.plot(places, x, "o" if named else "-")
+    names = fit.names if fit.names is not None and len(x) <= 30 else None
+    axes.plot(places, x, "o" if names else "-")
     axes.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
-    if named:
-        axes.set_xticks(places, [str(name) for name in fit.names], rotation=45, ha="right")
+    if names:
+        axes.set_xticks(places, [str(name) for name in names], rotation=45, ha="right")
     else:
         axes.set_xlabel("unknown")
     axes.set_ylabel("real part of x" if np.iscomplexobj(fit.x) else "x")

@@ -173,9 +173,9 @@ class _Printer:
     """What ``show=True`` prints: a line for each step, and why the iteration ended."""
 
     def __init__(self, name: str, norms: tuple[str, str], show: bool) -> None:
-        self.name, self.step = name, None
+        self.name = name
+        self.step: Callable[..., None] | None = self._line if show else None
         if show:
-            self.step: Callable[..., None] | None = self._line
             print(f"{name}: least-squares solution of Ax = b")
             print(f"{'itn':>6} {'x[0]':>12} {norms[0]:>10} {norms[1]:>10} {'compatible':>10} {'LS':>8} {'norm A':>8} {'cond A':>8}")
 
@@ -229,7 +229,7 @@ def _triangular(A: Any, dense: Any, n: int) -> np.ndarray:
             return np.stack([np.conj(np.ravel(A.rmatvec(_unit(m, place)))) for place in range(low, high)])
 
     step = max(n, _ENTRIES_AT_ONCE // max(n, 1))
-    factor = np.empty((0, n))
+    factor: Any = np.empty((0, n))
     for low in range(0, m, step):
         factor = np.linalg.qr(np.vstack([factor, rows(low, min(low + step, m))]), mode="r")
     return factor

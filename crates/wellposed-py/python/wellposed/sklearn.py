@@ -216,16 +216,15 @@ class Ridge(_MultiTarget):
         Ridge
             The estimator itself.
         """
-        first = "_rows" not in self.__dict__
+        rows: Rows | None = self.__dict__.get("_rows")
+        first = rows is None
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=list(_FLOATS), multi_output=True, y_numeric=True
         )
         if sample_weight is not None:
             X, y, sample_weight = _weighted(X, y, sample_weight)
-        if first:
+        if rows is None:
             rows = Rows(X.shape[1], right_hand_sides=None if y.ndim == 1 else y.shape[1], dtype=X.dtype)
-        else:
-            rows = self._rows
         rows.push(X, y, sample_weight)
         self._rows = rows
         alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
@@ -337,7 +336,7 @@ class RidgeCV(_MultiTarget):
         ValueError
             For data or settings out of range, and where the criterion has no minimum.
         """
-        self._splits = None
+        self._splits: list[tuple[np.ndarray, np.ndarray]] | None = None
         if self.cv is not None:
             self._prepare_splits(X, y, sample_weight)
         try:
@@ -365,7 +364,7 @@ class RidgeCV(_MultiTarget):
             return self._solve_grid(problem, X, y, sample_weight)
         rule = self.criterion
         if self._splits is not None:
-            problem = problem.groups(self._folds(X.shape[0]))
+            problem = problem.groups(_folds(self._splits, X.shape[0]))
             rule = Loo()
         elif isinstance(rule, str) and rule not in ("gcv", "loo", "reml", "evidence", "gml"):
             raise ValueError(f'criterion is {rule!r}, but it must be "gcv", "loo", "reml" or a rule such as wellposed.KFold(5)')
@@ -378,18 +377,6 @@ class RidgeCV(_MultiTarget):
         lam = fit.lam
         self.alpha_ = lam if np.ndim(lam) == 0 or self.alpha_per_target else float(lam[0])
 
-    def _folds(self, rows: int) -> list[int]:
-        """The fold of each row, where the test sets divide the rows among them."""
-        folds = np.full(rows, -1)
-        for fold, (_, test) in enumerate(self._splits):
-            if (folds[test] >= 0).any():
-                break
-            folds[test] = fold
-        else:
-            if (folds >= 0).all():
-                return folds.tolist()
-        raise ValueError("the test sets of cv do not divide the samples among them: give candidates in alphas, or use KFold")
-
     def _solve_grid(self, problem: Problem, X: Any, y: Any, sample_weight: Any) -> None:
         alphas = np.unique(np.asarray(self.alphas, dtype=float))
         if alphas.size == 0 or not (alphas > 0).all() or not np.isfinite(alphas).all():
@@ -397,7 +384,7 @@ class RidgeCV(_MultiTarget):
         columns = y[:, None] if y.ndim == 1 else y
         factor = problem.factorize()
         if self._splits is not None:
-            values = self._cross_validated(X, columns, sample_weight, alphas)
+            values = self._cross_validated(self._splits, X, columns, sample_weight, alphas)
         else:
             values = _criterion_on_grid(self.criterion, factor, X, columns, sample_weight, alphas)
         if y.ndim == 2 and self.alpha_per_target:
@@ -408,10 +395,10 @@ class RidgeCV(_MultiTarget):
             self.alpha_ = float(alphas[np.argmin(values.sum(axis=1))])
             self._keep(factor.solve(y, self.alpha_))
 
-    def _cross_validated(self, X: Any, y: np.ndarray, sample_weight: Any, alphas: np.ndarray) -> np.ndarray:
+    def _cross_validated(self, splits: Any, X: Any, y: np.ndarray, sample_weight: Any, alphas: np.ndarray) -> np.ndarray:
         """Weighted squared errors of the test sets, for each alpha and target."""
         errors = np.zeros((len(alphas), y.shape[1]))
-        for train, test in self._splits:
+        for train, test in splits:
             weights = None if sample_weight is None else sample_weight[train]
             factor = self._problem(X[train], weights).factorize()
             for place, alpha in enumerate(alphas):
@@ -419,6 +406,19 @@ class RidgeCV(_MultiTarget):
                 squares = np.square(y[test] - X[test] @ fit.x - fit.intercept)
                 errors[place] += (squares if sample_weight is None else squares * sample_weight[test][:, None]).sum(axis=0)
         return errors
+
+
+def _folds(splits: list[tuple[np.ndarray, np.ndarray]], rows: int) -> list[int]:
+    """The fold of each row, where the test sets divide the rows among them."""
+    folds = np.full(rows, -1)
+    for fold, (_, test) in enumerate(splits):
+        if (folds[test] >= 0).any():
+            break
+        folds[test] = fold
+    else:
+        if (folds >= 0).all():
+            return folds.tolist()
+    raise ValueError("the test sets of cv do not divide the samples among them: give candidates in alphas, or use KFold")
 
 
 def _criterion_on_grid(
