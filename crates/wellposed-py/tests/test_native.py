@@ -64,6 +64,15 @@ def test_views_are_not_copied_and_not_changed():
     assert (large == before).all()
 
 
+def test_the_constant_is_taken_out_alike_by_rows_and_by_columns():
+    a, b = RNG.standard_normal((60, 19)) + 3.0, RNG.standard_normal(60)
+    by_rows, by_columns = (wp.Problem(order(a)).intercept().solve(b, 0.3) for order in (np.ascontiguousarray, np.asfortranarray))
+    assert_allclose(by_rows.x, by_columns.x, rtol=1e-12)
+    centred = a - a.mean(axis=0)
+    assert_allclose(by_rows.x, normal_equations(centred, b, 0.3), rtol=1e-10)
+    assert by_rows.intercept == pytest.approx(b.mean() - a.mean(axis=0) @ by_rows.x)
+
+
 def test_broadcast_rows():
     a = np.broadcast_to([1.0, 2.0], (4, 2))
     assert_allclose(wp.ridge(a, np.ones(4), 1.0).x, normal_equations(a, np.ones(4), 1.0))
