@@ -141,13 +141,21 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     let n = description.operator.shape().1;
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
     if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
-        return refuse("bounds or equality constraints", "a penalty that is no square of a norm", "drop one of the two, or use a quadratic penalty");
+        return refuse(
+            "bounds or equality constraints",
+            "a penalty that is no square of a norm",
+            "drop one of the two, or use a quadratic penalty",
+        );
     }
     if let Some(equality) = &description.equality {
         equality.check(n)?;
         let options = description.method.iterative();
         if description.preconditioner.is_some() {
-            return refuse("a preconditioner", "equality constraints", "leave it out: the equations are eliminated, and what is left has other columns");
+            return refuse(
+                "a preconditioner",
+                "equality constraints",
+                "leave it out: the equations are eliminated, and what is left has other columns",
+            );
         }
         if options.is_some_and(|options| options.wants_variances()) {
             return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
@@ -160,7 +168,11 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     }
     let Some(bounds) = &description.bounds else { return Ok(()) };
     if T::IS_COMPLEX {
-        return refuse("bounds", "complex unknowns, which have no order", "bound their parts: the problem of [Re; Im] is real and twice as large");
+        return refuse(
+            "bounds",
+            "complex unknowns, which have no order",
+            "bound their parts: the problem of [Re; Im] is real and twice as large",
+        );
     }
     bounds.resolve(n)?;
     if description.preconditioner.is_some() {

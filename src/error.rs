@@ -120,7 +120,9 @@ pub enum Error {
         instead: &'static str,
     },
     /// Bounds between which there is no number.
-    #[error("component {index} of x is bounded by {low} and {high}: the lower bound must be a number not above the upper one; −∞ and ∞ leave a side open")]
+    #[error(
+        "component {index} of x is bounded by {low} and {high}: the lower bound must be a number not above the upper one; −∞ and ∞ leave a side open"
+    )]
     Bounds {
         /// Which component of x.
         index: usize,

@@ -57,6 +57,7 @@
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
+//! | x ≥ 0, lo ≤ x ≤ hi, Cx = d | [`Problem::bounds`], [`equality`](Problem::equality) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use serde::Deserialize;
 use wellposed::{
-    Aicc, Bic, Bounds, Cgls, Choice, DenseView, Discrepancy, Error, Gcv, LCurve, Loo, Lsmr, Method, Operator, Penalty, PenaltyNorm, Problem,
-    Solution, c64, log_grid, operator,
+    Aicc, Bic, Bounds, Cgls, Choice, DenseView, Discrepancy, Error, Gcv, LCurve, Loo, Lsmr, Method, Operator, Penalty, PenaltyNorm,
+    Problem, Solution, c64, log_grid, operator,
 };
 
 // ---- testdata -----------------------------------------------------------------------------------------------------------
@@ -45,7 +45,12 @@ fn cases() -> Vec<Case> {
 /// The case solved by a method; A by products alone where asked for.
 fn solve_case(case: &Case, method: Option<Method>, products: bool) -> Result<Solution<f64, [f64]>, Error> {
     let a = DenseView::row_major(&case.a, case.rows, case.columns).unwrap();
-    let hidden = operator::from_fn(case.rows, case.columns, |x: &[f64], y: &mut [f64]| a.apply(x, y), |y: &[f64], x: &mut [f64]| a.apply_adjoint(y, x));
+    let hidden = operator::from_fn(
+        case.rows,
+        case.columns,
+        |x: &[f64], y: &mut [f64]| a.apply(x, y),
+        |y: &[f64], x: &mut [f64]| a.apply_adjoint(y, x),
+    );
     let l = case.l.as_ref().map(|l| DenseView::row_major(l, l.len() / case.columns, case.columns).unwrap());
     let c = case.c.as_ref().map(|c| DenseView::row_major(c, c.len() / case.columns, case.columns).unwrap());
     let mut problem = if products { Problem::new(&hidden) } else { Problem::new(&a) };
@@ -573,9 +578,22 @@ fn an_equation_eliminated_by_hand() {
     let ones = [1.0; 12];
     let sum = DenseView::column_major(&ones, 1, 12).unwrap();
     // x₁₂ = s − Σ others: A(others) + a₁₂(s − Σ), penalty ‖D(others) + e(s − Σ)‖ by the matrix [I; −1ᵀ] and prior s/12, for the sum s
-    let entries: Vec<f64> = (0..11).flat_map(|j| (0..30).map(move |i| (i, j))).map(|(i, j)| drawn.a[j * 30 + i] - drawn.a[11 * 30 + i]).collect();
+    let entries: Vec<f64> =
+        (0..11).flat_map(|j| (0..30).map(move |i| (i, j))).map(|(i, j)| drawn.a[j * 30 + i] - drawn.a[11 * 30 + i]).collect();
     let by_hand = DenseView::column_major(&entries, 30, 11).unwrap();
-    let l: Vec<f64> = (0..11).flat_map(|j| (0..12).map(move |i| if i == j { 1.0 } else if i == 11 { -1.0 } else { 0.0 })).collect();
+    let l: Vec<f64> = (0..11)
+        .flat_map(|j| {
+            (0..12).map(move |i| {
+                if i == j {
+                    1.0
+                } else if i == 11 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            })
+        })
+        .collect();
     let l = DenseView::column_major(&l, 12, 11).unwrap();
     let b: Vec<f64> = (0..30).map(|i| drawn.b[i] - 0.75 * drawn.a[11 * 30 + i]).collect();
     let prior = [0.75 / 12.0; 11];

@@ -122,13 +122,7 @@ struct Factor {
 }
 
 impl Bounded {
-    pub fn new(
-        a: Mat<f64>,
-        penalty: PenaltyRows<f64>,
-        limits: Limits,
-        equations: Option<(Mat<f64>, Vec<f64>)>,
-        threads: Threads,
-    ) -> Self {
+    pub fn new(a: Mat<f64>, penalty: PenaltyRows<f64>, limits: Limits, equations: Option<(Mat<f64>, Vec<f64>)>, threads: Threads) -> Self {
         Self { a, penalty, limits, equations, threads, gram: OnceCell::new(), penalty_gram: OnceCell::new(), triangle: OnceCell::new() }
     }
 

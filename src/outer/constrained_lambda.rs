@@ -76,8 +76,7 @@ impl Search<'_> {
     }
 
     fn chosen(self, t: f64, value: f64, criterion: &dyn Fn(&Sample) -> Option<f64>, minimised: bool, warnings: Vec<Warning>) -> Chosen {
-        let evaluated: Vec<(f64, f64)> =
-            self.known.iter().filter_map(|(t, sample)| Some(((0.5 * t).exp(), criterion(sample)?))).collect();
+        let evaluated: Vec<(f64, f64)> = self.known.iter().filter_map(|(t, sample)| Some(((0.5 * t).exp(), criterion(sample)?))).collect();
         let lower = |k: usize| evaluated[k - 1].1 > evaluated[k].1 && evaluated[k].1 < evaluated[k + 1].1;
         let minima = match minimised {
             false => Vec::new(),
@@ -156,7 +155,11 @@ fn minimum(scales: &Scales, mut search: Search<'_>, criterion: &dyn Fn(&Sample) 
             let trial = if t - left > right - t { t - GOLDEN * (t - left) } else { t + GOLDEN * (right - t) };
             let Some(value) = criterion(&search.at(trial)?) else { break };
             if value <= at {
-                if trial < t { right = t } else { left = t }
+                if trial < t {
+                    right = t
+                } else {
+                    left = t
+                }
                 found = (trial, value);
             } else if trial < t {
                 left = trial;
@@ -239,7 +242,10 @@ fn penalty_of(bound: f64, scales: &Scales, mut search: Search<'_>) -> Result<Cho
             rule: "penalty norm",
             low: 0.0,
             high: f64::INFINITY,
-            why: format!("the constraints leave no x of ‖L(x − x₀)‖ ≤ {:.3e}; raise that bound, or loosen them", bound / scales.penalty_unit),
+            why: format!(
+                "the constraints leave no x of ‖L(x − x₀)‖ ≤ {:.3e}; raise that bound, or loosen them",
+                bound / scales.penalty_unit
+            ),
         });
     }
     let t = root(&mut search, left, right, &log)?;

@@ -38,9 +38,9 @@ pub(crate) struct Eliminated<T: Scalar> {
 
 /// The rows of C at norm 1 and d with them; zero rows stay.
 pub(crate) fn normalized<T: Scalar>(c: &Mat<T>, d: &[T]) -> (Mat<T>, Vec<T>) {
-    let norms: Vec<T::Real> =
-        (0..c.nrows()).map(|i| linalg::norm(&(0..c.ncols()).map(|j| c[(i, j)]).collect::<Vec<T>>())).collect();
-    let by = |value: T, norm: T::Real| if norm == T::Real::ZERO { value } else { T::from_parts(value.real() / norm, value.imaginary() / norm) };
+    let norms: Vec<T::Real> = (0..c.nrows()).map(|i| linalg::norm(&(0..c.ncols()).map(|j| c[(i, j)]).collect::<Vec<T>>())).collect();
+    let by =
+        |value: T, norm: T::Real| if norm == T::Real::ZERO { value } else { T::from_parts(value.real() / norm, value.imaginary() / norm) };
     let rows = Mat::from_fn(c.nrows(), c.ncols(), |i, j| by(c[(i, j)], norms[i]));
     (rows, d.iter().zip(&norms).map(|(&d, &norm)| by(d, norm)).collect())
 }

@@ -172,9 +172,8 @@ pub(crate) fn solve(
         let largest = projected.fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a });
         if largest == 0.0 { 0.0 } else { largest / root / size }
     };
-    let free_gradient = |state: &State| -> Vec<f64> {
-        (0..n).map(|j| if state.inside(limits, j) { state.gradient[j] } else { 0.0 }).collect()
-    };
+    let free_gradient =
+        |state: &State| -> Vec<f64> { (0..n).map(|j| if state.inside(limits, j) { state.gradient[j] } else { 0.0 }).collect() };
     let mut direction = free_gradient(&state);
     let (mut steps, mut least, mut since) = (0, f64::INFINITY, 0);
     // whether the gradient is that of z, and not that of recursions
@@ -255,9 +254,8 @@ pub(crate) fn solve(
                 fresh = true;
             }
         } else {
-            let beta: Vec<f64> = (0..n)
-                .map(|j| if state.inside(limits, j) { 0.0 } else { limits.projected(j, state.z[j], state.gradient[j]) })
-                .collect();
+            let beta: Vec<f64> =
+                (0..n).map(|j| if state.inside(limits, j) { 0.0 } else { limits.projected(j, state.z[j], state.gradient[j]) }).collect();
             system.normal_product(&beta, &mut data, &mut image, &mut product, &mut back);
             let curvature = linalg::dot(&beta, &product);
             let wanted = if curvature > 0.0 { linalg::dot(&state.gradient, &beta) / curvature } else { f64::INFINITY };

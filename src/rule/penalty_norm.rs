@@ -69,7 +69,8 @@ impl PenaltyNorm {
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
         let spectrum = needs_spectrum(curve, "penalty norm")?;
         let squares = spectrum.values.iter().zip(&spectrum.coefficients);
-        let full = squares.map(|(&value, &beta)| (damped_coefficient(spectrum.effective(value, 0.0), 0.0) * beta).powi(2)).sum::<f64>().sqrt();
+        let full =
+            squares.map(|(&value, &beta)| (damped_coefficient(spectrum.effective(value, 0.0), 0.0) * beta).powi(2)).sum::<f64>().sqrt();
         if full <= self.bound {
             return Ok(Chosen { damping: 0.0, value: full, evaluated: vec![(0.0, full)], ..Chosen::default() });
         }

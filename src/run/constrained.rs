@@ -270,9 +270,8 @@ impl<T: Scalar> Dense<'_, '_, T> {
         let mut outcomes = Vec::with_capacity(lambdas.len());
         for &lambda in lambdas {
             let choice = Choice::from(lambda);
-            let found = (0..b.ncols())
-                .map(|j| self.one(&bounded, &data, j, choice, way, last[j].as_ref()))
-                .collect::<Result<Vec<Found>>>()?;
+            let found =
+                (0..b.ncols()).map(|j| self.one(&bounded, &data, j, choice, way, last[j].as_ref())).collect::<Result<Vec<Found>>>()?;
             last = found.iter().map(|found| Some(found.answer.start())).collect();
             outcomes.push(self.outcome(&bounded, &data, found, choice, way, plan(self.description, Some(choice))?)?);
         }
@@ -316,15 +315,7 @@ impl<T: Scalar> Dense<'_, '_, T> {
         if self.reduced.constant.is_some() { 1.0 } else { 0.0 }
     }
 
-    fn one(
-        &self,
-        bounded: &Bounded,
-        data: &ReducedData<T>,
-        j: usize,
-        choice: Choice,
-        way: Way,
-        start: Option<&Start>,
-    ) -> Result<Found> {
+    fn one(&self, bounded: &Bounded, data: &ReducedData<T>, j: usize, choice: Choice, way: Way, start: Option<&Start>) -> Result<Found> {
         let column = bounded.data((0..data.b.nrows()).map(|i| data.b[(i, j)].real().to_f64()).collect());
         let failed = |failure| failed(failure, |gap| self.reduced.from_departure_units(gap, data));
         let (damping, lambda, chosen, start) = match choice.kind {
@@ -360,7 +351,15 @@ impl<T: Scalar> Dense<'_, '_, T> {
     }
 
     /// In the caller's units, and within the bounds to the last bit.
-    fn outcome(&self, bounded: &Bounded, data: &ReducedData<T>, found: Vec<Found>, choice: Choice, way: Way, plan: Plan) -> Result<Outcome<T>> {
+    fn outcome(
+        &self,
+        bounded: &Bounded,
+        data: &ReducedData<T>,
+        found: Vec<Found>,
+        choice: Choice,
+        way: Way,
+        plan: Plan,
+    ) -> Result<Outcome<T>> {
         let n = self.reduced.unknowns;
         let z = Mat::from_fn(n, found.len(), |i, j| T::from_real(T::Real::from_f64(found[j].answer.z[i])));
         let (mut x, intercepts) = self.reduced.answers(z.as_ref(), data)?;

@@ -18,7 +18,8 @@ pub fn run(options: &Choose) -> Result<(), Failure> {
 fn choose<T: Number>(files: Files, options: &Choose) -> Result<(), Failure> {
     if options.model.bounds.is_some() {
         return Err(Failure::Usage(
-            "choose compares rules of the unbounded problem: leave --bounds out, or use solve with --lambda gcv, aicc, bic or discrepancy".into(),
+            "choose compares rules of the unbounded problem: leave --bounds out, or use solve with --lambda gcv, aicc, bic or discrepancy"
+                .into(),
         ));
     }
     let printer = Printer::new(&options.talk);
