@@ -5,7 +5,8 @@ use crate::error::{Error, Result, Size};
 use crate::linalg::{MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
-use crate::rule::{Choice, Kind};
+use crate::penalty::Resolved;
+use crate::rule::{Choice, Kind, Rule, Scales};
 use crate::scalar::{Real, Scalar};
 
 /// What the pass over the entries found.
@@ -96,6 +97,20 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
                 "a penalty other than the identity",
                 "use Preconditioner::columns() or Preconditioner::inverse(..)",
             );
+        }
+    }
+    if description.merged.is_some() {
+        if description.method.multiplies() {
+            return Err(Error::Unsupported {
+                what: description.method.name(),
+                with: "rows that were merged as they came",
+                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+            });
+        }
+        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
+            && rule.needs_leverages()
+        {
+            return Err(crate::rule::needs_unmerged_rows(rule.name()));
         }
     }
     check_constraints(description)?;
@@ -192,22 +207,6 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     }
 }
 
-/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
-pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
-    if description.bounds.is_some() || description.equality.is_some() {
-        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
-        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
-    }
-    match description.quadratic() {
-        true => Ok(()),
-        false => Err(Error::Unsupported {
-            what,
-            with: "a penalty that is no square of a norm",
-            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
-        }),
-    }
-}
-
 /// A penalty that makes components exactly zero at a finite λ.
 pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     match description.penalty.is_squared() {
@@ -217,6 +216,182 @@ pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -
             with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
             instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
         }),
+    }
+}
+
+/// Refuses what the engines for plain quadratic problems would silently leave out.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
+    if description.bounds.is_some() || description.equality.is_some() {
+        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
+        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
+    }
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm", instead }),
+    }
+}
+
+/// Everything that a posterior is refused for, but b.
+pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
+    check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
+    scales.check()?;
+    check(description, Some(scales.choice))?;
+    if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
+        return Err(no_prior());
+    }
+    check_direct(description, "an exact posterior")
+}
+
+pub(crate) fn no_prior() -> Error {
+    Error::Parameter {
+        name: "λ of a posterior",
+        value: 0.0,
+        must_be: "positive: at λ = 0 there is no prior; Problem::solve gives the least-squares solution",
+    }
+}
+
+fn check_direct<T: Scalar>(description: &Description<'_, T>, with: &'static str) -> Result<()> {
+    match description.method.multiplies() {
+        false => Ok(()),
+        true => Err(Error::Unsupported { what: description.method.name(), with, instead: "leave the method to Auto" }),
+    }
+}
+
+/// The same of a low-rank one; what the solve for its mean refuses comes with that.
+pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: usize) -> Result<()> {
+    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
+    if !description.penalty.is_identity() {
+        return Err(Error::Unsupported {
+            what: "a low-rank posterior",
+            with: "a penalty other than the identity",
+            instead: "use Problem::posterior, which takes any",
+        });
+    }
+    if rank == 0 {
+        return Err(Error::Parameter { name: "the rank of a low-rank posterior", value: 0.0, must_be: "at least 1" });
+    }
+    Ok(())
+}
+
+/// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
+pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
+    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
+    check(description, None)?;
+    let (_, n) = description.operator.shape();
+    if columns != 1 || unknowns != n {
+        return Err(Error::Shape {
+            what: "b, or the posterior,",
+            found: Size::Shape(unknowns, columns),
+            expected: Size::Shape(n, 1),
+            hint: "samples are drawn for one right-hand side, with the posterior of the same problem",
+        });
+    }
+    match description.penalty.resolve(n)? {
+        Resolved::Identity => Ok(None),
+        Resolved::Diagonal(w) if w.iter().all(|w| *w > T::Real::ZERO) => Ok(Some(w)),
+        _ => Err(Error::Unsupported {
+            what: "samples by perturbed problems",
+            with: "a penalty other than the identity or a diagonal one without zeros",
+            instead: "use Problem::posterior(..) and Posterior::sample",
+        }),
+    }
+}
+
+/// Everything that a log prior is refused for, but b.
+pub(crate) fn check_log_prior<T: Scalar>(description: &Description<'_, T>, start: Option<&[f64]>) -> Result<()> {
+    let refuse = |with, instead| Err(Error::Unsupported { what: "a log prior", with, instead });
+    check_quadratic(description, "a log prior", "take those away: the prior says all of it")?;
+    check(description, None)?;
+    check_real::<T>("a log prior")?;
+    if !description.penalty.is_identity() {
+        return refuse("a penalty, which is another prior", "leave the penalty out, and add −‖Lz‖²/2τ² to the log prior");
+    }
+    if description.noise_std.is_none() {
+        return refuse("noise of an unknown level", "give Problem::noise_std; Problem::posterior(&b, Evidence) estimates one");
+    }
+    check_direct(description, "a log prior")?;
+    let (_, n) = description.operator.shape();
+    let Some(start) = start else { return Ok(()) };
+    if start.len() != n {
+        return Err(Error::Shape {
+            what: "the start",
+            found: Size::Length(start.len()),
+            expected: Size::Length(n),
+            hint: "one value for each column of A",
+        });
+    }
+    match start.iter().position(|v| !v.is_finite()) {
+        Some(index) => Err(Error::NonFinite { what: "the start", index: Size::Entry(index) }),
+        None => Ok(()),
+    }
+}
+
+fn check_real<T: Scalar>(what: &'static str) -> Result<()> {
+    match T::IS_COMPLEX {
+        false => Ok(()),
+        true => {
+            Err(Error::Unsupported { what, with: "complex unknowns", instead: "write real and imaginary parts as unknowns of their own" })
+        }
+    }
+}
+
+/// Everything that relevance determination is refused for, but b.
+pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    const WHAT: &str = "relevance determination";
+    check_quadratic(description, WHAT, "take those away")?;
+    check(description, None)?;
+    check_real::<T>(WHAT)?;
+    if !description.penalty.is_identity() {
+        return Err(Error::Unsupported {
+            what: WHAT,
+            with: "a penalty: every coefficient has a prior variance of its own",
+            instead: "leave the penalty out, or use Problem::posterior with it",
+        });
+    }
+    check_direct(description, WHAT)
+}
+
+/// The methods for a penalty that is no square; `separable` where it separates into coefficients or groups of them.
+pub(crate) fn check_engine<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<()> {
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    let with = "a penalty that is no square of a norm";
+    match description.method {
+        Method::Auto | Method::Admm(_) => {}
+        Method::CoordinateDescent(_) if separable => {}
+        Method::CoordinateDescent(_) => {
+            return refuse(
+                "coordinate descent",
+                "a penalty that does not separate into coefficients or groups of them",
+                "use Method::Auto or Admm::new()",
+            );
+        }
+        ref other => {
+            let instead = "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()";
+            return refuse(other.name(), with, instead);
+        }
+    }
+    match description.preconditioner {
+        None => Ok(()),
+        Some(_) => refuse("a preconditioner", with, "drop one of the two: these methods make no Krylov steps"),
+    }
+}
+
+/// The rules that look at refits, for a penalty that is no square: a fit has then no spectrum and no leverages.
+pub(crate) fn check_refits(choice: Choice) -> Result<()> {
+    let Kind::Rule(rule) = choice.kind else { return Ok(()) };
+    let refuse = |instead| Err(Error::Unsupported { what: rule.name(), with: "a penalty that is no square of a norm", instead });
+    if choice.shared {
+        return refuse("choose λ for each right-hand side, or give one λ as a number");
+    }
+    match rule {
+        Rule::KFold(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
+        Rule::OneStandardError(rule) if rule.folds().is_some() => Ok(()),
+        Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
+        Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
+        Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
+        _ => refuse(
+            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
+        ),
     }
 }
 
@@ -274,7 +449,7 @@ fn vector<R: Real>(what: &'static str, values: Option<&[R]>, lengths: &[usize], 
     }
 }
 
-fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
+pub(crate) fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
     for j in 0..a.ncols() {
         for i in 0..a.nrows() {
             if !a[(i, j)].finite() {
@@ -286,7 +461,7 @@ fn first_nonfinite<T: Scalar>(a: MatRef<'_, T>) -> Size {
 }
 
 /// The largest entry of DA; an upper bound within a factor of the spread of D serves as well as the exact one.
-fn whitened_largest<T: Scalar>(scale: Option<&[T::Real]>, a: MatRef<'_, T>, largest: f64) -> f64 {
+pub(crate) fn whitened_largest<T: Scalar>(scale: Option<&[T::Real]>, a: MatRef<'_, T>, largest: f64) -> f64 {
     let Some(scale) = scale else { return largest };
     let row = |i: usize| {
         (0..a.ncols()).map(|j| a[(i, j)].real().modulus().to_f64().max(a[(i, j)].imaginary().modulus().to_f64())).fold(0.0, f64::max)

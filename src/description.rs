@@ -13,6 +13,8 @@ use crate::scalar::Scalar;
 pub struct Description<'a, T: Scalar> {
     pub(crate) operator: &'a dyn Operator<Scalar = T>,
     pub(crate) penalty: Penalty<'a, T>,
+    /// Penalties that a rule gives a λ each; `penalty` is their sum. Empty where one λ is all.
+    pub(crate) several: Vec<Penalty<'a, T>>,
     pub(crate) weights: Option<Vec<T::Real>>,
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
@@ -25,6 +27,17 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) preconditioner: Option<Preconditioner<'a, T>>,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
+    /// A and b stand for rows that were merged as they came.
+    pub(crate) merged: Option<MergedRows<T::Real>>,
+}
+
+/// What the triangle of rows that were merged does not say by its shape.
+#[derive(Clone)]
+pub(crate) struct MergedRows<R> {
+    /// m as the rules count it.
+    pub rows: usize,
+    /// What became of the column of ones.
+    pub constant: Vec<R>,
 }
 
 impl<'a, T: Scalar> Description<'a, T> {
@@ -32,6 +45,7 @@ impl<'a, T: Scalar> Description<'a, T> {
         Self {
             operator,
             penalty: Penalty::identity(),
+            several: Vec::new(),
             weights: None,
             noise_std: None,
             prior_mean: None,
@@ -43,6 +57,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             preconditioner: None,
             require_full_rank: false,
             threads: None,
+            merged: None,
         }
     }
 
@@ -65,6 +80,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             && !self.intercept
             && self.method == Method::Auto
             && self.preconditioner.is_none()
+            && self.merged.is_none()
             && self.threads != Some(0)
     }
 }

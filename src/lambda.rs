@@ -98,6 +98,7 @@ impl Lambda {
             Loss::MeanSquared { samples } => decay * samples as f64 / 2.0,
             Loss::HalfMeanSquared { samples } => decay * samples as f64,
             Loss::SumSquared => decay / 2.0,
+            Loss::HalfSumSquared => decay,
         })
     }
 
@@ -141,6 +142,8 @@ pub enum Loss {
     },
     /// Sum of squared residuals.
     SumSquared,
+    /// Half the sum of squared residuals.
+    HalfSumSquared,
 }
 
 impl From<f64> for Lambda {

@@ -15,8 +15,11 @@ pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
     pub x: B::Output,
     /// The unpenalised constant (each); 0 when no intercept was asked for.
     pub intercept: B::Each<T>,
-    /// λ (each).
+    /// λ (each). With [`Problem::penalties`](crate::Problem::penalties) and a rule it is 1, and `lambdas` has what the penalties
+    /// were multiplied by.
     pub lambda: B::Each<f64>,
+    /// The λ of each penalty (each): λ alone unless there are several and a rule chose them.
+    pub lambdas: B::Each<Vec<f64>>,
     /// ‖W^½(b − Ax − intercept)‖, in whitened units (each).
     pub residual_norm: B::Each<f64>,
     /// √R(x − x₀), without λ (each): ‖L(x − x₀)‖ where R is its square.
@@ -63,6 +66,24 @@ pub struct Criterion {
     pub interval: Option<(f64, f64)>,
     /// The probes behind that interval.
     pub probes: Option<ProbesUsed>,
+}
+
+/// The λ of several penalties, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PenaltiesUsed {
+    /// λⱼ of each penalty, in their order.
+    pub lambdas: Vec<Lambda>,
+    /// What each penalty is.
+    pub penalties: Vec<String>,
+    /// ‖Lⱼ(x − x₀)‖ of each, without λⱼ.
+    pub penalty_norms: Vec<f64>,
+    /// The largest |∂ log criterion/∂ log λⱼ| over the λⱼ that are at no end of their range.
+    pub slope: f64,
+    /// Every local minimum found: λⱼ and the criterion, the best first.
+    pub minima: Vec<(Vec<f64>, f64)>,
+    /// Evaluations of the criterion.
+    pub evaluations: usize,
 }
 
 /// What was spent on an estimated criterion.
@@ -142,6 +163,8 @@ pub struct Report {
     pub constrained: Vec<Constrained>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// The λ of several penalties that a rule chose, for each right-hand side; empty otherwise.
+    pub penalties: Vec<PenaltiesUsed>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
     /// empty unless it was asked for ([`Lsqr::variances`](crate::Lsqr::variances)).
     pub variances: Vec<Vec<f64>>,
@@ -164,6 +187,7 @@ impl Report {
             comparison: None,
             constrained: Vec::new(),
             criteria: Vec::new(),
+            penalties: Vec::new(),
             variances: Vec::new(),
             warnings: Vec::new(),
         }
@@ -185,6 +209,10 @@ impl<T: Scalar> Outcome<T> {
         Solution {
             intercept: B::each(self.intercepts),
             lambda: each(|fit| fit.lambda.value()),
+            lambdas: B::each(match self.report.penalties.is_empty() {
+                true => self.report.fits.iter().map(|fit| vec![fit.lambda.value()]).collect(),
+                false => self.report.penalties.iter().map(|used| used.lambdas.iter().map(|lambda| lambda.value()).collect()).collect(),
+            }),
             residual_norm: each(|fit| fit.residual_norm),
             penalty_norm: each(|fit| fit.penalty_norm),
             dof: B::each(self.report.fits.iter().map(|fit| fit.dof).collect()),
@@ -200,6 +228,7 @@ where
     B::Output: Clone,
     B::Each<T>: Clone,
     B::Each<f64>: Clone,
+    B::Each<Vec<f64>>: Clone,
     B::Each<Option<f64>>: Clone,
 {
     fn clone(&self) -> Self {
@@ -207,6 +236,7 @@ where
             x: self.x.clone(),
             intercept: self.intercept.clone(),
             lambda: self.lambda.clone(),
+            lambdas: self.lambdas.clone(),
             residual_norm: self.residual_norm.clone(),
             penalty_norm: self.penalty_norm.clone(),
             dof: self.dof.clone(),
@@ -271,6 +301,14 @@ impl fmt::Display for Report {
                 if fits.len() > ROWS_SHOWN {
                     writeln!(f, "       … and {} more", fits.len() - ROWS_SHOWN)?;
                 }
+            }
+        }
+        for used in self.penalties.iter().take(ROWS_SHOWN) {
+            for ((lambda, penalty), norm) in used.lambdas.iter().zip(&used.penalties).zip(&used.penalty_norms) {
+                writeln!(f, "penalty    λ {:.4e}, ‖L(x−x₀)‖ {norm:.4e}: {penalty}", lambda.value())?;
+            }
+            if used.minima.len() > 1 {
+                writeln!(f, "           {} local minima, the best taken; slope {:.1e}", used.minima.len(), used.slope)?;
             }
         }
         if let Some(rank) = self.rank {

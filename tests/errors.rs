@@ -61,6 +61,20 @@ fn variants() -> Vec<String> {
     body.lines().filter_map(name).collect()
 }
 
+/// A log prior whose author forgot a factor.
+struct Careless;
+impl wellposed::LogPrior for Careless {
+    fn value(&self, z: &[f64]) -> f64 {
+        -z.iter().map(|z| z * z).sum::<f64>()
+    }
+    fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
+        gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -z);
+    }
+    fn curvature(&self, z: &[f64], visit: &mut dyn FnMut(usize, usize, f64)) {
+        (0..z.len()).for_each(|j| visit(j, j, 1.0));
+    }
+}
+
 #[test]
 fn every_variant_is_reachable_and_names_the_way_out() {
     let singular = deficient();
@@ -77,6 +91,11 @@ fn every_variant_is_reachable_and_names_the_way_out() {
             "Index",
             wellposed::SparseView::csr(1, 2, &[0u32, 2], &[0, 2], &[1.0, 2.0]).map(drop).unwrap_err(),
             &["column_indices[1] is 2", "less than 2", "counted from 0"],
+        ),
+        (
+            "Unreadable",
+            wellposed::Rows::<f64, Vec<f64>>::from_bytes(&[1, 2, 3]).map(drop).unwrap_err(),
+            &["stored rows cannot be read", "Rows::to_bytes"],
         ),
         ("Parameter", ridge(&a(), &B, -1.0).map(drop).unwrap_err(), &["λ is -1", "≥ 0"]),
         (
@@ -108,6 +127,11 @@ fn every_variant_is_reachable_and_names_the_way_out() {
             "Unsupported",
             Problem::new(&products()).method(Cgls::new()).solve(&B, Gcv).map(drop).unwrap_err(),
             &["a rule", "cannot be combined", "give λ as a number"],
+        ),
+        (
+            "LogPrior",
+            Problem::new(&a()).noise_std(&[1.0]).map(&B, &Careless).map(drop).unwrap_err(),
+            &["the gradient of the log prior", "differences of its value", "correct the gradient"],
         ),
         (
             "NotConverged",

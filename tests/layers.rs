@@ -17,14 +17,22 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
+    ("rows", 7),
+    ("batch", 7),
+    ("posterior", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
     ("choose", 5),
+    // posteriors and priors; what they need of A they are handed
+    ("bayes", 5),
     ("check", 5),
+    // problems that are a sequence of ridge problems, or have a descent of their own
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -33,11 +41,14 @@ const ROWS: &[(&str, u8)] = &[
     ("solution", 3),
     ("comparison", 3),
     ("diagnostics", 3),
+    ("inference", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
     ("penalty", 2),
     ("constraint", 2),
+    ("covariance", 2),
+    ("log_prior", 2),
     ("method", 2),
     ("preconditioner", 2),
     ("lambda", 2),
@@ -48,6 +59,7 @@ const ROWS: &[(&str, u8)] = &[
     ("fourier", 1),
     ("extended", 1),
     ("random", 1),
+    ("quantile", 1),
     ("error", 1),
     ("refusal", 1),
     ("step", 1),
@@ -58,6 +70,9 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
+    ("rows", "factorization"),
+    ("batch", "problem"),
+    ("problem", "posterior"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),
@@ -67,6 +82,8 @@ const WITHIN: &[(&str, &str)] = &[
     ("data", "operator"),
     ("penalty", "operator"),
     ("penalty", "data"),
+    ("penalty", "covariance"),
+    ("covariance", "operator"),
     ("description", "operator"),
     ("description", "penalty"),
     ("constraint", "operator"),

@@ -3,7 +3,7 @@
 //!
 //! [`design`] is A after weights, with the directions that nothing penalises projected out; [`coordinate_descent`] is for
 //! penalties that separate into coordinates or groups of them, [`admm`] for ‖Lz‖₁ and its like with any L, and [`path`] is
-//! what both have in common: λ by rules that look at refits along a path.
+//! what both have in common: λ by rules that look at refits along a path. [`multi_penalty`] chooses a λ for each of several penalties.
 //!
 //! [`bounds`] and [`active_set`] keep x between bounds with a dense A, [`projected`] with products alone, [`equality`] keeps it to
 //! linear equations, and [`constrained_lambda`] chooses λ for such problems.
@@ -16,6 +16,7 @@ pub(crate) mod coordinate_descent;
 pub(crate) mod design;
 pub(crate) mod equality;
 pub(crate) mod folds;
+pub(crate) mod multi_penalty;
 pub(crate) mod path;
 pub(crate) mod projected;
 
