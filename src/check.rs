@@ -99,6 +99,20 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
+    if description.merged.is_some() {
+        if description.method.multiplies() {
+            return Err(Error::Unsupported {
+                what: description.method.name(),
+                with: "rows that were merged as they came",
+                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+            });
+        }
+        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
+            && rule.needs_leverages()
+        {
+            return Err(crate::rule::needs_unmerged_rows(rule.name()));
+        }
+    }
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -136,23 +150,39 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
-/// Refuses what is no plain quadratic problem, for engines that know only those.
-pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
-    if description.quadratic() {
-        return Ok(());
+/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what,
+            with: "a penalty that is no square of a norm",
+            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
+        }),
     }
-    Err(Error::Unsupported { what, with: "a penalty that is no squared norm, bounds, constraints or a robust data term", instead })
 }
 
 /// Everything that a posterior is refused for, but b.
 pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
+    check_quadratic(description, "a Gaussian posterior")?;
+    check_one_penalty(description)?;
     scales.check()?;
     check(description, Some(scales.choice))?;
     if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
         return Err(no_prior());
     }
     check_direct(description, "an exact posterior")
+}
+
+fn check_one_penalty<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.several.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what: "a posterior",
+            with: "penalties that have a λ each",
+            instead: "solve for the λⱼ first, and give their sum: Problem::penalty(Penalty::sum([(λ₁, first), …])) at λ = 1",
+        }),
+    }
 }
 
 pub(crate) fn no_prior() -> Error {
@@ -172,7 +202,7 @@ fn check_direct<T: Scalar>(description: &Description<'_, T>, with: &'static str)
 
 /// The same of a low-rank one; what the solve for its mean refuses comes with that.
 pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: usize) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
+    check_quadratic(description, "a Gaussian posterior")?;
     if !description.penalty.is_identity() {
         return Err(Error::Unsupported {
             what: "a low-rank posterior",
@@ -188,7 +218,8 @@ pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: 
 
 /// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
 pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
-    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
+    check_quadratic(description, "posterior samples")?;
+    check_one_penalty(description)?;
     check(description, None)?;
     let (_, n) = description.operator.shape();
     if columns != 1 || unknowns != n {
@@ -213,7 +244,7 @@ pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns
 /// Everything that a log prior is refused for, but b.
 pub(crate) fn check_log_prior<T: Scalar>(description: &Description<'_, T>, start: Option<&[f64]>) -> Result<()> {
     let refuse = |with, instead| Err(Error::Unsupported { what: "a log prior", with, instead });
-    check_quadratic(description, "a log prior", "take those away: the prior says all of it")?;
+    check_quadratic(description, "a log prior")?;
     check(description, None)?;
     check_real::<T>("a log prior")?;
     if !description.penalty.is_identity() {
@@ -251,7 +282,7 @@ fn check_real<T: Scalar>(what: &'static str) -> Result<()> {
 /// Everything that relevance determination is refused for, but b.
 pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     const WHAT: &str = "relevance determination";
-    check_quadratic(description, WHAT, "take those away")?;
+    check_quadratic(description, WHAT)?;
     check(description, None)?;
     check_real::<T>(WHAT)?;
     if !description.penalty.is_identity() {
@@ -262,6 +293,18 @@ pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Re
         });
     }
     check_direct(description, WHAT)
+}
+
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
+        }),
+    }
 }
 
 /// Checks λ or the rule.

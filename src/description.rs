@@ -12,6 +12,8 @@ use crate::scalar::Scalar;
 pub struct Description<'a, T: Scalar> {
     pub(crate) operator: &'a dyn Operator<Scalar = T>,
     pub(crate) penalty: Penalty<'a, T>,
+    /// Penalties that a rule gives a λ each; `penalty` is their sum. Empty where one λ is all.
+    pub(crate) several: Vec<Penalty<'a, T>>,
     pub(crate) weights: Option<Vec<T::Real>>,
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
@@ -22,6 +24,17 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) preconditioner: Option<Preconditioner<'a, T>>,
     pub(crate) require_full_rank: bool,
     pub(crate) threads: Option<usize>,
+    /// A and b stand for rows that were merged as they came.
+    pub(crate) merged: Option<MergedRows<T::Real>>,
+}
+
+/// What the triangle of rows that were merged does not say by its shape.
+#[derive(Clone)]
+pub(crate) struct MergedRows<R> {
+    /// m as the rules count it.
+    pub rows: usize,
+    /// What became of the column of ones.
+    pub constant: Vec<R>,
 }
 
 impl<'a, T: Scalar> Description<'a, T> {
@@ -29,6 +42,7 @@ impl<'a, T: Scalar> Description<'a, T> {
         Self {
             operator,
             penalty: Penalty::identity(),
+            several: Vec::new(),
             weights: None,
             noise_std: None,
             prior_mean: None,
@@ -38,6 +52,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             preconditioner: None,
             require_full_rank: false,
             threads: None,
+            merged: None,
         }
     }
 
@@ -45,20 +60,22 @@ impl<'a, T: Scalar> Description<'a, T> {
         self.threads.map_or_else(Threads::available, Threads)
     }
 
-    /// Whether R is a squared norm ‖Lz‖², the data term is quadratic, and nothing constrains x.
+    /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
     pub(crate) fn quadratic(&self) -> bool {
-        true
+        self.penalty.is_squared()
     }
 
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.
     pub(crate) fn is_plain(&self) -> bool {
-        self.penalty.is_identity()
+        self.quadratic()
+            && self.penalty.is_identity()
             && self.weights.is_none()
             && self.noise_std.is_none()
             && self.prior_mean.is_none()
             && !self.intercept
             && self.method == Method::Auto
             && self.preconditioner.is_none()
+            && self.merged.is_none()
             && self.threads != Some(0)
     }
 }

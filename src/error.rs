@@ -51,6 +51,14 @@ pub enum Error {
         /// The permitted values, and what to do.
         must_be: &'static str,
     },
+    /// Stored bytes that are not what they should be.
+    #[error("{what} cannot be read: {why}")]
+    Unreadable {
+        /// What was to be read.
+        what: &'static str,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The problem has no unique solution, and a unique one was asked for.
     #[error(
         "rank {rank} of {unknowns} unknowns at the relative tolerance {tolerance:.1e}: the minimiser is not unique; \

@@ -56,14 +56,17 @@
 //! | ‖Ax − b‖² + ‖Γx‖² | [`tikhonov`]`(&a, &b, &gamma)` |
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
+//! | standard errors, intervals, leverages | [`Problem::inference`] |
+//! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
-//! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum) |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`Problem::solve_with`] |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
+//! | rows that come in blocks, from several machines, or in a window | [`Rows`], [`rows::Window`] |
+//! | thousands of small problems | [`ridge_batch`], [`solve_batch`] |
+//! | weight decay, early stopping | [`descent`] |
 //! | fewer steps | [`Problem::precondition`] |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
@@ -79,11 +82,11 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra` and `rayon` (default), `plot` (figures and a report that shows them; `png` for pictures),
-//! `proptest` (strategies and a certificate for property tests).
-//! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `proptest` (strategies and a certificate for property tests).
-//! Features: `nalgebra`, `rayon` and `fft` (default; convolutions by fast Fourier transforms), `proptest` (strategies and a certificate for property tests).
+//! Features: `nalgebra`, `rayon` and `fft` (default; `fft`: convolutions by fast Fourier transforms), `nalgebra-sparse` and `sprs` (their
+//! matrices as operators), `plot` (figures and a report that shows them; `png` for pictures), `proptest` (strategies and a certificate
+//! for property tests).
 
+pub mod batch;
 pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
@@ -91,6 +94,7 @@ pub mod comparison;
 pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
+pub mod descent;
 pub(crate) mod description;
 pub mod diagnostics;
 pub mod error;
@@ -99,6 +103,7 @@ pub(crate) mod factor;
 pub mod factorization;
 pub(crate) mod fourier;
 pub mod gallery;
+pub mod inference;
 mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
@@ -106,6 +111,7 @@ pub(crate) mod linalg;
 pub mod log_prior;
 pub mod method;
 pub mod operator;
+pub(crate) mod outer;
 pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
@@ -113,9 +119,11 @@ pub mod plot;
 pub mod posterior;
 pub mod preconditioner;
 pub mod problem;
+pub(crate) mod quantile;
 pub(crate) mod random;
 pub(crate) mod refusal;
 mod ridge;
+pub mod rows;
 pub mod rule;
 pub(crate) mod run;
 pub mod scalar;
@@ -126,15 +134,17 @@ pub mod strategies;
 pub(crate) mod transform;
 pub mod warning;
 
+pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
 pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
+pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
 pub use log_prior::{LogPrior, Prior};
-pub use method::{Cgls, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
+pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::Plan;
@@ -142,12 +152,13 @@ pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
+pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
     HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

@@ -4,6 +4,7 @@ use crate::data::{self, Data};
 use crate::description::Description;
 use crate::error::Result;
 use crate::factorization::Factorization;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::log_prior::LogPrior;
 use crate::method::Method;
@@ -51,6 +52,43 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// R(z) = ‖Lz‖².
     pub fn penalty(mut self, penalty: Penalty<'a, T>) -> Self {
         self.description.penalty = penalty;
+        self.description.several.clear();
+        self
+    }
+
+    /// Σ λⱼ‖Lⱼ(x − x₀)‖²: several penalties, to each of which [`Gcv`](crate::Gcv), [`Loo`](crate::Loo) or
+    /// [`Evidence`](crate::Evidence) gives a λ of its own; [`Solution::lambdas`] has them, and `lambda` is then 1. A number λ multiplies them all.
+    ///
+    /// For A with entries in real types. All λⱼ are found together, by Newton's method on log λⱼ with exact derivatives from several starts;
+    /// every local minimum is in [`Report::penalties`](crate::Report::penalties), and a λⱼ at an end of its range is warned of. The
+    /// criteria often have more than one minimum, and penalties that are alike cannot be told apart by any rule.
+    /// Cost: some hundred QR factorizations of (n + Σpⱼ)×n matrices, pⱼ ≤ n the rows of Lⱼ.
+    ///
+    /// [`Penalty::bands`] makes one ridge penalty for each group of columns (banded ridge). For fixed ratios of the λⱼ
+    /// [`Penalty::sum`] has every rule and method.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Penalty, Problem};
+    /// let a: Vec<f64> = (0..180).map(|k| (-0.05 * ((k % 30) as f64 - 5.0 * (k / 30) as f64).powi(2)).exp()).collect();
+    /// let b: Vec<f64> = (0..30).map(|i| (i as f64 * 0.2).sin() + 0.05 * ((i * i) as f64).cos()).collect();
+    /// let a = DenseView::column_major(&a, 30, 6)?;
+    /// let fit = Problem::new(&a).penalties([Penalty::identity(), Penalty::second_difference()]).solve(&b, Gcv)?;
+    /// println!("{}", fit.report);
+    /// assert_eq!(fit.lambdas.len(), 2);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When solved: [`Error::Unsupported`](crate::Error::Unsupported) for other rules, complex data, `.shared()`, penalties that are no squares;
+    /// [`NeedsEntries`](crate::Error::NeedsEntries) for an A of products; [`CommonNullSpace`](crate::Error::CommonNullSpace);
+    /// [`NotConverged`](crate::Error::NotConverged).
+    pub fn penalties(mut self, penalties: impl IntoIterator<Item = Penalty<'a, T>>) -> Self {
+        let mut several: Vec<Penalty<'a, T>> = penalties.into_iter().collect();
+        if several.len() == 1 {
+            return self.penalty(several.remove(0));
+        }
+        self.description.penalty = Penalty::sum(several.iter().map(|penalty| (1.0, penalty.clone())));
+        self.description.several = several;
         self
     }
 
@@ -328,6 +366,55 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// As [`map`](Self::map); a start where the density is 0.
     pub fn map_from<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior, start: &[f64]) -> Result<B::Each<MapEstimate>> {
         Ok(B::each(T::map(&self.description, b.view(), prior, Some(start))?))
+    }
+
+    /// The least λ at which every component that is penalised by an ℓ1 norm is 0: where a path begins
+    /// (`log_grid(1e-3 * largest..=largest, 50)`). For penalties made by [`l1`](Penalty::l1) and its like; with an L that is not
+    /// diagonal it is an upper bound of it, the least where L has full row rank.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Unsupported`](crate::Error::Unsupported) for a penalty that is a square.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+    /// let lasso = DenseView::column_major(&a, 4, 2)?;
+    /// let lasso = Problem::new(&lasso).penalty(Penalty::identity().l1());
+    /// let b = [1.1, 1.9, 3.2, 3.9];
+    /// let largest = lasso.lambda_max(&b)?;
+    /// assert!(lasso.solve(&b, largest)?.x.iter().all(|&x| x == 0.0));
+    /// assert!(lasso.solve(&b, 0.99 * largest)?.x.iter().any(|&x| x != 0.0));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn lambda_max<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<f64>> {
+        Ok(B::each(T::lambda_max(&self.description, b.view())?))
+    }
+
+    /// Solves, and says how far x can be trusted: standard errors, confidence, credible and prediction intervals, leverages,
+    /// Cook's distances. λ is held fixed at what is given or chosen.
+    ///
+    /// The noise is estimated from the residual unless [`noise_std`](Self::noise_std) was given. Cost: beside the solution one QR
+    /// factorization of [A; √λL] for each λ, and two matrices as large as A.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::RankDeficient`](crate::Error::RankDeficient) or
+    /// [`CommonNullSpace`](crate::Error::CommonNullSpace) where x is not unique,
+    /// [`NeedsEntries`](crate::Error::NeedsEntries) where A only multiplies,
+    /// [`Unsupported`](crate::Error::Unsupported) for complex data, [`Parameter`](crate::Error::Parameter) where the residual has
+    /// no degrees of freedom left to estimate the noise from.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64 * 0.7).sin()).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| 3.0 + a[i] - 2.0 * a[i + 20] + 0.1 * ((i * i) as f64).cos()).collect();
+    /// let inference = Problem::new(&DenseView::column_major(&a, 20, 3)?).intercept().inference(&b, Gcv)?;
+    /// println!("{inference}");
+    /// let (low, high) = inference.credible(0.95)?.coefficients[1];
+    /// assert!(low < -2.0 && -2.0 < high);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn inference<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Inference>> {
+        Ok(B::each(T::infer(&self.description, b.view(), choice.into())?))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

@@ -15,14 +15,18 @@ pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
     pub x: B::Output,
     /// The unpenalised constant (each); 0 when no intercept was asked for.
     pub intercept: B::Each<T>,
-    /// λ (each).
+    /// λ (each). With [`Problem::penalties`](crate::Problem::penalties) and a rule it is 1, and `lambdas` has what the penalties
+    /// were multiplied by.
     pub lambda: B::Each<f64>,
+    /// The λ of each penalty (each): λ alone unless there are several and a rule chose them.
+    pub lambdas: B::Each<Vec<f64>>,
     /// ‖W^½(b − Ax − intercept)‖, in whitened units (each).
     pub residual_norm: B::Each<f64>,
-    /// √R(x − x₀) = ‖L(x − x₀)‖, without λ (each).
+    /// √R(x − x₀), without λ (each): ‖L(x − x₀)‖ where R is its square.
     pub penalty_norm: B::Each<f64>,
     /// Effective degrees of freedom, the trace of the hat matrix, intercept and unpenalised directions included (each);
-    /// `None` from an iterative method.
+    /// `None` from an iterative method, and where λ was a number and a large sparse factor (over two million entries) would have
+    /// to be inverted on its pattern for it; a rule has it computed.
     pub dof: B::Each<Option<f64>>,
     /// Numerical rank of the stacked matrix [A; √λL] without the intercept; `None` from an iterative method.
     pub rank: Option<usize>,
@@ -62,6 +66,24 @@ pub struct Criterion {
     pub interval: Option<(f64, f64)>,
     /// The probes behind that interval.
     pub probes: Option<ProbesUsed>,
+}
+
+/// The λ of several penalties, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PenaltiesUsed {
+    /// λⱼ of each penalty, in their order.
+    pub lambdas: Vec<Lambda>,
+    /// What each penalty is.
+    pub penalties: Vec<String>,
+    /// ‖Lⱼ(x − x₀)‖ of each, without λⱼ.
+    pub penalty_norms: Vec<f64>,
+    /// The largest |∂ log criterion/∂ log λⱼ| over the λⱼ that are at no end of their range.
+    pub slope: f64,
+    /// Every local minimum found: λⱼ and the criterion, the best first.
+    pub minima: Vec<(Vec<f64>, f64)>,
+    /// Evaluations of the criterion.
+    pub evaluations: usize,
 }
 
 /// What was spent on an estimated criterion.
@@ -116,10 +138,15 @@ pub struct Report {
     pub steps: Option<usize>,
     /// Why an iterative method stopped (the last right-hand side).
     pub stop: Option<Stop>,
+    /// The objective at x exceeds its minimum by at most this, in the units of residual_norm² (the largest over the right-hand
+    /// sides); for penalties that are no square of a norm.
+    pub duality_gap: Option<f64>,
     /// The iterates beside the truth that a hybrid method was given.
     pub comparison: Option<Comparison>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// The λ of several penalties that a rule chose, for each right-hand side; empty otherwise.
+    pub penalties: Vec<PenaltiesUsed>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
     /// empty unless it was asked for ([`Lsqr::variances`](crate::Lsqr::variances)).
     pub variances: Vec<Vec<f64>>,
@@ -138,8 +165,10 @@ impl Report {
             condition: None,
             steps: None,
             stop: None,
+            duality_gap: None,
             comparison: None,
             criteria: Vec::new(),
+            penalties: Vec::new(),
             variances: Vec::new(),
             warnings: Vec::new(),
         }
@@ -161,6 +190,10 @@ impl<T: Scalar> Outcome<T> {
         Solution {
             intercept: B::each(self.intercepts),
             lambda: each(|fit| fit.lambda.value()),
+            lambdas: B::each(match self.report.penalties.is_empty() {
+                true => self.report.fits.iter().map(|fit| vec![fit.lambda.value()]).collect(),
+                false => self.report.penalties.iter().map(|used| used.lambdas.iter().map(|lambda| lambda.value()).collect()).collect(),
+            }),
             residual_norm: each(|fit| fit.residual_norm),
             penalty_norm: each(|fit| fit.penalty_norm),
             dof: B::each(self.report.fits.iter().map(|fit| fit.dof).collect()),
@@ -176,6 +209,7 @@ where
     B::Output: Clone,
     B::Each<T>: Clone,
     B::Each<f64>: Clone,
+    B::Each<Vec<f64>>: Clone,
     B::Each<Option<f64>>: Clone,
 {
     fn clone(&self) -> Self {
@@ -183,6 +217,7 @@ where
             x: self.x.clone(),
             intercept: self.intercept.clone(),
             lambda: self.lambda.clone(),
+            lambdas: self.lambdas.clone(),
             residual_norm: self.residual_norm.clone(),
             penalty_norm: self.penalty_norm.clone(),
             dof: self.dof.clone(),
@@ -226,7 +261,9 @@ impl fmt::Display for Report {
             [fit] => {
                 writeln!(f, "λ          {}", fit.lambda)?;
                 writeln!(f, "‖Ax − b‖   {:.6e}", fit.residual_norm)?;
-                writeln!(f, "‖L(x−x₀)‖  {:.6e}", fit.penalty_norm)?;
+                // what is certified by a gap is no square of a norm
+                let penalty = if self.duality_gap.is_some() { "√R(x−x₀)   " } else { "‖L(x−x₀)‖  " };
+                writeln!(f, "{penalty}{:.6e}", fit.penalty_norm)?;
                 writeln!(f, "dof        {}", number(fit.dof))?;
             }
             fits => {
@@ -247,6 +284,14 @@ impl fmt::Display for Report {
                 }
             }
         }
+        for used in self.penalties.iter().take(ROWS_SHOWN) {
+            for ((lambda, penalty), norm) in used.lambdas.iter().zip(&used.penalties).zip(&used.penalty_norms) {
+                writeln!(f, "penalty    λ {:.4e}, ‖L(x−x₀)‖ {norm:.4e}: {penalty}", lambda.value())?;
+            }
+            if used.minima.len() > 1 {
+                writeln!(f, "           {} local minima, the best taken; slope {:.1e}", used.minima.len(), used.slope)?;
+            }
+        }
         if let Some(rank) = self.rank {
             writeln!(f, "rank       {rank} of {}", self.plan.columns)?;
         }
@@ -255,6 +300,9 @@ impl fmt::Display for Report {
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;
+        }
+        if let Some(gap) = self.duality_gap {
+            writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;
         }
         if let [criterion] = self.criteria.as_slice() {
             write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;

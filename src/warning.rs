@@ -13,6 +13,15 @@ pub enum Warning {
         /// Whether it is the upper end.
         upper: bool,
     },
+    /// The λ of one of several penalties is an end of its range: the criterion has no minimum inside.
+    PenaltyAtEdge {
+        /// Which penalty, in their order.
+        penalty: usize,
+        /// Its λ.
+        lambda: f64,
+        /// Whether it is the upper end.
+        upper: bool,
+    },
     /// The criterion hardly changes over more than two decades of λ: the data do not determine λ well.
     FlatMinimum {
         /// Lower end of the flat stretch.
@@ -93,6 +102,14 @@ impl fmt::Display for Warning {
                     ("lower", "the data favour no regularization")
                 };
                 write!(f, "λ = {lambda:.3e} is the {end} end of the interval searched: {hint}")
+            }
+            Warning::PenaltyAtEdge { penalty, lambda, upper } => {
+                let (end, hint) = if *upper {
+                    ("upper", "the data favour an x that this penalty does not see")
+                } else {
+                    ("lower", "the data favour to do without this penalty")
+                };
+                write!(f, "λ = {lambda:.3e} of penalty {} is the {end} end of its range: {hint}", penalty + 1)
             }
             Warning::FlatMinimum { low, high } => {
                 write!(f, "the criterion is flat from λ = {low:.1e} to {high:.1e}: the data hardly determine λ")

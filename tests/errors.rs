@@ -91,6 +91,11 @@ fn every_variant_is_reachable_and_names_the_way_out() {
             wellposed::SparseView::csr(1, 2, &[0u32, 2], &[0, 2], &[1.0, 2.0]).map(drop).unwrap_err(),
             &["column_indices[1] is 2", "less than 2", "counted from 0"],
         ),
+        (
+            "Unreadable",
+            wellposed::Rows::<f64, Vec<f64>>::from_bytes(&[1, 2, 3]).map(drop).unwrap_err(),
+            &["stored rows cannot be read", "Rows::to_bytes"],
+        ),
         ("Parameter", ridge(&a(), &B, -1.0).map(drop).unwrap_err(), &["λ is -1", "≥ 0"]),
         (
             "RankDeficient",

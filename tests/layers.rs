@@ -18,6 +18,8 @@ const ROWS: &[(&str, u8)] = &[
     ("problem", 7),
     ("factorization", 7),
     ("posterior", 7),
+    ("rows", 7),
+    ("batch", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
@@ -25,9 +27,11 @@ const ROWS: &[(&str, u8)] = &[
     // posteriors and priors; what they need of A they are handed
     ("bayes", 5),
     ("check", 5),
+    ("outer", 5),
     // engines
     ("factor", 4),
     ("krylov", 4),
+    ("descent", 4),
     // plan holds the choice of λ, which may be a rule
     ("transform", 3),
     ("curve", 3),
@@ -36,6 +40,7 @@ const ROWS: &[(&str, u8)] = &[
     ("solution", 3),
     ("comparison", 3),
     ("diagnostics", 3),
+    ("inference", 3),
     // descriptions: values, no algorithms
     ("operator", 2),
     ("data", 2),
@@ -52,6 +57,7 @@ const ROWS: &[(&str, u8)] = &[
     ("fourier", 1),
     ("extended", 1),
     ("random", 1),
+    ("quantile", 1),
     ("error", 1),
     ("refusal", 1),
     ("step", 1),
@@ -63,6 +69,8 @@ const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
     ("problem", "posterior"),
+    ("rows", "factorization"),
+    ("batch", "problem"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

@@ -35,8 +35,8 @@ pub(crate) struct Direct<T> {
     pub x: Mat<T>,
     /// ‖b − Ax‖ for each right-hand side.
     pub residual_norms: Vec<f64>,
-    /// tr of the hat matrix.
-    pub dof: f64,
+    /// tr of the hat matrix, where it was asked for.
+    pub dof: Option<f64>,
     /// Numerical rank of the stacked matrix.
     pub rank: usize,
     /// Estimated condition number of the stacked matrix [A; √λL].
@@ -86,7 +86,7 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
         _ if lambda == T::Real::ZERO => n as f64,
         _ => n as f64 - lambda.to_f64() * factor.inverse_trace(penalty, threads),
     };
-    Ok(Direct { x, residual_norms, dof, rank: n, condition: factor.condition.sqrt() })
+    Ok(Direct { x, residual_norms, dof: Some(dof), rank: n, condition: factor.condition.sqrt() })
 }
 
 fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
@@ -106,7 +106,7 @@ fn dual<T: Scalar>(a: MatRef<'_, T>, lambda: T::Real, b: MatRef<'_, T>, threads:
     let dof =
         m as f64 - if lambda == T::Real::ZERO { 0.0 } else { lambda.to_f64() * factor.inverse_trace(&PenaltyRows::Identity, threads) };
     let rank = if lambda == T::Real::ZERO { m } else { n };
-    Ok(Direct { x, residual_norms, dof, rank, condition: factor.condition.sqrt() })
+    Ok(Direct { x, residual_norms, dof: Some(dof), rank, condition: factor.condition.sqrt() })
 }
 
 /// M = RRᴴ (R lower) with its condition.

@@ -99,7 +99,7 @@ pub(crate) fn solve<T: Scalar>(
     } else {
         n as f64 - rows(false)
     };
-    Ok(Direct { x, residual_norms, dof, rank: n, condition })
+    Ok(Direct { x, residual_norms, dof: Some(dof), rank: n, condition })
 }
 
 /// C·R⁻¹ with [A; √λL]C = QR and C powers of two: G with GGᴴ = (AᴴA + λLᴴL)⁻¹, to the accuracy of R (the error grows with the

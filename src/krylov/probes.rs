@@ -58,7 +58,7 @@ const MORE: usize = 8;
 const QUADRATURE: f64 = 0.25;
 
 /// λ and how sure it is.
-pub(crate) struct Located<'a, T: Scalar> {
+pub(crate) struct Located {
     pub chosen: Chosen,
     /// Half the width of the interval in log λ.
     pub half_width: f64,
@@ -66,14 +66,12 @@ pub(crate) struct Located<'a, T: Scalar> {
     pub open_below: bool,
     /// tr H there, the constant included, where the rule asked for traces.
     pub dof: Option<f64>,
-    /// b's space: where the solve goes on.
-    pub space: Process<'a, T>,
     pub count: usize,
     pub deflated: usize,
     pub products: usize,
 }
 
-/// Finds λ. `project` takes out of a probe what the change of variables has taken out of A.
+/// Finds λ, and returns b's space with it: where the solve goes on. `project` takes out of a probe what the change of variables has taken out of A.
 pub(crate) fn locate<'a, T: Scalar>(
     a: &'a dyn Operator<Scalar = T>,
     hidden: f64,
@@ -81,7 +79,7 @@ pub(crate) fn locate<'a, T: Scalar>(
     ruled: &Ruled<'_>,
     options: &Probes,
     project: &dyn Fn(&mut [T]),
-) -> Result<Located<'a, T>> {
+) -> Result<(Located, Process<'a, T>)> {
     let m = a.shape().0;
     let mut data = pilot(a, hidden, b, ruled, options)?;
     let dimension = ruled.rows.saturating_sub(ruled.unpenalised);
@@ -146,16 +144,8 @@ pub(crate) fn locate<'a, T: Scalar>(
         let trace = curves.curve(End::Radau, End::Radau, None).at(chosen.damping).trace.value;
         let dof = wants_trace.then_some(ruled.rows as f64 - trace);
         products += 2 * (data.steps() + probes.iter().map(Process::steps).sum::<usize>()) + 1 + probes.len();
-        return Ok(Located {
-            chosen,
-            half_width,
-            open_below: at_end,
-            dof,
-            space: data,
-            count: probes.len(),
-            deflated: values.len(),
-            products,
-        });
+        let located = Located { chosen, half_width, open_below: at_end, dof, count: probes.len(), deflated: values.len(), products };
+        return Ok((located, data));
     }
 }
 

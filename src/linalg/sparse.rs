@@ -271,6 +271,23 @@ impl<T: Scalar> Lower<T> {
         sums.into_iter().fold(0.0, f64::max)
     }
 
+    /// The least mⱼⱼ − Σ|mᵢⱼ|, i ≠ j: where it is positive, ‖M⁻¹‖₁ is at most its inverse (Varah 1975, doi:10.1016/0024-3795(75)90112-3).
+    pub fn least_dominance(&self) -> f64 {
+        let mut left = vec![0.0; self.order()];
+        for j in 0..self.order() {
+            for place in self.starts[j]..self.starts[j + 1] {
+                let (i, value) = (self.indices[place], self.values[place]);
+                if i == j {
+                    left[j] += value.real().to_f64();
+                } else {
+                    left[i] -= value.modulus().to_f64();
+                    left[j] -= value.modulus().to_f64();
+                }
+            }
+        }
+        left.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
     fn symbolic(&self) -> SymbolicSparseColMatRef<'_, usize> {
         SymbolicSparseColMatRef::new_checked(self.order(), self.order(), &self.starts, None, &self.indices)
     }

@@ -114,6 +114,21 @@ impl Discrepancy {
         Ok(())
     }
 
+    /// Whether it compares a residual norm with a level that needs no spectrum.
+    pub(crate) fn by_residual(self) -> bool {
+        self.what == What::ResidualNorm && !self.is_estimated()
+    }
+
+    /// safety·‖noise‖ in the units of the data, for a level that is not estimated.
+    pub(crate) fn residual_norm(self, rows: usize, data_norm: f64) -> f64 {
+        self.safety
+            * match self.level {
+                Level::Norm(norm) => norm,
+                Level::Relative(fraction) => fraction * data_norm,
+                Level::Whitened | Level::Estimated => (rows as f64).sqrt(),
+            }
+    }
+
     /// safety·‖noise‖ in the units of the curve.
     pub(crate) fn target(self, curve: &dyn Curve, data_norm: f64, unit: f64) -> Result<(f64, Vec<Warning>)> {
         let root = (curve.rows() as f64).sqrt();

@@ -402,6 +402,15 @@ pub(crate) fn needs_rows(rule: &'static str) -> Error {
     }
 }
 
+/// What a rule says that needs the rows of the caller, where they were merged as they came.
+pub(crate) fn needs_unmerged_rows(rule: &'static str) -> Error {
+    Error::Unsupported {
+        what: rule,
+        with: "rows that were merged as they came, whose leverages and residuals are gone",
+        instead: "use Gcv, Evidence or Discrepancy, or keep the rows and solve a Problem",
+    }
+}
+
 /// The interval has no extent: A (or what the penalty sees of it) is zero.
 pub(crate) fn no_interval(rule: &'static str) -> Error {
     Error::NoLambda {

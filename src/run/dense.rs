@@ -40,7 +40,7 @@ pub(super) struct Solved<T> {
     /// Dampings in the units of the reduced problem.
     pub(super) dampings: Vec<f64>,
     /// Degrees of freedom, the constant included.
-    pub(super) dofs: Vec<f64>,
+    pub(super) dofs: Vec<Option<f64>>,
     pub(super) residual_norms: Option<Vec<f64>>,
     pub(super) rank: usize,
     pub(super) tolerance: f64,
@@ -149,7 +149,7 @@ fn decompose_and_solve<T: Scalar>(
         true => or_refuse!(decomposed.solve(&prepared, &dampings)),
         false => linalg::zeros(0, 0).into(),
     };
-    let dofs = (0..k).map(|j| decomposed.dof(&prepared, j, dampings[j])).collect();
+    let dofs = (0..k).map(|j| Some(decomposed.dof(&prepared, j, dampings[j]))).collect();
     let (rank, tolerance) = decomposed.rank(&dampings);
     Ok(Ok(Solved { engine, z, dampings, dofs, residual_norms, rank, tolerance, condition: decomposed.condition(), chosen }))
 }
@@ -179,7 +179,7 @@ fn direct<T: Scalar>(
             for i in 0..x.nrows() {
                 z[(i, column + j)] = x[(i, j)];
             }
-            dofs.push(dof + constant);
+            dofs.push(dof.map(|dof| dof + constant));
         }
         norms.extend(residual_norms);
         rank = rank.min(r);
@@ -221,7 +221,7 @@ fn finish<T: Scalar>(
             lambda: given_or(choice, reduced, solved.dampings[j]),
             residual_norm: data.in_units(residual_norms[j]),
             penalty_norm: penalty_norms[j],
-            dof: Some(solved.dofs[j]),
+            dof: solved.dofs[j],
         })
         .collect();
     finite_norms(&fits)?;

@@ -1,13 +1,12 @@
 //! Hybrid LSQR and LSMR on an A that only multiplies, one right-hand side after another.
 
+use super::column::Column;
 use super::criteria;
-use super::products::{balance, exponent_of, scale};
 use crate::description::Description;
-use crate::error::{Error, Result, Size};
+use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::krylov::hybrid::general::{self, Answer, Projected};
-use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
-use crate::lambda::Lambda;
+use crate::krylov::hybrid::{self, Aim, Found, Minimise, Watch};
 use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
 use crate::method::{HybridLsqr, Method};
@@ -15,7 +14,7 @@ use crate::operator::{Operator, algebra};
 use crate::plan::Plan;
 use crate::refusal::Handed;
 use crate::rule::{Choice, Kind};
-use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::scalar::{Real, Scalar};
 use crate::solution::{Comparison, Fit, Outcome, Report};
 use crate::step::{Observer, Step};
 use crate::transform::Matrix;
@@ -46,89 +45,66 @@ pub(super) fn solve<T: Scalar>(
     let (mut steps, mut stop, mut comparison) = (0, None, None);
     let (mut seen, mut warnings) = (Vec::new(), Vec::new());
     for j in 0..k {
-        let column: Vec<T> = (0..b.nrows()).map(|i| b[(i, j)]).collect();
-        // b and A to about 1, x back, exactly
-        let mut data = problem.data(&column);
-        let exponent = exponent_of(&data);
-        scale(&mut data, -exponent);
-        let balance = balance(&problem, &data);
-        let balanced = algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &problem);
-        let operator: &dyn Operator<Scalar = T> = if balance == 0 { &problem } else { &balanced };
-        let hidden = times_power_of_two(problem.hidden_norm(), balance).to_f64();
+        let column = Column::new(&problem, b, j);
+        let hidden = column.hidden(problem.hidden_norm()).to_f64();
         let truth = truth.as_ref().map(|truth| {
             let mut departure = problem.departure(truth);
-            scale(&mut departure, -exponent - balance);
+            column.inward(&mut departure);
             departure
         });
-        let unit = times_power_of_two(1.0, -exponent);
         let aim = match &choice.kind {
-            Kind::Number(lambda) => Aim::Damping(lambda.scaled(balance).damping()),
-            Kind::Rule(rule) => Aim::Rule(Ruled {
-                rule,
-                rows: plan.rows,
-                unpenalised: usize::from(description.intercept),
-                data_norm: problem.whitened_norm(&column) * unit,
-                unit,
-            }),
+            Kind::Number(lambda) => Aim::Damping(column.damping(*lambda)),
+            Kind::Rule(rule) => Aim::Rule(column.ruled(&problem, rule, description.intercept)),
         };
         let mut observe = |step: &Step| match observer.as_deref_mut() {
-            Some(observe) => observe(&Step {
-                residual_norm: times_power_of_two(step.residual_norm, exponent),
-                solution_norm: times_power_of_two(step.solution_norm, exponent + balance),
-                ..*step
-            }),
+            Some(observe) => observe(&column.step(step)),
             None => ControlFlow::Continue(()),
         };
         let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
-        let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
-            let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
-            general::solve(operator, hidden, l, &data, aim, options, &mut small, watch)
-        };
-        let found = match (problem.penalty(), options.basis_limit(), aim) {
-            (Some(l), _, _) => whole(aim, l, &mut watch)?,
-            (None, None, _) => hybrid::solve(operator, hidden, &data, aim, minimise, options, &mut watch)?,
-            (None, Some(_), Aim::Damping(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch)?,
-            (None, Some(most), Aim::Rule(_)) if !options.exact_steps() => {
-                // λ in the first basis, then on from there where a tolerance asks for it
-                let first = hybrid::solve(operator, hidden, &data, aim, minimise, &options.until_settled(most), &mut watch)?;
-                if options.tolerance().is_none() || !first.stop.converged() {
-                    first
-                } else {
+        let found = column.balanced(&problem, |a| -> Result<Found<T>> {
+            let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
+                let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
+                general::solve(a, hidden, l, &column.data, aim, options, &mut small, watch)
+            };
+            match (problem.penalty(), options.basis_limit(), aim) {
+                (Some(l), _, _) => whole(aim, l, &mut watch),
+                (None, None, _) => hybrid::solve(a, hidden, &column.data, aim, minimise, options, &mut watch),
+                (None, Some(_), Aim::Damping(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch),
+                (None, Some(most), Aim::Rule(_)) if !options.exact_steps() => {
+                    // λ in the first basis, then on from there where a tolerance asks for it
+                    let first = hybrid::solve(a, hidden, &column.data, aim, minimise, &options.until_settled(most), &mut watch)?;
+                    if options.tolerance().is_none() || !first.stop.converged() {
+                        return Ok(first);
+                    }
                     let found = whole(Aim::Damping(first.damping), &algebra::diagonal(vec![T::ONE; n]), &mut watch)?;
-                    Found { chosen: first.chosen, steps: first.steps + found.steps, ..found }
+                    Ok(Found { chosen: first.chosen, steps: first.steps + found.steps, ..found })
                 }
+                (None, Some(_), Aim::Rule(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch),
             }
-            (None, Some(_), Aim::Rule(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch)?,
-        };
+        })?;
         comparison = Comparison::new(core::mem::take(&mut watch.errors));
         let Found { x: mut z, damping, chosen, stop: why, residual_norm, normal_residual, .. } = found;
-        scale(&mut z, balance);
-        let penalty_norm = times_power_of_two(problem.penalty_norm(&z), exponent);
-        scale(&mut z, exponent);
-        if penalty_norm.is_nan() {
-            return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(found.steps) });
-        }
+        let penalty_norm = column.outward(&problem, &mut z, found.steps)?;
         steps += found.steps;
         if !why.converged() && options.accepts_partial() {
             warnings
                 .push(Warning::Partial { reached: normal_residual, tolerance: options.tolerance().unwrap_or(options.settle_fraction()) });
         }
         stop = Some(why);
-        let lambda_of = |damping: f64| Lambda::from_damping(damping).scaled(-balance);
         let lambda = match choice.kind {
             Kind::Number(lambda) => lambda,
-            Kind::Rule(_) => lambda_of(damping),
+            Kind::Rule(_) => column.lambda(damping),
         };
         seen.extend(criteria(
             chosen.into_iter().collect(),
             choice,
-            lambda_of,
-            unit,
-            times_power_of_two(1.0, exponent + balance),
+            |damping| column.lambda(damping),
+            column.unit(),
+            column.penalty_unit(),
             &mut warnings,
         ));
-        fits.push(Fit { lambda, residual_norm: times_power_of_two(residual_norm, exponent), penalty_norm, dof: None });
-        intercepts.push(problem.constant(&column, &z));
+        fits.push(Fit { lambda, residual_norm: column.norm(residual_norm), penalty_norm, dof: None });
+        intercepts.push(column.constant(&problem, &z));
         x.extend(problem.answer(&z));
     }
     finite(&x, &intercepts, n)?;
@@ -198,7 +174,7 @@ fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>
         Aim::Rule(ruled) => ruled.rows,
         Aim::Damping(_) => rows + 1,
     };
-    let frame = Frame { rows: whole, constant: None, groups: None };
+    let frame = Frame { rows: whole, merged: false, constant: None, groups: None };
     let prepared = decomposed.prepare(b.clone(), &frame)?;
     let (damping, chosen) = match (damping, aim) {
         (Some(damping), _) | (None, Aim::Damping(damping)) => (damping, None),

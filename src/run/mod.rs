@@ -6,15 +6,19 @@
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
 mod bayes;
+mod column;
 mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
+mod inference;
 mod kept;
+mod l1;
 #[cfg(feature = "plot")]
 mod modes;
 mod probes;
 mod products;
+mod several;
 mod sparse;
 mod transform;
 mod written_out;
@@ -26,7 +30,7 @@ pub use modes::Modes;
 use crate::bayes::gaussian::Gaussian;
 use crate::bayes::map::MapEstimate;
 use crate::bayes::relevance::Relevance;
-use crate::check::{check, check_choice, check_data};
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -34,6 +38,7 @@ use crate::description::Description;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::linalg::{Mat, MatRef};
 use crate::log_prior::LogPrior;
@@ -101,6 +106,10 @@ pub trait Engines: Sized {
     fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
     where
         Self: Scalar;
+    /// Standard errors and diagnostics of each right-hand side's fit.
+    fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
@@ -140,6 +149,10 @@ pub trait Engines: Sized {
     ) -> Result<Vec<MapEstimate>>
     where
         Self: Scalar;
+    /// The least λ that makes every penalised component zero, for each right-hand side.
+    fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -152,6 +165,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
+                several::refuse_factorization(description)?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -182,9 +196,15 @@ macro_rules! engines {
             fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
                 kept.compare(b.matrix(), rules)
             }
+            fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>> {
+                check_not_quadratic(description)?;
+                l1::lambda_max(description, b.matrix())
+            }
+            fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>> {
+                inference::inference(description, b.matrix(), choice)
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
-                check(description, choice)?;
-                Ok(planned(description, choice)?.1)
+                plan(description, choice)
             }
             fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
                 bayes::posterior(description, b.matrix(), scales)
@@ -206,8 +226,24 @@ macro_rules! engines {
 }
 engines!(f32 f64 c32 c64);
 
+/// What will be done; no choice of λ asks for a factorization.
+fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
+    check(description, choice)?;
+    if l1::applies(description) {
+        return l1::plan(description, choice);
+    }
+    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+        return several::plan(description, rule);
+    }
+    if choice.is_none() {
+        several::refuse_factorization(description)?;
+    }
+    Ok(planned(description, choice)?.1)
+}
+
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
+    check_quadratic(description, "a linear method")?;
     let (rows, columns) = description.operator.shape();
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,
@@ -260,7 +296,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         transforms.push(preconditioner.describe());
     }
     let plan = Plan {
-        rows,
+        rows: description.merged.as_ref().map_or(rows, |merged| merged.rows),
         columns,
         scalar: T::NAME,
         storage,
@@ -282,6 +318,12 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if l1::applies(description) {
+        return l1::solve(description, b, choice);
+    }
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
+    }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
         Err(refusal) => refusal,
@@ -318,6 +360,9 @@ fn solve<T: Scalar>(
 /// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
 /// multiplies.
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    if l1::applies(description) {
+        return l1::path(description, b, lambdas);
+    }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
     }

@@ -1,23 +1,22 @@
 //! An A that only multiplies: the iterative methods. Several right-hand sides go together, as a block, and several λ for one
 //! right-hand side share one Krylov space, where the method has that.
 
+use super::column::Column;
 use crate::description::Description;
-use crate::error::{Error, Result, Size};
+use crate::error::{Error, Result};
 use crate::krylov::precondition::{self, Prepared, Rows};
 use crate::krylov::{self, Kind, System};
 use crate::lambda::Lambda;
-use crate::linalg::{self, MatRef, Threads};
+use crate::linalg::{MatRef, Threads};
 use crate::method::Iterative;
-use crate::operator::{Entries, Operator, algebra};
+use crate::operator::{Entries, Operator};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind as ChoiceKind};
-use crate::scalar::times_power_of_two;
-use crate::scalar::{Real, Scalar};
+use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Fit, Outcome, Report};
 use crate::step::{Observer, Step};
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
-use crate::transform::whiten::balancing_exponent;
 use crate::warning::Warning;
 
 pub(super) fn solve<T: Scalar>(
@@ -30,7 +29,7 @@ pub(super) fn solve<T: Scalar>(
 ) -> Result<Outcome<T>> {
     let lambda = number(choice, plan.method)?;
     let run = Run::new(description, kind, plan, lambda.damping())?;
-    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run, (0..b.nrows()).map(|i| b[(i, j)]).collect())).collect();
+    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run.problem, b, j)).collect();
     // an observer sees one right-hand side after another; a guess and an unusual scale are a matter of one, too
     let together = columns.len() > 1 && observer.is_none() && run.guess.is_none() && columns.iter().all(|column| column.balance == 0);
     let answers = if together { run.block(&columns, lambda)? } else { run.one_by_one(&columns, lambda, observer)? };
@@ -50,7 +49,7 @@ pub(super) fn path<T: Scalar>(
     let mut run = Run::new(description, kind, plan.clone(), smallest)?;
     // a guess serves one λ
     run.guess = None;
-    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run, (0..b.nrows()).map(|i| b[(i, j)]).collect())).collect();
+    let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run.problem, b, j)).collect();
     let mut answers: Vec<Vec<_>> = Vec::with_capacity(columns.len());
     for column in &columns {
         answers.push(run.path(column, lambdas)?);
@@ -86,28 +85,6 @@ struct Run<'a, T: Scalar> {
     threads: Threads,
 }
 
-/// A right-hand side, scaled.
-struct Column<T> {
-    /// As the caller gave it.
-    given: Vec<T>,
-    /// Whitened, about 1 in size.
-    data: Vec<T>,
-    /// b was multiplied by 2^−exponent, exactly: the products of a small A with a small b would vanish.
-    exponent: i32,
-    /// A is multiplied by 2^balance, where its products are far from 1: their squares would leave the range.
-    balance: i32,
-}
-
-impl<T: Scalar> Column<T> {
-    fn new(run: &Run<'_, T>, given: Vec<T>) -> Self {
-        let mut data = run.problem.data(&given);
-        let exponent = exponent_of(&data);
-        scale(&mut data, -exponent);
-        let balance = balance(&run.problem, &data);
-        Self { given, data, exponent, balance }
-    }
-}
-
 impl<'a, T: Scalar> Run<'a, T> {
     /// `damping` is the smallest that is to come.
     fn new(description: &Description<'a, T>, kind: Kind, plan: Plan, damping: f64) -> Result<Self> {
@@ -136,10 +113,10 @@ impl<'a, T: Scalar> Run<'a, T> {
         Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, threads })
     }
 
-    /// The system at λ, for right-hand sides of one balance.
-    fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, balance: i32, data: &'s [T]) -> Result<System<'s, T>> {
-        let system = System::new(a, self.problem.penalty(), lambda.scaled(balance).damping(), data)?;
-        Ok(System { hidden: times_power_of_two(self.hidden, balance), ..system })
+    /// The system at λ for right-hand sides with the scales of this one.
+    fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, scales: &Column<T>, data: &'s [T]) -> Result<System<'s, T>> {
+        let system = System::new(a, self.problem.penalty(), scales.damping(lambda), data)?;
+        Ok(System { hidden: scales.hidden(self.hidden), ..system })
     }
 
     /// R⁻¹ at λ.
@@ -147,10 +124,11 @@ impl<'a, T: Scalar> Run<'a, T> {
         self.preconditioner.as_ref().map(|prepared| prepared.inverse(lambda.damping(), self.threads))
     }
 
+    /// All columns at once: none of them needs a balance.
     fn block(&self, columns: &[Column<T>], lambda: Lambda) -> Result<Vec<krylov::Outcome<T>>> {
         let data: Vec<T> = columns.iter().flat_map(|column| column.data.iter().copied()).collect();
         let right = self.right(lambda);
-        let system = System { columns: columns.len(), right: right.as_deref(), ..self.system(&self.problem, lambda, 0, &data)? };
+        let system = System { columns: columns.len(), right: right.as_deref(), ..self.system(&self.problem, lambda, &columns[0], &data)? };
         krylov::block(self.kind, &system, &self.options)
     }
 
@@ -161,24 +139,14 @@ impl<'a, T: Scalar> Run<'a, T> {
         mut observer: Option<&mut Observer<'_>>,
     ) -> Result<Vec<krylov::Outcome<T>>> {
         let one = |column: &Column<T>| {
-            let in_units = |norm: f64| times_power_of_two(norm, column.exponent);
-            let mut watch = observer.as_deref_mut().map(|observe| {
-                move |step: &Step| {
-                    observe(&Step {
-                        residual_norm: in_units(step.residual_norm),
-                        solution_norm: times_power_of_two(step.solution_norm, column.exponent + column.balance),
-                        ..*step
-                    })
-                }
-            });
+            let mut watch = observer.as_deref_mut().map(|observe| move |step: &Step| observe(&column.step(step)));
             let mut guess = self.guess.clone();
             if let Some(guess) = &mut guess {
-                scale(guess, -column.exponent);
-                scale(guess, -column.balance);
+                column.inward(guess);
             }
             let right = self.right(lambda);
-            self.balanced(column.balance, |a| {
-                let system = System { right: right.as_deref(), ..self.system(a, lambda, column.balance, &column.data)? };
+            column.balanced(&self.problem, |a| {
+                let system = System { right: right.as_deref(), ..self.system(a, lambda, column, &column.data)? };
                 krylov::solve(self.kind, &system, guess.as_deref(), &self.options, watch.as_mut().map(|watch| watch as &mut Observer<'_>))
             })
         };
@@ -191,19 +159,11 @@ impl<'a, T: Scalar> Run<'a, T> {
             let answers: Vec<Vec<_>> = lambdas.iter().map(one).collect::<Result<_>>()?;
             return Ok(answers.into_iter().flatten().collect());
         }
-        let dampings: Vec<f64> = lambdas.iter().map(|(lambda, _)| lambda.scaled(column.balance).damping()).collect();
-        self.balanced(column.balance, |a| {
-            let system = self.system(a, Lambda::ZERO, column.balance, &column.data)?;
+        let dampings: Vec<f64> = lambdas.iter().map(|(lambda, _)| column.damping(*lambda)).collect();
+        column.balanced(&self.problem, |a| {
+            let system = self.system(a, Lambda::ZERO, column, &column.data)?;
             krylov::path(self.kind, &system, &dampings, &self.options)
         })
-    }
-
-    /// A·2^balance.
-    fn balanced<R>(&self, balance: i32, work: impl FnOnce(&dyn Operator<Scalar = T>) -> R) -> R {
-        if balance == 0 {
-            return work(&self.problem);
-        }
-        work(&algebra::scaled(T::from_real(times_power_of_two(T::Real::ONE, balance)), &self.problem))
     }
 
     /// The answer in the caller's units.
@@ -214,13 +174,7 @@ impl<'a, T: Scalar> Run<'a, T> {
         let (mut steps, mut stop, mut condition) = (0, None, None);
         let (mut warnings, mut variances) = (Vec::new(), Vec::new());
         for (column, lambda, mut part) in parts {
-            let in_units = |norm: f64| times_power_of_two(norm, column.exponent);
-            scale(&mut part.x, column.balance);
-            let penalty_norm = in_units(self.problem.penalty_norm(&part.x));
-            scale(&mut part.x, column.exponent);
-            if penalty_norm.is_nan() {
-                return Err(Error::NonFinite { what: "the product L·x", index: Size::Step(part.steps) });
-            }
+            let penalty_norm = column.outward(&self.problem, &mut part.x, part.steps)?;
             steps += part.steps;
             if !part.stop.converged() && self.options.accepts_partial() {
                 let tolerance = self.options.tolerance_for(T::Real::EPSILON.to_f64());
@@ -232,32 +186,12 @@ impl<'a, T: Scalar> Run<'a, T> {
                 values.iter_mut().for_each(|v| *v = times_power_of_two(*v, 2 * column.balance));
                 variances.push(values);
             }
-            fits.push(Fit { lambda, residual_norm: in_units(part.residual_norm), penalty_norm, dof: None });
-            intercepts.push(self.problem.constant(&column.given, &part.x));
+            fits.push(Fit { lambda, residual_norm: column.norm(part.residual_norm), penalty_norm, dof: None });
+            intercepts.push(column.constant(&self.problem, &part.x));
             x.extend(self.problem.answer(&part.x));
         }
         finite(&x, &intercepts, n)?;
         let report = Report { condition, steps: Some(steps), stop, variances, warnings, ..Report::new(self.plan.clone(), fits) };
         Ok(Outcome { x, unknowns: n, intercepts, report })
-    }
-}
-
-/// The power of two that takes A to about 1 where its size, seen in Aᴴb, is far from that; 0 otherwise.
-pub(super) fn balance<T: Scalar>(problem: &ByProducts<'_, T>, b: &[T]) -> i32 {
-    let mut image = vec![T::ZERO; problem.shape().1];
-    problem.apply_adjoint(b, &mut image);
-    let largest = linalg::largest_modulus(&image);
-    if largest.finite() { balancing_exponent(largest) } else { 0 }
-}
-
-/// The power of two of the largest entry.
-pub(super) fn exponent_of<T: Scalar>(values: &[T]) -> i32 {
-    let largest = linalg::largest_modulus(values).to_f64();
-    if largest > 0.0 && largest.is_finite() { largest.log2().floor() as i32 } else { 0 }
-}
-
-pub(super) fn scale<T: Scalar>(values: &mut [T], exponent: i32) {
-    for value in values {
-        *value = times_power_of_two(*value, exponent);
     }
 }

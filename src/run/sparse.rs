@@ -7,7 +7,7 @@ use crate::description::Description;
 use crate::error::Result;
 use crate::factor::cholesky::Direct;
 use crate::factor::sampled::{Sample, Sampled};
-use crate::factor::sparse::System;
+use crate::factor::sparse::{System, Trace};
 use crate::linalg::sparse::Rows;
 use crate::linalg::{self, MatRef};
 use crate::operator::SparseView;
@@ -91,9 +91,9 @@ fn attempt<T: Scalar>(
     choice: Choice,
 ) -> Result<Handed<Solved<T>>> {
     let k = data.b.ncols();
-    let run = |damping: f64, b: MatRef<'_, T>| match engine {
-        Engine::SparseCholesky => system.cholesky(damping, b),
-        _ => system.qr(damping, b),
+    let run = |damping: f64, b: MatRef<'_, T>, trace: Trace| match engine {
+        Engine::SparseCholesky => system.cholesky(damping, b, trace),
+        _ => system.qr(damping, b, trace),
     };
     let (dampings, chosen) = match choice.kind {
         Kind::Number(lambda) => (vec![reduced.damping(lambda); k], Vec::new()),
@@ -102,9 +102,9 @@ fn attempt<T: Scalar>(
             let both = route.engines.contains(&Engine::SparseQr);
             let sample = |b: MatRef<'_, T>, t: f64| -> Handed<Sample> {
                 let damping = (0.5 * t).exp();
-                let direct = match run(damping, b) {
+                let direct = match run(damping, b, Trace::Wanted) {
                     Err(Refusal::IllConditioned(_) | Refusal::OutOfRange) if engine == Engine::SparseCholesky && both => {
-                        system.qr(damping, b)?
+                        system.qr(damping, b, Trace::Wanted)?
                     }
                     other => other?,
                 };
@@ -139,14 +139,15 @@ fn attempt<T: Scalar>(
     while column < k {
         let count = dampings[column..].iter().take_while(|&&d| d == dampings[column]).count();
         let (damping, b) = (dampings[column], data.b.as_ref().subcols(column, count));
-        let mut direct = run(damping, b);
+        let trace = if chosen.is_empty() { Trace::IfCheap } else { Trace::Wanted };
+        let mut direct = run(damping, b, trace);
         if let (Err(Refusal::IllConditioned(_) | Refusal::OutOfRange), false) = (&direct, chosen.is_empty())
             && engine == Engine::SparseCholesky
             && route.engines.contains(&Engine::SparseQr)
         {
             // λ is chosen already: only the solution is left to the next engine
             used = Engine::SparseQr;
-            direct = system.qr(damping, b);
+            direct = system.qr(damping, b, trace);
         }
         let direct = match direct {
             Ok(direct) => direct,
@@ -176,7 +177,7 @@ fn averaged<T: Scalar>(direct: &Direct<T>, reduced: &SparseReduced<T>, penalty: 
     Sample {
         residual: direct.residual_norms.iter().map(|n| n * n).sum::<f64>() / count,
         penalty: penalties.sum::<f64>() / count,
-        trace: reduced.shape.0 as f64 - direct.dof,
+        trace: direct.dof.map_or(f64::NAN, |dof| reduced.shape.0 as f64 - dof),
     }
 }
 
@@ -203,7 +204,7 @@ fn finish<T: Scalar>(
             lambda: lambda(solved.dampings[j]),
             residual_norm: data.in_units(norms[j]),
             penalty_norm: penalty_norms[j],
-            dof: Some(solved.dofs[j]),
+            dof: solved.dofs[j],
         })
         .collect();
     finite_norms(&fits)?;

@@ -68,7 +68,7 @@ fn penalty_in<T: Scalar>(description: &Description<'_, T>, basis: &Basis) -> Opt
 /// The basis in which the whole problem is diagonal, if there is one.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> Option<Basis> {
     let (m, n) = description.operator.shape();
-    if description.intercept || m == 0 || n == 0 {
+    if !description.quadratic() || description.intercept || m == 0 || n == 0 {
         return None;
     }
     let basis = description.operator.diagonalization()?.basis();

@@ -23,10 +23,11 @@ pub(crate) struct Constant<T: Scalar> {
 }
 
 impl<T: Scalar> Constant<T> {
-    /// Removes the constant from Ā (m ≥ 1 rows).
-    pub fn remove(a: MatRef<'_, T>, row_scale: Option<&[T::Real]>) -> (Self, Matrix<'static, T>) {
+    /// Removes the constant, whose image in the rows is `ones` (all 1 unless given; its first entry is not negative), from Ā (at least one
+    /// row). `counted` rows have gone into those of Ā.
+    pub fn remove(a: MatRef<'_, T>, ones: Option<&[T::Real]>, counted: usize) -> (Self, Matrix<'static, T>) {
         let (m, n) = a.shape();
-        let ones: Vec<T::Real> = row_scale.map_or_else(|| vec![T::Real::ONE; m], <[_]>::to_vec);
+        let ones: Vec<T::Real> = ones.map_or_else(|| vec![T::Real::ONE; m], <[_]>::to_vec);
         let norm = linalg::norm(&ones);
         let mut reflector: Vec<T::Real> = ones.iter().map(|&d| d / norm).collect();
         let denominator = T::Real::ONE + reflector[0];
@@ -35,7 +36,7 @@ impl<T: Scalar> Constant<T> {
         let mut rest = Mat::from_fn(m - 1, n, |_, _| T::ZERO);
         let mut column = vec![T::ZERO; m];
         // what the reflection leaves of a constant column: the rounding of a sum of m terms
-        let rounding = T::Real::from_f64(4.0 * (m as f64).sqrt()) * T::Real::EPSILON;
+        let rounding = T::Real::from_f64(4.0 * (counted.max(m) as f64).sqrt()) * T::Real::EPSILON;
         for j in 0..n {
             for (i, entry) in column.iter_mut().enumerate() {
                 *entry = a[(i, j)];
@@ -113,7 +114,21 @@ impl<T: Scalar> Constant<T> {
 
     /// q: the direction of the constant in the whitened rows, of norm 1.
     pub fn direction(&self) -> Vec<T> {
-        let q = |i: usize| if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] };
-        (0..self.reflector.len()).map(|i| T::from_real(q(i))).collect()
+        (0..self.reflector.len()).map(|i| T::from_real(self.direction_at(i))).collect()
+    }
+
+    /// qᵢ.
+    pub fn direction_at(&self, i: usize) -> T::Real {
+        if i == 0 { self.denominator - T::Real::ONE } else { self.reflector[i] }
+    }
+
+    /// ‖D·1‖.
+    pub fn norm(&self) -> T::Real {
+        self.norm
+    }
+
+    /// The weighted mean of each column of Ā, in the units of Ā.
+    pub fn means(&self) -> Vec<T> {
+        self.first_row.iter().map(|&value| -value.scale(T::Real::ONE / self.norm)).collect()
     }
 }
