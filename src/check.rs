@@ -113,6 +113,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             return Err(crate::rule::needs_unmerged_rows(rule.name()));
         }
     }
+    check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -150,21 +151,89 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
-/// Nothing that the linear engines would silently leave out of the objective: the guard before them.
-pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+/// Bounds and equations, and what does not go with them.
+fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    let n = description.operator.shape().1;
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
+        return refuse(
+            "bounds or equality constraints",
+            "a penalty that is no square of a norm",
+            "drop one of the two, or use a quadratic penalty",
+        );
+    }
+    if let Some(equality) = &description.equality {
+        equality.check(n)?;
+        let options = description.method.iterative();
+        if description.preconditioner.is_some() {
+            return refuse(
+                "a preconditioner",
+                "equality constraints",
+                "leave it out: the equations are eliminated, and what is left has other columns",
+            );
+        }
+        if options.is_some_and(|options| options.wants_variances()) {
+            return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
+        }
+        if let Some(options) = options
+            && options.start_guess::<T>(n)?.is_some()
+        {
+            return refuse("a start guess", "equality constraints", "leave it out: it changes no answer");
+        }
+    }
+    let Some(bounds) = &description.bounds else { return Ok(()) };
+    if T::IS_COMPLEX {
+        return refuse(
+            "bounds",
+            "complex unknowns, which have no order",
+            "bound their parts: the problem of [Re; Im] is real and twice as large",
+        );
+    }
+    bounds.resolve(n)?;
+    if description.preconditioner.is_some() {
+        return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
+    }
+    match &description.method {
+        Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
+        Method::Cgls(options) if options.common().exact_steps().is_some() => {
+            refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")
+        }
+        Method::Cgls(_) => Ok(()),
+        other => refuse(
+            other.name(),
+            "bounds",
+            "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
+        ),
+    }
+}
+
+/// A penalty that makes components exactly zero at a finite λ.
+pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    match description.penalty.is_squared() {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "lambda_max",
+            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
+        }),
+    }
+}
+
+/// Refuses what the engines for plain quadratic problems would silently leave out.
+pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
+    if description.bounds.is_some() || description.equality.is_some() {
+        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
+        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
+    }
     match description.quadratic() {
         true => Ok(()),
-        false => Err(Error::Unsupported {
-            what,
-            with: "a penalty that is no square of a norm",
-            instead: "use Problem::solve or Problem::path with the method left to Auto, or drop the l1(), elastic_net(..), group_lasso(..) or isotropic()",
-        }),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm", instead }),
     }
 }
 
 /// Everything that a posterior is refused for, but b.
 pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior")?;
+    check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
     check_one_penalty(description)?;
     scales.check()?;
     check(description, Some(scales.choice))?;
@@ -202,7 +271,7 @@ fn check_direct<T: Scalar>(description: &Description<'_, T>, with: &'static str)
 
 /// The same of a low-rank one; what the solve for its mean refuses comes with that.
 pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: usize) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior")?;
+    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
     if !description.penalty.is_identity() {
         return Err(Error::Unsupported {
             what: "a low-rank posterior",
@@ -218,7 +287,7 @@ pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: 
 
 /// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
 pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
-    check_quadratic(description, "posterior samples")?;
+    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
     check_one_penalty(description)?;
     check(description, None)?;
     let (_, n) = description.operator.shape();
@@ -244,7 +313,7 @@ pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns
 /// Everything that a log prior is refused for, but b.
 pub(crate) fn check_log_prior<T: Scalar>(description: &Description<'_, T>, start: Option<&[f64]>) -> Result<()> {
     let refuse = |with, instead| Err(Error::Unsupported { what: "a log prior", with, instead });
-    check_quadratic(description, "a log prior")?;
+    check_quadratic(description, "a log prior", "take those away: the prior says all of it")?;
     check(description, None)?;
     check_real::<T>("a log prior")?;
     if !description.penalty.is_identity() {
@@ -282,7 +351,7 @@ fn check_real<T: Scalar>(what: &'static str) -> Result<()> {
 /// Everything that relevance determination is refused for, but b.
 pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     const WHAT: &str = "relevance determination";
-    check_quadratic(description, WHAT)?;
+    check_quadratic(description, WHAT, "take those away")?;
     check(description, None)?;
     check_real::<T>(WHAT)?;
     if !description.penalty.is_identity() {
@@ -293,18 +362,6 @@ pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Re
         });
     }
     check_direct(description, WHAT)
-}
-
-/// A penalty that makes components exactly zero at a finite λ.
-pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    match description.penalty.is_squared() {
-        false => Ok(()),
-        true => Err(Error::Unsupported {
-            what: "lambda_max",
-            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
-            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
-        }),
-    }
 }
 
 /// Checks λ or the rule.

@@ -91,6 +91,7 @@ pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub mod constraint;
 pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
@@ -136,6 +137,7 @@ pub mod warning;
 
 pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use constraint::Bounds;
 pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
@@ -155,10 +157,10 @@ pub use ridge::{ridge, tikhonov};
 pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
-    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

@@ -256,12 +256,12 @@ impl<'a, T: Scalar> Penalty<'a, T> {
             Kind::Gradient { grid, boundary } => format!("gradient on a grid of {grid} points ({boundary})"),
             Kind::Laplacian { grid, boundary } => format!("Laplacian on a grid of {grid} points ({boundary})"),
             Kind::Matrix(l) => format!("{}×{} matrix", l.shape().0, l.shape().1),
-            Kind::Root(name, _) => (*name).to_owned(),
             Kind::Sum(terms) if self.is_squared() => format!("sum of {} terms", terms.len()),
             Kind::Sum(terms) => {
                 let terms: Vec<String> = terms.iter().map(|(weight, term)| format!("{weight}·({})", term.describe())).collect();
                 terms.join(" + ")
             }
+            Kind::Root(name, _) => (*name).into(),
         };
         Cow::Owned(format!("{l}{shape}"))
     }

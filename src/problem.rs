@@ -1,5 +1,6 @@
 //! `Problem`: everything except b and λ, collected by setters that never fail, checked once when it is solved.
 
+use crate::constraint::{Bounds, Equality};
 use crate::data::{self, Data};
 use crate::description::Description;
 use crate::error::Result;
@@ -117,6 +118,56 @@ impl<'a, T: Scalar> Problem<'a, T> {
         self
     }
 
+    /// lo ≤ x ≤ hi: `0.0..`, `..=5.0`, `0.0..=1.0`, or [`Bounds::each`]. The intercept stays unbounded.
+    ///
+    /// λ as a number, or by [`Gcv`](crate::Gcv), [`Aicc`](crate::Aicc), [`Bic`](crate::Bic) with the degrees of freedom of the
+    /// components that no bound holds, [`Discrepancy`](crate::Discrepancy) and [`PenaltyNorm`](crate::PenaltyNorm): chosen for the
+    /// bounded problem. Dense, `f32` and `f64`: principal pivoting on AᵀA + λLᵀL, handed to an active set kept by rotations of
+    /// \[A; √λL\] where that matrix is ill-conditioned or singular; large, sparse or matrix-free A: a projected Krylov method
+    /// ([`Method::Cgls`] asks for it by name). x lies within the bounds exactly, and the report has its certificate
+    /// ([`Constrained`](crate::Constrained)). There is no factorization to keep, since x is not linear in b.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..200).map(|k| (-0.1 * ((k % 20) as f64 - 2.0 * (k / 20) as f64).powi(2)).exp()).collect();
+    /// let a = DenseView::column_major(&a, 20, 10)?;
+    /// let b: Vec<f64> = (0..20).map(|i| if (6..12).contains(&i) { 1.0 } else { 0.01 * (-1.0_f64).powi(i) }).collect();
+    /// let fit = Problem::new(&a).bounds(0.0..).solve(&b, Gcv)?;
+    /// assert!(fit.x.iter().all(|&x| x >= 0.0));
+    /// assert!(fit.report.constrained[0].kkt_residual < 1e-10);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn bounds(mut self, bounds: impl Into<Bounds<T::Real>>) -> Self {
+        self.description.bounds = Some(bounds.into());
+        self
+    }
+
+    /// Cx = d, for a q×n matrix or operator C of any rank and d of length q; a second call replaces the first.
+    ///
+    /// Without bounds the equations are eliminated (x = x_p + Ny with CN = 0, by a QR factorization of Cᴴ: 2nq² flops and n(n − q)
+    /// numbers), and every method and rule of the unconstrained problem serves. With bounds: see [`bounds`](Self::bounds).
+    ///
+    /// # Errors
+    /// When solved: [`Error::Infeasible`](crate::Error::Infeasible) where no x (within the bounds) satisfies them. Equations that
+    /// repeat one another are fine.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a = DenseView::column_major(&[2.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let sum = DenseView::column_major(&[1.0, 1.0], 1, 2)?;
+    /// let fit = Problem::new(&a).equality(&sum, &[1.0]).solve(&[1.0, 1.0], 0.1)?;
+    /// assert!((fit.x[0] + fit.x[1] - 1.0_f64).abs() < 1e-14);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn equality<C, D>(mut self, c: &'a C, d: &D) -> Self
+    where
+        C: Operator<Scalar = T>,
+        D: Data<T> + ?Sized,
+    {
+        self.description.equality = Some(Equality { matrix: c, values: data::column(d) });
+        self
+    }
+
     /// A label for each row: rows with the same label (a patient, a batch, a stretch of time) are left out together by
     /// [`KFold`](crate::KFold) and [`Loo`](crate::Loo). It changes nothing else.
     pub fn groups(mut self, labels: &[usize]) -> Self {
@@ -229,6 +280,55 @@ impl<'a, T: Scalar> Problem<'a, T> {
     {
         let lambdas: Vec<Lambda> = lambdas.into_iter().map(Into::into).collect();
         Ok(T::path(&self.description, b.view(), &lambdas)?.into_iter().map(|outcome| outcome.into_solution()).collect())
+    }
+
+    /// The least λ at which every component that is penalised by an ℓ1 norm is 0: where a path begins
+    /// (`log_grid(1e-3 * largest..=largest, 50)`). For penalties made by [`l1`](Penalty::l1) and its like; with an L that is not
+    /// diagonal it is an upper bound of it, the least where L has full row rank.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Unsupported`](crate::Error::Unsupported) for a penalty that is a square.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+    /// let lasso = DenseView::column_major(&a, 4, 2)?;
+    /// let lasso = Problem::new(&lasso).penalty(Penalty::identity().l1());
+    /// let b = [1.1, 1.9, 3.2, 3.9];
+    /// let largest = lasso.lambda_max(&b)?;
+    /// assert!(lasso.solve(&b, largest)?.x.iter().all(|&x| x == 0.0));
+    /// assert!(lasso.solve(&b, 0.99 * largest)?.x.iter().any(|&x| x != 0.0));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn lambda_max<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<f64>> {
+        Ok(B::each(T::lambda_max(&self.description, b.view())?))
+    }
+
+    /// Solves, and says how far x can be trusted: standard errors, confidence, credible and prediction intervals, leverages,
+    /// Cook's distances. λ is held fixed at what is given or chosen.
+    ///
+    /// The noise is estimated from the residual unless [`noise_std`](Self::noise_std) was given. Cost: beside the solution one QR
+    /// factorization of [A; √λL] for each λ, and two matrices as large as A.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::RankDeficient`](crate::Error::RankDeficient) or
+    /// [`CommonNullSpace`](crate::Error::CommonNullSpace) where x is not unique,
+    /// [`NeedsEntries`](crate::Error::NeedsEntries) where A only multiplies,
+    /// [`Unsupported`](crate::Error::Unsupported) for complex data, [`Parameter`](crate::Error::Parameter) where the residual has
+    /// no degrees of freedom left to estimate the noise from.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64 * 0.7).sin()).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| 3.0 + a[i] - 2.0 * a[i + 20] + 0.1 * ((i * i) as f64).cos()).collect();
+    /// let inference = Problem::new(&DenseView::column_major(&a, 20, 3)?).intercept().inference(&b, Gcv)?;
+    /// println!("{inference}");
+    /// let (low, high) = inference.credible(0.95)?.coefficients[1];
+    /// assert!(low < -2.0 && -2.0 < high);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn inference<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Inference>> {
+        Ok(B::each(T::infer(&self.description, b.view(), choice.into())?))
     }
 
     /// The posterior of x under b = Ax + c + e, e ~ N(0, s²W⁻¹), x ~ N(x₀, τ²(LᴴL)⁻¹), with λ = s²/τ² given, chosen by a rule, or
@@ -366,55 +466,6 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// As [`map`](Self::map); a start where the density is 0.
     pub fn map_from<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior, start: &[f64]) -> Result<B::Each<MapEstimate>> {
         Ok(B::each(T::map(&self.description, b.view(), prior, Some(start))?))
-    }
-
-    /// The least λ at which every component that is penalised by an ℓ1 norm is 0: where a path begins
-    /// (`log_grid(1e-3 * largest..=largest, 50)`). For penalties made by [`l1`](Penalty::l1) and its like; with an L that is not
-    /// diagonal it is an upper bound of it, the least where L has full row rank.
-    ///
-    /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Unsupported`](crate::Error::Unsupported) for a penalty that is a square.
-    ///
-    /// ```
-    /// use wellposed::{DenseView, Penalty, Problem};
-    /// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
-    /// let lasso = DenseView::column_major(&a, 4, 2)?;
-    /// let lasso = Problem::new(&lasso).penalty(Penalty::identity().l1());
-    /// let b = [1.1, 1.9, 3.2, 3.9];
-    /// let largest = lasso.lambda_max(&b)?;
-    /// assert!(lasso.solve(&b, largest)?.x.iter().all(|&x| x == 0.0));
-    /// assert!(lasso.solve(&b, 0.99 * largest)?.x.iter().any(|&x| x != 0.0));
-    /// # Ok::<(), wellposed::Error>(())
-    /// ```
-    pub fn lambda_max<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<f64>> {
-        Ok(B::each(T::lambda_max(&self.description, b.view())?))
-    }
-
-    /// Solves, and says how far x can be trusted: standard errors, confidence, credible and prediction intervals, leverages,
-    /// Cook's distances. λ is held fixed at what is given or chosen.
-    ///
-    /// The noise is estimated from the residual unless [`noise_std`](Self::noise_std) was given. Cost: beside the solution one QR
-    /// factorization of [A; √λL] for each λ, and two matrices as large as A.
-    ///
-    /// # Errors
-    /// As [`solve`](Self::solve); [`Error::RankDeficient`](crate::Error::RankDeficient) or
-    /// [`CommonNullSpace`](crate::Error::CommonNullSpace) where x is not unique,
-    /// [`NeedsEntries`](crate::Error::NeedsEntries) where A only multiplies,
-    /// [`Unsupported`](crate::Error::Unsupported) for complex data, [`Parameter`](crate::Error::Parameter) where the residual has
-    /// no degrees of freedom left to estimate the noise from.
-    ///
-    /// ```
-    /// use wellposed::{DenseView, Gcv, Problem};
-    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64 * 0.7).sin()).collect();
-    /// let b: Vec<f64> = (0..20).map(|i| 3.0 + a[i] - 2.0 * a[i + 20] + 0.1 * ((i * i) as f64).cos()).collect();
-    /// let inference = Problem::new(&DenseView::column_major(&a, 20, 3)?).intercept().inference(&b, Gcv)?;
-    /// println!("{inference}");
-    /// let (low, high) = inference.credible(0.95)?.coefficients[1];
-    /// assert!(low < -2.0 && -2.0 < high);
-    /// # Ok::<(), wellposed::Error>(())
-    /// ```
-    pub fn inference<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Inference>> {
-        Ok(B::each(T::infer(&self.description, b.view(), choice.into())?))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

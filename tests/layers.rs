@@ -17,9 +17,9 @@ const ROWS: &[(&str, u8)] = &[
     ("ridge", 7),
     ("problem", 7),
     ("factorization", 7),
-    ("posterior", 7),
     ("rows", 7),
     ("batch", 7),
+    ("posterior", 7),
     // the only file that sees engines and the chooser
     ("run", 6),
     // what is decided before anything is computed
@@ -68,9 +68,9 @@ const ROWS: &[(&str, u8)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
-    ("problem", "posterior"),
     ("rows", "factorization"),
     ("batch", "problem"),
+    ("problem", "posterior"),
     ("rule", "curve"),
     ("plan", "rule"),
     ("solution", "plan"),

@@ -7,6 +7,7 @@
 
 mod bayes;
 mod column;
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
@@ -113,6 +114,10 @@ pub trait Engines: Sized {
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
     where
         Self: Scalar;
+    /// The least λ that makes every penalised component zero, for each right-hand side.
+    fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
+    where
+        Self: Scalar;
     /// The posterior of each right-hand side.
     fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
     where
@@ -147,10 +152,6 @@ pub trait Engines: Sized {
         prior: &dyn LogPrior,
         start: Option<&[f64]>,
     ) -> Result<Vec<MapEstimate>>
-    where
-        Self: Scalar;
-    /// The least λ that makes every penalised component zero, for each right-hand side.
-    fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
     where
         Self: Scalar;
 }
@@ -229,6 +230,9 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if constrained::applies(description) {
+        return constrained::plan(description, choice);
+    }
     if l1::applies(description) {
         return l1::plan(description, choice);
     }
@@ -243,7 +247,11 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
-    check_quadratic(description, "a linear method")?;
+    check_quadratic(
+        description,
+        "a linear method",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+    )?;
     let (rows, columns) = description.operator.shape();
     let need = match choice.map(|c| c.kind) {
         None => Need::Factorization,
@@ -318,6 +326,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
     }
@@ -365,6 +376,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
+    }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
     }
     check(description, None)?;
     check_data(description, b)?;

@@ -146,7 +146,9 @@ impl<T: Scalar> Transformed<T> {
         let in_units = |norm: f64| times_power_of_two(norm, -prepared.exponent);
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![lambda.damping(); k], Vec::new()),
-            Kind::Rule(rule) => choose_on(&rule, &prepared.projection.spectra, choice.shared, &prepared.norms, unit)?,
+            Kind::Rule(rule) => {
+                choose_on(&rule.in_penalty_units(unit), &prepared.projection.spectra, choice.shared, &prepared.norms, unit)?
+            }
         };
         let answer = self.core.solve(&prepared.projection, &dampings);
         let z = answer.map_err(|refusal| refusal_error(Engine::Transform, refusal, self.unknowns))?.z;
