@@ -149,7 +149,7 @@ pub use log_prior::{LogPrior, Prior};
 pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
-pub use plan::Plan;
+pub use plan::{Plan, Storage};
 pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
@@ -157,7 +157,7 @@ pub use ridge::{ridge, tikhonov};
 pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
-    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
+    HyperPrior, KFold, KnownNoiseEvidence, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
 pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Solution};

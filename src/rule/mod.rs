@@ -28,7 +28,7 @@ pub(crate) mod weighted_gcv;
 
 pub use balancing::Balancing;
 pub use discrepancy::Discrepancy;
-pub use evidence::{Evidence, Gml};
+pub use evidence::{Evidence, Gml, KnownNoiseEvidence};
 pub use gcv::{Gcv, RobustGcv};
 pub use hyper::{HierarchicalEvidence, HyperPrior, Scales};
 pub use information::{Aicc, Bic};
@@ -85,6 +85,8 @@ pub enum Rule {
     OneStandardError(OneStandardError),
     /// Evidence (restricted maximum likelihood).
     Evidence(Evidence),
+    /// Evidence with the noise level given.
+    KnownNoiseEvidence(KnownNoiseEvidence),
     /// Akaike's criterion, corrected.
     Aicc(Aicc),
     /// The Bayesian information criterion.
@@ -187,6 +189,7 @@ impl Rule {
             Rule::KFold(_) => "K-fold",
             Rule::OneStandardError(rule) => rule.name(),
             Rule::Evidence(_) => "evidence",
+            Rule::KnownNoiseEvidence(_) => KnownNoiseEvidence::NAME,
             Rule::Aicc(_) => "AICc",
             Rule::Bic(_) => "BIC",
             Rule::Upre(_) => "predictive risk",
@@ -211,7 +214,7 @@ impl Rule {
         match self {
             Rule::Gcv(_) | Rule::RobustGcv(_) | Rule::StrongRobustGcv(_) | Rule::WeightedGcv(_) => 2,
             Rule::Loo(_) | Rule::KFold(_) | Rule::OneStandardError(_) => 2,
-            Rule::Evidence(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => 2,
+            Rule::Evidence(_) | Rule::KnownNoiseEvidence(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => 2,
             // the noise variance of the unregularized fit
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => 2,
             Rule::Discrepancy(_) | Rule::Reginska(_) => 1,
@@ -253,6 +256,7 @@ impl Rule {
             Rule::KFold(rule) => rule.check(),
             Rule::OneStandardError(rule) => rule.check(),
             Rule::Upre(rule) => rule.noise.check(),
+            Rule::KnownNoiseEvidence(rule) => rule.noise.check(),
             Rule::Discrepancy(rule) => rule.check(),
             Rule::Balancing(rule) => rule.noise.check(),
             Rule::Reginska(rule) => rule.check(),
@@ -285,6 +289,7 @@ impl Rule {
             Rule::KFold(rule) => rule.choose(curve),
             Rule::OneStandardError(rule) => rule.choose(curve),
             Rule::Evidence(rule) => rule.choose(curve),
+            Rule::KnownNoiseEvidence(rule) => rule.choose(curve, unit),
             Rule::Aicc(rule) => rule.choose(curve),
             Rule::Bic(rule) => rule.choose(curve),
             Rule::Upre(rule) => rule.choose(curve, unit),
@@ -383,6 +388,7 @@ rules!(
     KFold,
     OneStandardError,
     Evidence,
+    KnownNoiseEvidence,
     Aicc,
     Bic,
     Upre,

@@ -64,7 +64,7 @@ impl<T: Scalar> OnEntries<T> {
                 filters: effective.iter().map(|&value| filter(value, damping).0).collect(),
                 leverages: curve.as_ref().map(|curve| curve.leverages(damping)),
                 resolution: self.decomposed.resolution(&effective, damping),
-                whiteness: curve.as_ref().and_then(|curve| whiteness(curve.residuals(damping)?.first()?)),
+                whiteness: curve.as_ref().and_then(|curve| whiteness(curve.residuals(&[damping])?.first()?.first()?)),
                 condition,
                 regularized_condition,
                 criterion,

@@ -112,7 +112,7 @@ impl<T: Scalar> Kept<T> {
         check_right_hand_sides(b, self.rows, self.threads)?;
         match (&self.form, choice.kind) {
             (Form::Entries(kept), _) => kept.solve(b, choice),
-            (Form::Transform(_), Kind::Rule(rule)) if rule.needs_leverages() => Err(Error::Unsupported {
+            (Form::Transform(transformed), Kind::Rule(rule)) if !transformed.serves(&rule) => Err(Error::Unsupported {
                 what: rule.name(),
                 with: "a fast transform, which does not form the leverages",
                 instead: "use Gcv, or give the entries of A with Method::Svd",

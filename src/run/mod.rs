@@ -253,7 +253,9 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
     )?;
     let (rows, columns) = description.operator.shape();
+    let basis = transform::applies(description);
     let need = match choice.map(|c| c.kind) {
+        Some(Kind::Rule(Rule::Loo(_))) if transform::equal_leverages(description, basis.as_ref()) => Need::Rule,
         None => Need::Factorization,
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
@@ -275,7 +277,6 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let basis = transform::applies(description);
     let written = !entries && basis.is_none() && choose::written_out(&method, rows, columns, need);
     let identity = description.penalty.is_identity();
     let facts = Facts { rows, columns, entries: entries || written, identity, few, basis, need, sparse };

@@ -60,15 +60,23 @@ pub enum Command {
     },
 }
 
-/// `wellposed solve`.
+/// A, b and what is made of them.
 #[derive(Debug, Args)]
-pub struct Solve {
+pub struct Data {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub input: Input,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: Model,
+}
+
+/// How a problem is to be solved.
+#[derive(Debug, Args)]
+pub struct Task {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub data: Data,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub amount: Amount,
@@ -78,6 +86,14 @@ pub struct Solve {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub method: MethodOptions,
+}
+
+/// `wellposed solve`.
+#[derive(Debug, Args)]
+pub struct Solve {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub task: Task,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub results: Results,
@@ -91,10 +107,7 @@ pub struct Solve {
 pub struct Choose {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub input: Input,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub model: Model,
+    pub data: Data,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub noise: Noise,
@@ -108,19 +121,7 @@ pub struct Choose {
 pub struct Plan {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub input: Input,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub model: Model,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub amount: Amount,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub noise: Noise,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub method: MethodOptions,
+    pub task: Task,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub talk: Talk,
@@ -140,10 +141,10 @@ pub struct Demo {
     /// Seed of the noise
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// λ, or the rule that chooses it, as of solve; discrepancy is told the noise
-    // gcv asks for next to no regularization in two of the first four seeds of shaw with 64 data: too few for a first impression
-    #[arg(long, default_value = "robust-gcv", value_name = "NUMBER|RULE")]
-    pub lambda: LambdaChoice,
+    /// λ, or the rule that chooses it, as of solve [default: discrepancy, which is told the noise; where that cannot serve, a rule
+    /// that needs none, with the reason]
+    #[arg(long, value_name = "NUMBER|RULE")]
+    pub lambda: Option<LambdaChoice>,
     /// L
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub penalty: DemoPenalty,

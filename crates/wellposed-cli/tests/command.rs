@@ -739,7 +739,7 @@ note: 2 of 2 pixels are below 0 or above 1; y.png shows them black or white
 "#]]);
 }
 
-/// Bidiagonal n×n, 1 on the diagonal and −1 below: too large to be written out, so that only products are left.
+/// Bidiagonal n×n, 1 on the diagonal and −1 below.
 fn large_sparse(folder: &TempDir, n: usize) {
     let mut text = format!("%%MatrixMarket matrix coordinate real general\n{n} {n} {}\n", 2 * n - 1);
     for i in 1..=n {
@@ -757,7 +757,7 @@ fn sparse_matrices_stay_sparse() {
     let folder = folder();
     large_sparse(&folder, 5000);
     let plan = json(&folder, "plan D.mtx --lambda 1 --json");
-    assert_eq!(plan["plan"]["storage"], "matrix-free");
+    assert_eq!((&plan["plan"]["storage"], &plan["plan"]["stored"]), (&"sparse".into(), &9999.into()));
     run(&folder, "solve D.mtx ones.npy --lambda 1 --out x.npy --quiet").success();
     let x = real(&folder, "x.npy");
     // (DᵀD + I)x = Dᵀb, row by row; Dᵀ1 = (0, …, 0, 1)
@@ -768,12 +768,47 @@ fn sparse_matrices_stay_sparse() {
         let normal = above + below + x[i] - f64::from(u8::from(last));
         assert!(normal.abs() < 1e-12, "{i}: {normal}");
     }
-    // asked for products, a small one is left sparse, too
-    fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 2\n").unwrap();
-    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --method cgls --json")["plan"]["storage"], "matrix-free");
-    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --json")["plan"]["storage"], "dense");
-    run(&folder, "solve S.mtx b.npy --lambda 1 --method cgls --quiet --out s.npy").success();
-    assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+    // entries in the same place add up, and every method takes the same matrix
+    fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 3\n1 1 1\n2 2 0.5\n2 2 1.5\n").unwrap();
+    for method in ["cgls", "lsmr", "cholesky", "qr", "svd", "auto"] {
+        run(&folder, &format!("solve S.mtx b.npy --lambda 0 --method {method} --quiet --force --out s.npy")).success();
+        assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+    }
+    // a sparse L, with a sparse and with a dense A
+    fs::write(folder.path().join("I.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 1\n").unwrap();
+    for a in ["S.mtx", "A.npy"] {
+        let x = |penalty: &str| json(&folder, &format!("solve {a} b.npy --lambda 1 --penalty {penalty} --json"))["x"].clone();
+        assert_eq!(x("I.mtx"), x("identity"));
+    }
+}
+
+/// Rules on a sparse matrix, by the sparse factorization and by the hybrid iteration, choose as on the same matrix written out.
+#[test]
+fn rules_choose_on_sparse_matrices() {
+    let folder = folder();
+    let n = 300;
+    large_sparse(&folder, n);
+    // D of a wave, and half as much noise
+    let noisy = (0..n).map(|i| (2.5 * i as f64).cos() - (2.5 * i as f64 - 2.5).cos() + 0.5 * ((i * i * 7919) as f64).sin()).collect();
+    write(&folder, "noisy.npy", &Array::vector(Numbers::Real(noisy)));
+    let lambda = |method: &str| {
+        let answer = json(&folder, &format!("solve D.mtx noisy.npy --lambda gcv --method {method} --json"));
+        assert!(answer["warnings"].as_array().unwrap().is_empty(), "{answer}");
+        (answer["fits"][0]["lambda"].as_f64().unwrap(), answer["method"].as_str().unwrap().to_owned())
+    };
+    let (dense, sparse, hybrid) = (lambda("svd"), lambda("auto"), lambda("hybrid-lsqr"));
+    assert_eq!([&dense.1, &sparse.1, &hybrid.1], ["SVD", "sparse Cholesky", "hybrid LSQR"]);
+    assert!((sparse.0 / dense.0 - 1.0).abs() < 1e-4 && (hybrid.0 / dense.0 - 1.0).abs() < 1e-2, "{dense:?} {sparse:?} {hybrid:?}");
+}
+
+/// What a matrix is too large for is refused, with a way out; and with that way out it works.
+#[test]
+fn what_is_too_large_to_be_decomposed_says_so() {
+    let folder = folder();
+    large_sparse(&folder, 6000);
+    let refused = run(&folder, "choose D.mtx ones.npy").code(1);
+    let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("wellposed solve") && said.contains("--lambda"), "{said}");
 }
 
 /// The README shows what the command prints.
@@ -839,7 +874,7 @@ fn an_interrupted_iteration_leaves_what_it_has() {
     let folder = folder();
     // its condition is about n, so that conjugate gradients make about n steps
     large_sparse(&folder, 60_000);
-    let (code, said) = interrupt(folder.path(), "solve D.mtx ones.npy --lambda 1e-12 --out x.npy --report r.json --verbose");
+    let (code, said) = interrupt(folder.path(), "solve D.mtx ones.npy --method cgls --lambda 1e-12 --out x.npy --report r.json --verbose");
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("interrupted after"), "{said}");
     let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
