@@ -116,7 +116,9 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
         entry.name, entry.about, options.noise, options.seed
     ))?;
     let (solution, why) = first_answer(&problem, b, &rules, destinations)?;
-    printer.text(&if why.is_empty() { String::new() } else { format!("λ is chosen by {why}\n") })?;
+    if !why.is_empty() {
+        printer.text(&format!("λ is chosen by {why}"))?;
+    }
     destinations.deliver(&Answer {
         x: vec![solution.x.clone()],
         intercept: None,
