@@ -200,6 +200,13 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             instead: "use Method::Auto or Method::Lsmr",
         });
     }
+    if let Method::CoordinateDescent(_) | Method::Admm(_) = method {
+        return Err(Error::Unsupported {
+            what: method.name(),
+            with: "a penalty that is the square of a norm",
+            instead: "use Method::Auto, or l1(), elastic_net(..), group_lasso(..) or isotropic() of the penalty",
+        });
+    }
     let iterative = method.iterative().is_some();
     if !(facts.entries || method.multiplies() || *method == Method::Auto) {
         return Err(Error::NeedsEntries {
@@ -253,7 +260,9 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             | Method::Transform
             | Method::HybridLsqr(_)
             | Method::HybridLsmr(_)
-            | Method::Probes(_),
+            | Method::Probes(_)
+            | Method::CoordinateDescent(_)
+            | Method::Admm(_),
             _,
         ) => unreachable_combination()?,
     })
@@ -311,6 +320,7 @@ fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
         (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
         (Method::Qr, _) => route(&[SparseQr], "asked for"),
         (Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_), _) => return choose_projected(method, need),
+        (Method::CoordinateDescent(_) | Method::Admm(_), _) => return unreachable_combination(),
         (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal | Method::Transform, _) => {
             return Err(Error::Unsupported {
                 what: method.name(),

@@ -5,6 +5,7 @@ use crate::curve::Spectrum as Values;
 use crate::data::Data;
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
+use crate::operator::DenseView;
 use crate::plan::Plan;
 use crate::rule::{Choice, Rule, Truncation};
 use crate::run::Kept;
@@ -92,14 +93,7 @@ impl<T: Scalar> Factorization<T> {
     /// # Errors
     /// A wrong length or NaN.
     pub fn spectrum<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<Spectrum>> {
-        let convert = |s: Values| Spectrum {
-            floor: s.tolerance,
-            outside: s.outside,
-            unpenalised: s.unpenalised,
-            values: s.values,
-            coefficients: s.coefficients,
-        };
-        Ok(B::each(T::spectra(&self.kept, b.view())?.into_iter().map(convert).collect()))
+        Ok(B::each(T::spectra(&self.kept, b.view())?.into_iter().map(spectrum_of).collect()))
     }
 
     /// Norms, degrees of freedom and the GCV function at each λ, for each right-hand side, without a solution.
@@ -117,18 +111,7 @@ impl<T: Scalar> Factorization<T> {
     /// ```
     pub fn curve<B: Data<T> + ?Sized>(&self, b: &B, lambdas: impl IntoIterator<Item = f64>) -> Result<B::Each<Vec<CurvePoint>>> {
         let lambdas: Vec<f64> = lambdas.into_iter().collect();
-        for &lambda in &lambdas {
-            crate::check::check_choice(Some(lambda.into()))?;
-        }
-        let point = |(&lambda, [residual_norm, penalty_norm, dof, gcv]): (&f64, [f64; 4])| CurvePoint {
-            lambda,
-            residual_norm,
-            penalty_norm,
-            dof,
-            gcv,
-        };
-        let curves = T::curves(&self.kept, b.view(), &lambdas)?;
-        Ok(B::each(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect()))
+        Ok(B::each(curve_points(&self.kept, b.view(), &lambdas)?))
     }
 
     /// x and the residual of each right-hand side as sums over the directions of the decomposition.
@@ -276,6 +259,22 @@ impl<T: Scalar> Factorization<T> {
     pub fn plan(&self) -> &Plan {
         &self.kept.plan
     }
+}
+
+/// What a user sees of the values that the rules see.
+pub(crate) fn spectrum_of(s: Values) -> Spectrum {
+    Spectrum { floor: s.tolerance, outside: s.outside, unpenalised: s.unpenalised, values: s.values, coefficients: s.coefficients }
+}
+
+/// Norms, degrees of freedom and the GCV function at each λ, for each right-hand side.
+pub(crate) fn curve_points<T: Scalar>(kept: &Kept<T>, b: DenseView<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<CurvePoint>>> {
+    for &lambda in lambdas {
+        crate::check::check_choice(Some(lambda.into()))?;
+    }
+    let point =
+        |(&lambda, [residual_norm, penalty_norm, dof, gcv]): (&f64, [f64; 4])| CurvePoint { lambda, residual_norm, penalty_norm, dof, gcv };
+    let curves = T::curves(kept, b, lambdas)?;
+    Ok(curves.into_iter().map(|curve| lambdas.iter().zip(curve).map(point).collect()).collect())
 }
 
 impl<T: Scalar> core::fmt::Debug for Factorization<T> {

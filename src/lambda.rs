@@ -40,6 +40,30 @@ impl Lambda {
         Self::new(l * sum_of_weights)
     }
 
+    /// `alpha` of scikit-learn's `Lasso` (RSS/2n + α‖x‖₁; with sample weights n is their sum), and glmnet's `lambda` with `alpha = 1`
+    /// for a response that is not standardized: λ = 2nα, for [`Penalty::l1`](crate::Penalty::l1).
+    ///
+    /// ```
+    /// assert_eq!(wellposed::Lambda::lasso(0.1, 50.0).value(), 10.0);
+    /// ```
+    pub fn lasso(alpha: f64, sum_of_weights: f64) -> Self {
+        Self::new(2.0 * alpha * sum_of_weights)
+    }
+
+    /// `alpha` and `l1_ratio` of scikit-learn's `ElasticNet`, which minimises RSS/2n + α(s‖x‖₁ + (1 − s)/2·‖x‖²) (with sample weights
+    /// n is their sum); glmnet's `lambda` and `alpha` for a response that is not standardized. Returns λ = nα(1 + s) and ρ = 2s/(1 + s), for
+    /// [`Penalty::elastic_net`](crate::Penalty::elastic_net).
+    ///
+    /// ```
+    /// let (lambda, rho) = wellposed::Lambda::elastic_net(0.1, 0.5, 50.0);
+    /// // λρ multiplies ‖x‖₁ and is 2nαs; λ(1 − ρ) multiplies ‖x‖² and is nα(1 − s)
+    /// assert!((lambda.value() * rho - 5.0).abs() < 1e-12);
+    /// assert!((lambda.value() * (1.0 - rho) - 2.5).abs() < 1e-12);
+    /// ```
+    pub fn elastic_net(alpha: f64, l1_ratio: f64, sum_of_weights: f64) -> (Self, f64) {
+        (Self::new(sum_of_weights * alpha * (1.0 + l1_ratio)), 2.0 * l1_ratio / (1.0 + l1_ratio))
+    }
+
     /// `lambda` of glmnet with `alpha = 0`: λ = n·l / sd(y), with glmnet's 1/n standard deviation of the response, for
     /// columns scaled as glmnet scales them (1/n standard deviation when `standardize = TRUE`).
     pub fn glmnet(l: f64, samples: usize, response_standard_deviation: f64) -> Self {
@@ -74,6 +98,7 @@ impl Lambda {
             Loss::MeanSquared { samples } => decay * samples as f64 / 2.0,
             Loss::HalfMeanSquared { samples } => decay * samples as f64,
             Loss::SumSquared => decay / 2.0,
+            Loss::HalfSumSquared => decay,
         })
     }
 
@@ -117,6 +142,8 @@ pub enum Loss {
     },
     /// Sum of squared residuals.
     SumSquared,
+    /// Half the sum of squared residuals.
+    HalfSumSquared,
 }
 
 impl From<f64> for Lambda {

@@ -15,11 +15,14 @@ pub struct Solution<T: Scalar, B: Data<T> + ?Sized> {
     pub x: B::Output,
     /// The unpenalised constant (each); 0 when no intercept was asked for.
     pub intercept: B::Each<T>,
-    /// λ (each).
+    /// λ (each). With [`Problem::penalties`](crate::Problem::penalties) and a rule it is 1, and `lambdas` has what the penalties
+    /// were multiplied by.
     pub lambda: B::Each<f64>,
+    /// The λ of each penalty (each): λ alone unless there are several and a rule chose them.
+    pub lambdas: B::Each<Vec<f64>>,
     /// ‖W^½(b − Ax − intercept)‖, in whitened units (each).
     pub residual_norm: B::Each<f64>,
-    /// √R(x − x₀) = ‖L(x − x₀)‖, without λ (each).
+    /// √R(x − x₀), without λ (each): ‖L(x − x₀)‖ where R is its square.
     pub penalty_norm: B::Each<f64>,
     /// Effective degrees of freedom, the trace of the hat matrix, intercept and unpenalised directions included (each);
     /// `None` from an iterative method, and where λ was a number and a large sparse factor (over two million entries) would have
@@ -65,6 +68,50 @@ pub struct Criterion {
     pub probes: Option<ProbesUsed>,
 }
 
+/// What reweighting did, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reweighted {
+    /// Σφ(uᵢ) + λ·R(x − x₀), not smoothed.
+    pub objective: f64,
+    /// The same with its powers smoothed by ε: what x minimises.
+    pub smoothed_objective: f64,
+    /// The smoothed objective after each step at the last ε; it falls unless λ or a scale is chosen at each step.
+    pub history: Vec<f64>,
+    /// ε of the misfit in (u² + ε²)^{p/2} − εᵖ; 0 where it needs none.
+    pub misfit_smoothing: f64,
+    /// ε of each term of the penalty.
+    pub penalty_smoothing: Vec<f64>,
+    /// The noise's standard deviation, where it was estimated.
+    pub scale: Option<f64>,
+    /// φ'(u)/2u of each row at the last step: 1 is a row that counts in full, near 0 one that is an outlier. Empty for the square.
+    pub weights: Vec<f64>,
+    /// Ridge problems solved (steps, for a space that grows).
+    pub steps: usize,
+    /// ‖last change of (x, c)‖/‖(x, c)‖.
+    pub change: f64,
+    /// Whether the objective is convex, so that the minimum is global.
+    pub convex: bool,
+}
+
+/// The λ of several penalties, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PenaltiesUsed {
+    /// λⱼ of each penalty, in their order.
+    pub lambdas: Vec<Lambda>,
+    /// What each penalty is.
+    pub penalties: Vec<String>,
+    /// ‖Lⱼ(x − x₀)‖ of each, without λⱼ.
+    pub penalty_norms: Vec<f64>,
+    /// The largest |∂ log criterion/∂ log λⱼ| over the λⱼ that are at no end of their range.
+    pub slope: f64,
+    /// Every local minimum found: λⱼ and the criterion, the best first.
+    pub minima: Vec<(Vec<f64>, f64)>,
+    /// Evaluations of the criterion.
+    pub evaluations: usize,
+}
+
 /// What was spent on an estimated criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,6 +146,22 @@ impl Comparison {
     }
 }
 
+/// The certificate of an answer that keeps to bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Constrained {
+    /// How far the first-order (Karush, Kuhn, Tucker) conditions are from holding, without units: the largest component of the
+    /// projected gradient −āⱼᵀr, each divided by ‖āⱼ‖ and by ‖b̄‖ or ‖r‖, whichever is larger. āⱼ is column j of \[A; √λL\], r the
+    /// residual of that stack; a component held by a bound counts only where it would rather leave it inwards.
+    pub kkt_residual: f64,
+    /// Components that lie at their lower bound (at both, where the two are equal).
+    pub at_lower: usize,
+    /// Components that lie at their upper bound only.
+    pub at_upper: usize,
+    /// ‖Cx − d‖; 0 without equations.
+    pub equality_residual: f64,
+}
+
 /// Plan, λ, norms, rank, stop, warnings: printed as one small table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -117,10 +180,19 @@ pub struct Report {
     pub steps: Option<usize>,
     /// Why an iterative method stopped (the last right-hand side).
     pub stop: Option<Stop>,
+    /// The objective at x exceeds its minimum by at most this, in the units of residual_norm² (the largest over the right-hand
+    /// sides); for penalties that are no square of a norm.
+    pub duality_gap: Option<f64>,
     /// The iterates beside the truth that a hybrid method was given.
     pub comparison: Option<Comparison>,
+    /// The certificate of each right-hand side's answer where x is bounded; empty otherwise.
+    pub constrained: Vec<Constrained>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// What reweighting did, for each right-hand side of a problem with a misfit or a penalty that asks for it; empty otherwise.
+    pub reweighted: Vec<Reweighted>,
+    /// The λ of several penalties that a rule chose, for each right-hand side; empty otherwise.
+    pub penalties: Vec<PenaltiesUsed>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
     /// empty unless it was asked for ([`Lsqr::variances`](crate::Lsqr::variances)).
     pub variances: Vec<Vec<f64>>,
@@ -139,8 +211,12 @@ impl Report {
             condition: None,
             steps: None,
             stop: None,
+            duality_gap: None,
             comparison: None,
+            constrained: Vec::new(),
             criteria: Vec::new(),
+            reweighted: Vec::new(),
+            penalties: Vec::new(),
             variances: Vec::new(),
             warnings: Vec::new(),
         }
@@ -162,6 +238,10 @@ impl<T: Scalar> Outcome<T> {
         Solution {
             intercept: B::each(self.intercepts),
             lambda: each(|fit| fit.lambda.value()),
+            lambdas: B::each(match self.report.penalties.is_empty() {
+                true => self.report.fits.iter().map(|fit| vec![fit.lambda.value()]).collect(),
+                false => self.report.penalties.iter().map(|used| used.lambdas.iter().map(|lambda| lambda.value()).collect()).collect(),
+            }),
             residual_norm: each(|fit| fit.residual_norm),
             penalty_norm: each(|fit| fit.penalty_norm),
             dof: B::each(self.report.fits.iter().map(|fit| fit.dof).collect()),
@@ -177,6 +257,7 @@ where
     B::Output: Clone,
     B::Each<T>: Clone,
     B::Each<f64>: Clone,
+    B::Each<Vec<f64>>: Clone,
     B::Each<Option<f64>>: Clone,
 {
     fn clone(&self) -> Self {
@@ -184,6 +265,7 @@ where
             x: self.x.clone(),
             intercept: self.intercept.clone(),
             lambda: self.lambda.clone(),
+            lambdas: self.lambdas.clone(),
             residual_norm: self.residual_norm.clone(),
             penalty_norm: self.penalty_norm.clone(),
             dof: self.dof.clone(),
@@ -227,7 +309,9 @@ impl fmt::Display for Report {
             [fit] => {
                 writeln!(f, "λ          {}", fit.lambda)?;
                 writeln!(f, "‖Ax − b‖   {:.6e}", fit.residual_norm)?;
-                writeln!(f, "‖L(x−x₀)‖  {:.6e}", fit.penalty_norm)?;
+                // what is certified by a gap is no square of a norm
+                let penalty = if self.duality_gap.is_some() { "√R(x−x₀)   " } else { "‖L(x−x₀)‖  " };
+                writeln!(f, "{penalty}{:.6e}", fit.penalty_norm)?;
                 writeln!(f, "dof        {}", number(fit.dof))?;
             }
             fits => {
@@ -248,6 +332,29 @@ impl fmt::Display for Report {
                 }
             }
         }
+        for one in self.reweighted.iter().take(ROWS_SHOWN) {
+            write!(f, "objective  {:.6e} after {} reweighted steps", one.objective, one.steps)?;
+            let smoothing = one.penalty_smoothing.iter().copied().fold(one.misfit_smoothing, f64::max);
+            if smoothing > 0.0 {
+                write!(f, " ({:.6e} smoothed by ε = {smoothing:.1e})", one.smoothed_objective)?;
+            }
+            if let Some(scale) = one.scale {
+                write!(f, ", scale {scale:.4e}")?;
+            }
+            writeln!(f)?;
+            let small = one.weights.iter().filter(|&&weight| weight < 0.5).count();
+            if !one.weights.is_empty() {
+                writeln!(f, "           {small} of {} rows count less than half", one.weights.len())?;
+            }
+        }
+        for used in self.penalties.iter().take(ROWS_SHOWN) {
+            for ((lambda, penalty), norm) in used.lambdas.iter().zip(&used.penalties).zip(&used.penalty_norms) {
+                writeln!(f, "penalty    λ {:.4e}, ‖L(x−x₀)‖ {norm:.4e}: {penalty}", lambda.value())?;
+            }
+            if used.minima.len() > 1 {
+                writeln!(f, "           {} local minima, the best taken; slope {:.1e}", used.minima.len(), used.slope)?;
+            }
+        }
         if let Some(rank) = self.rank {
             writeln!(f, "rank       {rank} of {}", self.plan.columns)?;
         }
@@ -256,6 +363,12 @@ impl fmt::Display for Report {
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;
+        }
+        if let Some(gap) = self.duality_gap {
+            writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;
+        }
+        for Constrained { kkt_residual, at_lower, at_upper, .. } in self.constrained.iter().take(ROWS_SHOWN) {
+            writeln!(f, "bounds     {at_lower} at the lower, {at_upper} at the upper; KKT residual {kkt_residual:.1e}")?;
         }
         if let [criterion] = self.criteria.as_slice() {
             write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;

@@ -13,6 +13,17 @@ pub enum Warning {
         /// Whether it is the upper end.
         upper: bool,
     },
+    /// The objective is not convex: this is a local minimum.
+    LocalMinimum,
+    /// The λ of one of several penalties is an end of its range: the criterion has no minimum inside.
+    PenaltyAtEdge {
+        /// Which penalty, in their order.
+        penalty: usize,
+        /// Its λ.
+        lambda: f64,
+        /// Whether it is the upper end.
+        upper: bool,
+    },
     /// The criterion hardly changes over more than two decades of λ: the data do not determine λ well.
     FlatMinimum {
         /// Lower end of the flat stretch.
@@ -37,6 +48,15 @@ pub enum Warning {
     /// The minimiser is not unique: this is the one of minimum norm.
     MinimumNorm {
         /// Numerical rank.
+        rank: usize,
+        /// Number of unknowns.
+        unknowns: usize,
+        /// Relative tolerance of the rank decision.
+        tolerance: f64,
+    },
+    /// Within the bounds the minimiser need not be unique: this is one of them.
+    NotUnique {
+        /// Numerical rank of [A; √λL], with the equality constraints.
         rank: usize,
         /// Number of unknowns.
         unknowns: usize,
@@ -94,6 +114,17 @@ impl fmt::Display for Warning {
                 };
                 write!(f, "λ = {lambda:.3e} is the {end} end of the interval searched: {hint}")
             }
+            Warning::LocalMinimum => f.write_str(
+                "the objective is not convex: this is the local minimum downhill from the ridge solution, and there may be lower ones",
+            ),
+            Warning::PenaltyAtEdge { penalty, lambda, upper } => {
+                let (end, hint) = if *upper {
+                    ("upper", "the data favour an x that this penalty does not see")
+                } else {
+                    ("lower", "the data favour to do without this penalty")
+                };
+                write!(f, "λ = {lambda:.3e} of penalty {} is the {end} end of its range: {hint}", penalty + 1)
+            }
             Warning::FlatMinimum { low, high } => {
                 write!(f, "the criterion is flat from λ = {low:.1e} to {high:.1e}: the data hardly determine λ")
             }
@@ -106,6 +137,10 @@ impl fmt::Display for Warning {
             Warning::MinimumNorm { rank, unknowns, tolerance } => {
                 write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")
             }
+            Warning::NotUnique { rank, unknowns, tolerance } => write!(
+                f,
+                "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): the minimiser within the bounds need not be unique, and this is one"
+            ),
             Warning::MethodChanged { from, to, why } => write!(f, "{from} handed over to {to}: {why}"),
             Warning::UncertainLambda { low, high, probes } => write!(
                 f,

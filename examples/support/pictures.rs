@@ -1,12 +1,9 @@
-//! What the imaging examples share: grey pictures in files, noise, errors, and λ by discrepancy for an operator that only
-//! multiplies.
+//! What the imaging examples share: grey pictures in files, noise, errors.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
-use wellposed::method::Cgls;
-use wellposed::{Operator, Penalty, Problem};
 
 /// An image of grey values, 0 black to 1 white, stored column after column.
 #[derive(Clone)]
@@ -112,58 +109,4 @@ pub fn add_noise(b: &mut [f64], fraction: f64) -> f64 {
     let factor = size / norm(&noise);
     b.iter_mut().zip(&noise).for_each(|(b, e)| *b += factor * e);
     size
-}
-
-/// What [`by_discrepancy`] found.
-pub struct Found {
-    pub x: Vec<f64>,
-    pub lambda: f64,
-    pub steps: usize,
-    pub solves: usize,
-}
-
-/// λ with ‖Ax − b‖ = `noise` to 1 %, for an operator that only multiplies: regula falsi on log λ, each residual by CGLS to four
-/// digits.
-pub fn by_discrepancy<O: Operator<Scalar = f64>>(
-    a: &O,
-    penalty: &Penalty<'_, f64>,
-    b: &[f64],
-    noise: f64,
-) -> Result<Found, Box<dyn Error>> {
-    let mut steps = 0;
-    let mut solves = 0;
-    let mut solve = |t: f64| -> Result<(Vec<f64>, f64), Box<dyn Error>> {
-        let fit = Problem::new(a).penalty(penalty.clone()).method(Cgls::new().tolerance(1e-4)).solve(b, t.exp())?;
-        steps += fit.report.steps.unwrap_or(0);
-        solves += 1;
-        Ok((fit.x, (fit.residual_norm / noise).ln()))
-    };
-    let mut low: Option<(f64, f64)> = None;
-    let mut high: Option<(f64, f64)> = None;
-    let mut t = 1e-2f64.ln();
-    loop {
-        let (x, excess) = solve(t)?;
-        if excess.abs() < 0.01 || solves_enough(low, high) {
-            return Ok(Found { x, lambda: t.exp(), steps, solves });
-        }
-        if excess < 0.0 {
-            low = Some((t, excess))
-        } else {
-            high = Some((t, excess))
-        }
-        t = match (low, high) {
-            (Some((l, f)), Some((h, g))) => {
-                let secant = l - f * (h - l) / (g - f);
-                // regula falsi, kept off the ends
-                secant.clamp(l + 0.1 * (h - l), h - 0.1 * (h - l))
-            }
-            (Some((l, _)), None) => l + 3.0,
-            (None, Some((h, _))) => h - 3.0,
-            (None, None) => t,
-        };
-    }
-}
-
-fn solves_enough(low: Option<(f64, f64)>, high: Option<(f64, f64)>) -> bool {
-    matches!((low, high), (Some((l, _)), Some((h, _))) if h - l < 1e-3)
 }

@@ -11,7 +11,7 @@ use super::{Answer, Core, Handed, Projection, Refusal};
 use crate::curve::{Curve, Leverages, Spectrum, complement, filter, shared};
 use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
-use crate::rule::{Chosen, Rule, needs_rows, truncation};
+use crate::rule::{Chosen, Rule, needs_rows, needs_unmerged_rows, truncation};
 use crate::scalar::{Real, Scalar};
 use crate::transform::Matrix;
 use crate::transform::constant::Constant;
@@ -213,6 +213,9 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
 
     /// The rows of U and the leverages of the unpenalised directions, in the rows of the caller.
     pub fn rows<'r>(&'r self, prepared: &Prepared<T>, frame: &Frame<'r, T>, rule: &'static str) -> Result<Rows<'r, T>> {
+        if frame.merged {
+            return Err(needs_unmerged_rows(rule));
+        }
         let Some(stored) = self.core.basis() else { return Err(needs_rows(rule)) };
         let all = 0..stored.ncols();
         let expand = |u: MatRef<'_, T>| {

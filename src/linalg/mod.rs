@@ -14,6 +14,7 @@ pub mod compressed;
 mod condition;
 mod filters;
 mod kernels;
+mod orthogonal;
 mod parts;
 pub mod sparse;
 mod sweeps;
@@ -22,6 +23,7 @@ mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
 pub use filters::{FilterSums, filter_sums, squared_distance};
+pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 
@@ -31,7 +33,7 @@ use faer::Par;
 pub use faer::prelude::ReborrowMut;
 use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
 
-pub use faer::{Accum, Mat, MatMut, MatRef};
+pub use faer::{Accum, ColMut, Mat, MatMut, MatRef};
 
 /// How many threads a kernel may use (at least one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +87,26 @@ pub enum Op {
     Adjoint,
 }
 
+/// A matrix of any scalar type as one of `f64`, in place, where that is what it is.
+#[doc(hidden)]
+pub trait Doubles: Sized {
+    fn doubles(_: MatRef<'_, Self>) -> Option<MatRef<'_, f64>> {
+        None
+    }
+}
+
+impl Doubles for f64 {
+    fn doubles(a: MatRef<'_, f64>) -> Option<MatRef<'_, f64>> {
+        Some(a)
+    }
+}
+impl Doubles for f32 {}
+impl Doubles for c32 {}
+impl Doubles for c64 {}
+
 /// The dense kernels, one concrete entry point for each scalar type.
 #[doc(hidden)]
-pub trait Kernels: Sized {
+pub trait Kernels: Sized + Doubles {
     /// C ← alpha·op(A)·op(B), or added to C.
     fn product(
         c: MatMut<'_, Self>,

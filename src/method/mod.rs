@@ -5,10 +5,13 @@
 
 pub(crate) mod hybrid;
 mod iterative;
+mod sparse;
 
 pub use hybrid::{HybridLsmr, HybridLsqr, Probes, ProjectedGcv};
 pub(crate) use iterative::Iterative;
 pub use iterative::{Cgls, Lsmr, Lsqr};
+pub(crate) use sparse::Certified;
+pub use sparse::{Admm, CoordinateDescent};
 
 use crate::error::Result;
 use core::fmt;
@@ -76,6 +79,11 @@ pub enum Method {
     /// λ by a rule from traces that random probes estimate, with an interval for λ; then LSMR at that λ. Only
     /// products with A and Aᴴ; identity penalty.
     Probes(Probes),
+    /// Coordinate descent on a working set, with a duality gap: for ℓ1 norms of coefficients and of groups of them. The exact
+    /// minimiser; A dense or sparse with its entries.
+    CoordinateDescent(CoordinateDescent),
+    /// Alternating directions on one factorization, with a duality gap: for ‖Lz‖₁ and its like with any L.
+    Admm(Admm),
 }
 
 impl Method {
@@ -96,6 +104,8 @@ impl Method {
             Method::HybridLsqr(_) => HybridLsqr::NAME,
             Method::HybridLsmr(_) => HybridLsmr::NAME,
             Method::Probes(_) => Probes::NAME,
+            Method::CoordinateDescent(_) => CoordinateDescent::NAME,
+            Method::Admm(_) => Admm::NAME,
         }
     }
 
@@ -111,6 +121,8 @@ impl Method {
             Method::HybridLsqr(options) => options.check(),
             Method::HybridLsmr(options) => options.check(),
             Method::Probes(options) => options.check(),
+            Method::CoordinateDescent(options) => options.check(),
+            Method::Admm(options) => options.check(),
             _ => Ok(()),
         }
     }

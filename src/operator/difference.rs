@@ -155,6 +155,11 @@ impl<T: Scalar> Differences<T> {
 }
 
 impl<T: Scalar> Differences<T> {
+    /// How many differences there are along one line of the first axis.
+    pub(crate) fn rows_of_line(&self) -> usize {
+        self.first.rows()
+    }
+
     /// Each entry as (row, column, value); those at one place count as their sum.
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
         let mut first_row = 0;

@@ -6,6 +6,7 @@ pub(crate) mod corner;
 pub(crate) mod discrepancy;
 pub(crate) mod evidence;
 pub(crate) mod gcv;
+pub(crate) mod hyper;
 pub(crate) mod information;
 pub(crate) mod kfold;
 pub(crate) mod lcurve;
@@ -13,6 +14,7 @@ pub(crate) mod loo;
 pub(crate) mod ncp;
 pub(crate) mod noise;
 pub(crate) mod one_standard_error;
+pub(crate) mod penalty_norm;
 pub(crate) mod periodogram;
 pub(crate) mod quasi_optimality;
 pub(crate) mod reginska;
@@ -28,12 +30,14 @@ pub use balancing::Balancing;
 pub use discrepancy::Discrepancy;
 pub use evidence::{Evidence, Gml, KnownNoiseEvidence};
 pub use gcv::{Gcv, RobustGcv};
+pub use hyper::{HierarchicalEvidence, HyperPrior, Scales};
 pub use information::{Aicc, Bic};
 pub use kfold::KFold;
 pub use lcurve::{LCurve, LCurveCorner};
 pub use loo::Loo;
 pub use ncp::{Ncp, NcpGrid};
 pub use one_standard_error::OneStandardError;
+pub use penalty_norm::PenaltyNorm;
 pub use quasi_optimality::QuasiOptimality;
 pub use reginska::Reginska;
 pub use shrinkage::{HoerlKennardBaldwin, LawlessWang};
@@ -113,6 +117,8 @@ pub enum Rule {
     EffectiveDof(EffectiveDof),
     /// A fraction of the unregularized norm.
     NormFraction(NormFraction),
+    /// A ball for the penalty norm.
+    PenaltyNorm(PenaltyNorm),
 }
 
 /// A number or a rule: what every `solve` takes after the data.
@@ -199,6 +205,7 @@ impl Rule {
             Rule::LawlessWang(_) => "Lawless–Wang",
             Rule::EffectiveDof(_) => "degrees of freedom",
             Rule::NormFraction(_) => "fraction of the norm",
+            Rule::PenaltyNorm(_) => "penalty norm",
         }
     }
 
@@ -212,7 +219,7 @@ impl Rule {
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => 2,
             Rule::Discrepancy(_) | Rule::Reginska(_) => 1,
             Rule::Balancing(_) | Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) => 0,
-            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) => 0,
+            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) => 0,
         }
     }
 
@@ -221,6 +228,7 @@ impl Rule {
         match self {
             Rule::QuasiOptimality(_) => 2.0,
             Rule::Reginska(rule) => rule.power(),
+            Rule::PenaltyNorm(_) => 1.0,
             _ => 0.0,
         }
     }
@@ -233,7 +241,7 @@ impl Rule {
     /// Whether it looks at the spectrum far below the λ that it chooses: the eigenvalues of a Gram matrix do not serve.
     pub(crate) fn needs_every_value(&self) -> bool {
         match self {
-            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::Balancing(_) => true,
+            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) | Rule::Balancing(_) => true,
             Rule::Upre(rule) => rule.noise == Noise::Estimated,
             Rule::Discrepancy(rule) => rule.is_estimated(),
             _ => false,
@@ -255,9 +263,18 @@ impl Rule {
             Rule::NcpGrid(rule) => rule.check(),
             Rule::EffectiveDof(rule) => rule.check(),
             Rule::NormFraction(rule) => rule.check(),
+            Rule::PenaltyNorm(rule) => rule.check(),
             Rule::Gcv(_) | Rule::Loo(_) | Rule::Evidence(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
             Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) | Rule::Ncp(_) => Ok(()),
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => Ok(()),
+        }
+    }
+
+    /// The same rule for a curve on which one unit of the caller's ‖L(x − x₀)‖ is `unit`.
+    pub(crate) fn in_penalty_units(self, unit: f64) -> Self {
+        match self {
+            Rule::PenaltyNorm(rule) => rule.in_units(unit).into(),
+            other => other,
         }
     }
 
@@ -288,6 +305,7 @@ impl Rule {
             Rule::LawlessWang(rule) => rule.choose(curve),
             Rule::EffectiveDof(rule) => rule.choose(curve),
             Rule::NormFraction(rule) => rule.choose(curve),
+            Rule::PenaltyNorm(rule) => rule.choose(curve),
         }
     }
 }
@@ -385,7 +403,8 @@ rules!(
     HoerlKennardBaldwin,
     LawlessWang,
     EffectiveDof,
-    NormFraction
+    NormFraction,
+    PenaltyNorm
 );
 
 /// The spectrum that a rule with sums of its own needs.
@@ -403,6 +422,15 @@ pub(crate) fn needs_rows(rule: &'static str) -> Error {
         what: rule,
         with: "a method that does not form the leverages",
         instead: "use Method::Svd, Method::Gsvd or Method::Auto",
+    }
+}
+
+/// What a rule says that needs the rows of the caller, where they were merged as they came.
+pub(crate) fn needs_unmerged_rows(rule: &'static str) -> Error {
+    Error::Unsupported {
+        what: rule,
+        with: "rows that were merged as they came, whose leverages and residuals are gone",
+        instead: "use Gcv, Evidence or Discrepancy, or keep the rows and solve a Problem",
     }
 }
 

@@ -43,6 +43,11 @@ impl KFold {
 }
 
 impl OneStandardError {
+    /// The folds; `None` leaves single rows out.
+    pub(crate) fn folds(self) -> Option<KFold> {
+        self.folds
+    }
+
     pub(crate) fn name(self) -> &'static str {
         if self.folds.is_some() { "K-fold + 1 s.e." } else { "leave-one-out + 1 s.e." }
     }

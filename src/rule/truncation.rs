@@ -227,6 +227,7 @@ pub(crate) fn choose(rule: &Rule, curve: &dyn Curve, data_norm: f64, unit: f64) 
         | Rule::Evidence(_)
         | Rule::KnownNoiseEvidence(_)
         | Rule::Balancing(_)
+        | Rule::PenaltyNorm(_)
         | Rule::HoerlKennardBaldwin(_)
         | Rule::LawlessWang(_) => {
             return Err(Error::Unsupported {

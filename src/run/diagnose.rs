@@ -27,6 +27,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, mut chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let (dampings, chosen) = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
                 self.reduced.representable(rule.name(), &dampings)?;
                 (dampings, chosen)

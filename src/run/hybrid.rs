@@ -174,7 +174,7 @@ fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>
         Aim::Rule(ruled) => ruled.rows,
         Aim::Damping(_) => rows + 1,
     };
-    let frame = Frame { rows: whole, constant: None, groups: None };
+    let frame = Frame { rows: whole, merged: false, constant: None, groups: None };
     let prepared = decomposed.prepare(b.clone(), &frame)?;
     let (damping, chosen) = match (damping, aim) {
         (Some(damping), _) | (None, Aim::Damping(damping)) => (damping, None),

@@ -5,7 +5,7 @@ use super::dense::given_or;
 use super::modes::Modes;
 use super::transform::Transformed;
 use super::{criteria, finite_norms, planned, refusal_error, singular};
-use crate::check::{check, check_choice, check_right_hand_sides};
+use crate::check::{check, check_choice, check_quadratic, check_right_hand_sides};
 use crate::choose::Engine;
 use crate::comparison::{RuleChoice, RuleComparison, RuleRow};
 use crate::curve::{Curve, Damped, Remembered, Spectrum};
@@ -20,7 +20,7 @@ use crate::operator::Entries;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
 use crate::rule::truncation::{Truncation, TruncationKind, Truncations};
-use crate::rule::{Choice, Chosen, Kind, Rule, needs_rows};
+use crate::rule::{Choice, Chosen, Kind, Rule, needs_rows, needs_unmerged_rows};
 use crate::scalar::Scalar;
 use crate::solution::{Fit, Outcome, Report};
 use crate::transform::reduced::{Reduced, ReducedData};
@@ -30,6 +30,8 @@ use crate::warning::Warning;
 pub struct Kept<T: Scalar> {
     form: Form<T>,
     pub(crate) plan: Plan,
+    /// Rows of a right-hand side.
+    rows: usize,
     threads: Threads,
 }
 
@@ -54,10 +56,16 @@ pub(super) struct OnEntries<T: Scalar> {
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
+    check_quadratic(
+        description,
+        "a factorization",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+    )?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
+    let rows = description.operator.shape().0;
     if route.engines == [Engine::Transform] {
-        return Ok(Kept { form: Form::Transform(Box::new(Transformed::new(description)?)), plan, threads });
+        return Ok(Kept { form: Form::Transform(Box::new(Transformed::new(description)?)), plan, rows, threads });
     }
     let copy;
     let a = match description.operator.entries() {
@@ -95,13 +103,13 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
         plan: plan.clone(),
         warnings,
     };
-    Ok(Kept { form: Form::Entries(Box::new(kept)), plan, threads })
+    Ok(Kept { form: Form::Entries(Box::new(kept)), plan, rows, threads })
 }
 
 impl<T: Scalar> Kept<T> {
     pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice) -> Result<Outcome<T>> {
         check_choice(Some(choice))?;
-        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        check_right_hand_sides(b, self.rows, self.threads)?;
         match (&self.form, choice.kind) {
             (Form::Entries(kept), _) => kept.solve(b, choice),
             (Form::Transform(transformed), Kind::Rule(rule)) if !transformed.serves(&rule) => Err(Error::Unsupported {
@@ -115,7 +123,7 @@ impl<T: Scalar> Kept<T> {
 
     /// Singular values and coefficients in the caller's units, with `outside` as a norm, whose square could overflow there.
     pub(super) fn spectra(&self, b: MatRef<'_, T>) -> Result<Vec<Spectrum>> {
-        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        check_right_hand_sides(b, self.rows, self.threads)?;
         match &self.form {
             Form::Entries(kept) => kept.spectra(b),
             Form::Transform(kept) => kept.spectra(b),
@@ -159,7 +167,7 @@ impl<T: Scalar> Kept<T> {
 
     /// The decomposition of entries, where `what` needs one; b is checked.
     fn on_entries(&self, b: MatRef<'_, T>, what: &'static str) -> Result<&OnEntries<T>> {
-        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        check_right_hand_sides(b, self.rows, self.threads)?;
         match &self.form {
             Form::Entries(kept) => Ok(kept),
             Form::Transform(_) => Err(Error::Unsupported {
@@ -172,7 +180,7 @@ impl<T: Scalar> Kept<T> {
 
     /// Residual norm, penalty norm, degrees of freedom and GCV function at each λ.
     pub(super) fn curves(&self, b: MatRef<'_, T>, lambdas: &[f64]) -> Result<Vec<Vec<[f64; 4]>>> {
-        check_right_hand_sides(b, self.plan.rows, self.threads)?;
+        check_right_hand_sides(b, self.rows, self.threads)?;
         match &self.form {
             Form::Entries(kept) => kept.curves(b, lambdas),
             Form::Transform(kept) => kept.curves(b, lambdas),
@@ -190,6 +198,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let answer = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
                 if matches!(answer, Err(Error::NoLambda { .. })) {
                     self.decomposed.resolved().map_err(refused)?;
@@ -337,6 +346,7 @@ impl<T: Scalar> OnEntries<T> {
                 });
             }
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
                 curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
             }
@@ -405,10 +415,10 @@ impl<T: Scalar> OnEntries<T> {
         let one = |rule: Rule, j: usize, curve: &dyn Curve| -> Result<RuleChoice> {
             let spectrum = self.decomposed.spectrum(&prepared, j);
             if rule.needs_leverages() && !matches!(rows, Some(Ok(_))) {
-                return Err(needs_rows(rule.name()));
+                return Err(if frame.merged { needs_unmerged_rows(rule.name()) } else { needs_rows(rule.name()) });
             }
             self.decomposed.suits(&rule)?;
-            let chosen = rule.choose(curve, data.norms[j], data.unit())?;
+            let chosen = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data)).choose(curve, data.norms[j], data.unit())?;
             let damping = chosen.damping;
             self.decomposed.trusted(&[damping]).map_err(refused)?;
             self.reduced.representable(rule.name(), &[damping])?;

@@ -5,16 +5,22 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod bayes;
 mod column;
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
+mod inference;
 mod kept;
+mod l1;
 #[cfg(feature = "plot")]
 mod modes;
 mod probes;
 mod products;
+mod robust;
+mod several;
 mod sparse;
 mod transform;
 mod written_out;
@@ -23,7 +29,10 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
-use crate::check::{check, check_choice, check_data};
+use crate::bayes::gaussian::Gaussian;
+use crate::bayes::map::MapEstimate;
+use crate::bayes::relevance::Relevance;
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_one_penalty, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -31,13 +40,15 @@ use crate::description::Description;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
+use crate::inference::Inference;
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef};
+use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
+use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -97,7 +108,51 @@ pub trait Engines: Sized {
     fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>>
     where
         Self: Scalar;
+    /// Standard errors and diagnostics of each right-hand side's fit.
+    fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>>
+    where
+        Self: Scalar;
     fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan>
+    where
+        Self: Scalar;
+    /// The least λ that makes every penalised component zero, for each right-hand side.
+    fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
+    where
+        Self: Scalar;
+    /// The posterior of each right-hand side.
+    fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// The same by products alone.
+    fn posterior_low_rank(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        choice: Choice,
+        rank: usize,
+    ) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// Draws by perturbed problems: x, and the constants.
+    fn samples(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        scales: &Gaussian<Self>,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Mat<Self>, Vec<Self>)>
+    where
+        Self: Scalar;
+    /// Relevance determination of each right-hand side.
+    fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>>
+    where
+        Self: Scalar;
+    /// The mode under any log prior, for each right-hand side.
+    fn map(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        prior: &dyn LogPrior,
+        start: Option<&[f64]>,
+    ) -> Result<Vec<MapEstimate>>
     where
         Self: Scalar;
 }
@@ -112,6 +167,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
+                check_one_penalty(description, "a factorization")?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -142,17 +198,64 @@ macro_rules! engines {
             fn compare(kept: &Kept<Self>, b: DenseView<'_, Self>, rules: Option<&[Rule]>) -> Result<Vec<RuleComparison>> {
                 kept.compare(b.matrix(), rules)
             }
+            fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>> {
+                check_not_quadratic(description)?;
+                l1::lambda_max(description, b.matrix())
+            }
+            fn infer(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Vec<Inference>> {
+                inference::inference(description, b.matrix(), choice)
+            }
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
-                check(description, choice)?;
-                Ok(planned(description, choice)?.1)
+                plan(description, choice)
+            }
+            fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
+                bayes::posterior(description, b.matrix(), scales)
+            }
+            fn posterior_low_rank(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, rank: usize) -> Result<Vec<Gaussian<Self>>> {
+                bayes::low_rank(description, b.matrix(), choice, rank)
+            }
+            fn samples(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: &Gaussian<Self>, count: usize, seed: u64) -> Result<(Mat<Self>, Vec<Self>)> {
+                bayes::samples(description, b.matrix(), scales, count, seed)
+            }
+            fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>> {
+                bayes::relevance(description, b.matrix())
+            }
+            fn map(description: &Description<'_, Self>, b: DenseView<'_, Self>, prior: &dyn LogPrior, start: Option<&[f64]>) -> Result<Vec<MapEstimate>> {
+                bayes::map(description, b.matrix(), prior, start)
             }
         }
     )*};
 }
 engines!(f32 f64 c32 c64);
 
+/// What will be done; no choice of λ asks for a factorization.
+fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
+    check(description, choice)?;
+    if constrained::applies(description) {
+        return constrained::plan(description, choice);
+    }
+    if let Some(choice) = choice.filter(|_| robust::applies(description)) {
+        return robust::plan(description, choice);
+    }
+    if l1::applies(description) {
+        return l1::plan(description, choice);
+    }
+    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+        return several::plan(description, rule);
+    }
+    if choice.is_none() {
+        check_one_penalty(description, "a factorization")?;
+    }
+    Ok(planned(description, choice)?.1)
+}
+
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
+    check_quadratic(
+        description,
+        "a linear method",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out misfit(..), huber(..), l1() and what else is no square",
+    )?;
     let (rows, columns) = description.operator.shape();
     let basis = transform::applies(description);
     let need = match choice.map(|c| c.kind) {
@@ -206,7 +309,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         transforms.push(preconditioner.describe());
     }
     let plan = Plan {
-        rows,
+        rows: description.merged.as_ref().map_or(rows, |merged| merged.rows),
         columns,
         scalar: T::NAME,
         storage,
@@ -228,6 +331,18 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
+    if robust::applies(description) {
+        return robust::solve_reweighted(description, b, choice);
+    }
+    if l1::applies(description) {
+        return l1::solve(description, b, choice);
+    }
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
+    }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
         Err(refusal) => refusal,
@@ -264,11 +379,20 @@ fn solve<T: Scalar>(
 /// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
 /// multiplies.
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    if l1::applies(description) {
+        return l1::path(description, b, lambdas);
+    }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
     }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
+    }
     check(description, None)?;
     check_data(description, b)?;
+    if robust::applies(description) {
+        return lambdas.iter().map(|&lambda| robust::solve_reweighted(description, b, lambda.into())).collect();
+    }
     let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());

@@ -70,7 +70,7 @@ fn penalty_in<T: Scalar>(description: &Description<'_, T>, basis: &Basis) -> Opt
 /// The basis in which the whole problem is diagonal, if there is one.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> Option<Basis> {
     let (m, n) = description.operator.shape();
-    if description.intercept || m == 0 || n == 0 {
+    if !description.quadratic() || description.intercept || m == 0 || n == 0 {
         return None;
     }
     let basis = description.operator.diagonalization()?.basis();
@@ -178,7 +178,7 @@ impl<T: Scalar> Transformed<T> {
         let in_units = |norm: f64| times_power_of_two(norm, -prepared.exponent);
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![lambda.damping(); k], Vec::new()),
-            Kind::Rule(rule) => self.choose(&prepared, &rule, choice.shared, unit)?,
+            Kind::Rule(rule) => self.choose(&prepared, &rule.in_penalty_units(unit), choice.shared, unit)?,
         };
         let answer = self.core.solve(&prepared.projection, &dampings);
         let z = answer.map_err(|refusal| refusal_error(Engine::Transform, refusal, self.unknowns))?.z;

@@ -23,6 +23,8 @@ pub(crate) struct Reduced<'a, T: Scalar> {
     pub groups: Option<Vec<usize>>,
     /// m of the caller.
     pub rows: usize,
+    /// Whether the rows of the matrix are not the caller's, but what they were merged into.
+    merged: bool,
     /// n.
     pub unknowns: usize,
     whitening: Whitening<T::Real>,
@@ -47,6 +49,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
     /// `largest` is the largest entry of DA.
     pub fn new(description: &Description<'_, T>, a: MatRef<'a, T>, largest: f64) -> Result<Self> {
         let (rows, unknowns) = a.shape();
+        let counted = description.merged.as_ref().map_or(rows, |merged| merged.rows);
         let threads = description.threads();
         let scale = row_scale(rows, description.weights.as_deref(), description.noise_std.as_deref());
         let exponent = balancing_exponent(T::Real::from_f64(largest));
@@ -64,7 +67,11 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         };
         let mut constant = None;
         if description.intercept {
-            let (removed, rest) = Constant::remove(matrix.view(), whitening.row_scale.as_deref());
+            let ones = match &description.merged {
+                Some(merged) => Some(whitened_constant(&merged.constant, whitening.row_scale.as_deref())),
+                None => whitening.row_scale.clone(),
+            };
+            let (removed, rest) = Constant::remove(matrix.view(), ones.as_deref(), counted);
             constant = Some(removed);
             matrix = rest;
         }
@@ -75,7 +82,8 @@ impl<'a, T: Scalar> Reduced<'a, T> {
             constant,
             threads,
             groups: description.groups.clone(),
-            rows,
+            rows: counted,
+            merged: description.merged.is_some(),
             unknowns,
             whitening,
             prior,
@@ -85,14 +93,14 @@ impl<'a, T: Scalar> Reduced<'a, T> {
 
     /// The same without the matrix, for what outlives the caller's A.
     pub fn without_matrix(self) -> Reduced<'static, T> {
-        let Self { matrix: _, penalty, constant, threads, groups, rows, unknowns, whitening, prior, penalty_exponent } = self;
+        let Self { matrix: _, penalty, constant, threads, groups, rows, merged, unknowns, whitening, prior, penalty_exponent } = self;
         let matrix = Matrix::Owned(linalg::zeros(0, unknowns));
-        Reduced { matrix, penalty, constant, threads, groups, rows, unknowns, whitening, prior, penalty_exponent }
+        Reduced { matrix, penalty, constant, threads, groups, rows, merged, unknowns, whitening, prior, penalty_exponent }
     }
 
     /// The rows that were split off.
     pub fn frame(&self) -> Frame<'_, T> {
-        Frame { rows: self.rows, constant: self.constant.as_ref(), groups: self.groups.as_deref() }
+        Frame { rows: self.rows, merged: self.merged, constant: self.constant.as_ref(), groups: self.groups.as_deref() }
     }
 
     /// The damping of the reduced problem.
@@ -119,11 +127,45 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         times_power_of_two(value, self.penalty_exponent - self.whitening.exponent)
     }
 
+    /// The power of two by which Ā is larger than DA, and by which L̄ is larger than L.
+    pub fn exponents(&self) -> (i32, i32) {
+        (self.whitening.exponent, self.penalty_exponent)
+    }
+
+    /// D, where it is not the identity.
+    pub fn row_scale(&self) -> Option<&[T::Real]> {
+        self.whitening.row_scale.as_deref()
+    }
+
     /// The powers of two that take directions of the reduced problem to those that go with the caller's singular values and
     /// coefficients: of a penalised direction, and of one that the penalty does not see.
-    #[cfg(feature = "plot")]
     pub fn direction_exponents(&self) -> (i32, i32) {
         (self.penalty_exponent, self.whitening.exponent)
+    }
+
+    /// Σ log Dᵢ: what whitening adds to the logarithm of a density of b.
+    pub fn log_row_scale(&self) -> f64 {
+        self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln()).sum()
+    }
+
+    /// x₀ of component j.
+    pub fn prior_value(&self, j: usize) -> f64 {
+        self.prior.as_ref().map_or(0.0, |(mean, _)| mean[j].real().to_f64())
+    }
+
+    /// A value of component j of x as one of z, which measures the departure from x₀ in units of its own (real scalar types).
+    pub fn departure(&self, j: usize, value: f64, data: &ReducedData<T>) -> f64 {
+        self.in_departure_units(value - self.prior_value(j), data)
+    }
+
+    /// A length in the caller's x in the units of z.
+    pub fn in_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, data.exponent - self.whitening.exponent)
+    }
+
+    /// The way back.
+    pub fn from_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, self.whitening.exponent - data.exponent)
     }
 
     pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
@@ -215,6 +257,12 @@ impl<T> ReducedData<T> {
     }
 }
 
+/// The image of the constant, scaled as the rows are.
+fn whitened_constant<R: Real>(constant: &[R], row_scale: Option<&[R]>) -> Vec<R> {
+    let scale = |i: usize| row_scale.map_or(R::ONE, |scale| scale[i]);
+    constant.iter().enumerate().map(|(i, &value)| value * scale(i)).collect()
+}
+
 fn column<T: Scalar>(z: MatRef<'_, T>, j: usize) -> Vec<T> {
     (0..z.nrows()).map(|i| z[(i, j)]).collect()
 }
@@ -234,6 +282,8 @@ pub(crate) fn finite<T: Scalar>(x: &[T], intercepts: &[T], unknowns: usize) -> R
 pub(crate) struct Frame<'a, T: Scalar> {
     /// m of the caller.
     pub rows: usize,
+    /// Whether the rows of the matrix are not the caller's, so that nothing can be said row by row.
+    pub merged: bool,
     pub constant: Option<&'a Constant<T>>,
     /// Which rows belong together.
     pub groups: Option<&'a [usize]>,

@@ -225,6 +225,9 @@ pub struct Model {
     /// Fit an unpenalised constant beside x
     #[arg(long)]
     pub intercept: bool,
+    /// Keep x between bounds: 0: (nonnegative), 0:1, :5, or a FILE of two columns, lower and upper (1e300 for none)
+    #[arg(long, value_name = "LOW:HIGH|FILE", allow_hyphen_values = true)]
+    pub bounds: Option<BoundsChoice>,
     /// Refuse a minimiser that is not unique, instead of the one of minimum norm
     #[arg(long)]
     pub require_full_rank: bool,
@@ -357,6 +360,30 @@ impl FromStr for PenaltyChoice {
                 None => return Err("give identity, first, second, diagonal:FILE or the FILE of a matrix".into()),
             },
         })
+    }
+}
+
+/// lo ≤ x ≤ hi.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundsChoice {
+    /// The same for all of x; infinite where there is none.
+    Range(f64, f64),
+    /// They are in this file.
+    Each(String),
+}
+
+impl FromStr for BoundsChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |text: &str, open: f64| if text.trim().is_empty() { Some(open) } else { text.trim().parse().ok() };
+        let sides = text.split_once(':').map(|(low, high)| (side(low, f64::NEG_INFINITY), side(high, f64::INFINITY)));
+        match sides {
+            Some((Some(low), Some(high))) if low <= high => Ok(Self::Range(low, high)),
+            Some((Some(_), Some(_))) => Err("give the lower bound first, and numbers: LOW:HIGH".into()),
+            // file.npz:name, or a file
+            _ if text.contains('.') => Ok(Self::Each(text.to_owned())),
+            _ => Err("give LOW:HIGH with either left out for none, as in 0: or 0:1 or :5, or a FILE of two columns".into()),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! From the command line to the problem: reads the files, checks that they fit together, and says which does not.
 
-use crate::arguments::{BoundaryChoice, Data, Input, MethodChoice, MethodOptions, Model, PenaltyChoice, Task};
+use crate::arguments::{BoundaryChoice, BoundsChoice, Data, Input, MethodChoice, MethodOptions, Model, PenaltyChoice, Task};
 use crate::failure::Failure;
 use crate::files::{Array, Contents, FileError, Numbers, Order, Place, Problem, ReadOptions, Shape, Source};
 use crate::number::Number;
 use crate::rules::{LambdaChoice, Level};
 use crate::sparse::Rows;
-use wellposed::{Boundary, Cgls, Choice, DenseView, Gcv, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty};
+use wellposed::{Boundary, Bounds, Cgls, Choice, DenseView, Gcv, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty};
 
 /// A file of sparse entries where a vector or a dense matrix is needed (weights, b) is written out up to so many places, zeros
 /// included: 128 MB of doubles.
@@ -37,6 +37,8 @@ pub struct Files {
     pub noise_std: Option<Vec<f64>>,
     /// x₀.
     pub prior_mean: Option<Array>,
+    /// Lower and upper bounds of x, one for each column of A.
+    pub bounds: Option<(Vec<f64>, Vec<f64>)>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -106,8 +108,13 @@ impl Files {
         let prior_mean = model.prior_mean.as_deref().map(|file| read_dense(file, options)).transpose()?;
         let prior_mean =
             prior_mean.map(|mean| column(mean, model.prior_mean.as_deref().unwrap_or_default(), &[columns], "column of A")).transpose()?;
+        let bounds = match &model.bounds {
+            None => None,
+            Some(BoundsChoice::Range(low, high)) => Some((vec![*low; columns], vec![*high; columns])),
+            Some(BoundsChoice::Each(file)) => Some(read_bounds(file, options, columns)?),
+        };
         let a_name = a_source.to_string();
-        Ok(Self { a, b, a_name, b_name, names, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, notes })
+        Ok(Self { a, b, a_name, b_name, names, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, bounds, notes })
     }
 
     /// Whether any number is complex, so that the problem is.
@@ -189,6 +196,23 @@ fn read_dense(text: &str, options: ReadOptions) -> Result<Array, Failure> {
 fn read_vector(text: &str, options: ReadOptions, lengths: &[usize], of: &str) -> Result<Vec<f64>, Failure> {
     let array = column(read_dense(text, options)?, text, lengths, of)?;
     f64::from_numbers(array.numbers).map_err(|problem| problem.in_file(text).into())
+}
+
+/// Two columns of real numbers.
+fn read_bounds(text: &str, options: ReadOptions, columns: usize) -> Result<(Vec<f64>, Vec<f64>), Failure> {
+    let array = read_dense(text, options)?;
+    if (array.rows, array.columns) != (columns, 2) {
+        return Err(Failure::Data(format!(
+            "{text} is {}×{}, but {columns}×2 is needed: the lower and the upper bound for each column of A",
+            array.rows, array.columns
+        )));
+    }
+    let side = |j: usize| {
+        let mut numbers = Numbers::new(array.numbers.is_complex());
+        (0..columns).for_each(|i| numbers.push(array.get(i, j).unwrap_or_default()));
+        f64::from_numbers(numbers).map_err(|problem| problem.in_file(text))
+    };
+    Ok((side(0)?, side(1)?))
 }
 
 /// An image, a row or a column as a vector of one of these lengths.
@@ -284,6 +308,7 @@ pub struct Parts<T> {
     weights: Option<Vec<f64>>,
     noise_std: Option<Vec<f64>>,
     prior_mean: Option<Vec<T>>,
+    bounds: Option<(Vec<f64>, Vec<f64>)>,
     grid: Option<(usize, usize)>,
 }
 
@@ -293,7 +318,7 @@ impl<T: Number> Parts<T> {
     /// # Errors
     /// Numbers that do not convert.
     pub fn new(files: Files) -> Result<(Self, Option<Dense<T>>), Failure> {
-        let Files { a, b, a_name, b_name, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, .. } = files;
+        let Files { a, b, a_name, b_name, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, bounds, .. } = files;
         let parts = Self {
             a: Matrix::new(a, &a_name)?,
             penalty_matrix: penalty_matrix.map(|l| Matrix::new(l, "the penalty")).transpose()?,
@@ -304,6 +329,7 @@ impl<T: Number> Parts<T> {
                 .map(|mean| T::from_numbers(mean.numbers))
                 .transpose()
                 .map_err(|problem| problem.in_file("the prior mean"))?,
+            bounds,
             grid,
         };
         let b = b.map(|b| Dense::new(b).map_err(|problem| problem.in_file(&b_name))).transpose()?;
@@ -354,6 +380,9 @@ impl<T: Number> Parts<T> {
         }
         if model.intercept {
             problem = problem.intercept();
+        }
+        if let Some((low, high)) = &self.bounds {
+            problem = problem.bounds(Bounds::each(low, high));
         }
         if model.require_full_rank {
             problem = problem.require_full_rank();

@@ -88,6 +88,9 @@ pub fn solution<T: Number>(
     map.insert("steps".into(), report.steps.into());
     map.insert("stop".into(), report.stop.map(|stop| stop.to_string()).into());
     map.insert("converged".into(), report.stop.map(|stop| stop.converged()).into());
+    let constrained =
+        report.constrained.iter().map(|c| json!({ "kkt_residual": c.kkt_residual, "at_lower": c.at_lower, "at_upper": c.at_upper }));
+    map.insert("bounds".into(), constrained.collect());
     map.insert("criteria".into(), criteria.collect());
     map.insert("warnings".into(), report.warnings.iter().map(|warning| Value::from(warning.to_string())).collect());
     map.insert("names".into(), names.into());

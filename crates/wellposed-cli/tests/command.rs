@@ -459,6 +459,33 @@ fn pages_are_written() {
     assert!(!folder.path().join("zero.html").exists() && !folder.path().join("two.html").exists());
 }
 
+/// x between bounds, from the range and from a file; what does not go with it.
+#[test]
+fn bounds_are_kept() {
+    let folder = folder();
+    // A = diag(1, 2), b = (2, 5), λ = 1: x = (1, 2) without bounds
+    for (bounds, expected) in [(":1.5", [1.0, 1.5]), ("1.25:", [1.25, 2.0]), ("-1:0.5", [0.5, 0.5]), ("0:9", [1.0, 2.0])] {
+        let answer = json(&folder, &format!("solve A.npy b.npy --lambda 1 --bounds {bounds} --json"));
+        let x: Vec<f64> = answer["x"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert_close(&x, &expected);
+        assert!(answer["bounds"][0]["kkt_residual"].as_f64().unwrap() < 1e-10);
+    }
+    write(&folder, "bounds.npy", &Array::matrix(2, 2, Numbers::Real(vec![0.0, 0.5, -1e300, 1e300])).unwrap());
+    run(&folder, "solve A.npy b.npy --lambda 1 --bounds bounds.npy --quiet --out x.npy").success();
+    assert_close(&real(&folder, "x.npy"), &[0.5, 2.0]);
+    for (line, words) in [
+        ("solve A.npy b.npy --bounds 2:1", "lower bound first"),
+        ("solve A.npy b.npy --bounds b.npy", "needed: the lower and the upper bound"),
+        ("solve A.npy b.npy --bounds 0: --html page.html", "leave one of the two out"),
+        ("solve A.npy b.npy --bounds 0: --lambda l-curve", "use Gcv"),
+        ("choose A.npy b.npy --bounds 0:", "leave --bounds out"),
+    ] {
+        let output = run(&folder, line).failure();
+        let text = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert!(text.contains(words), "{line}: {text}");
+    }
+}
+
 #[test]
 fn completions_and_manual_are_generated() {
     let folder = folder();
@@ -637,7 +664,7 @@ $ wellposed solve A.npy b.npy --boundary zero
 wellposed: --boundary belongs to differences: add --penalty first or --penalty second
 
 $ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
-wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
+wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: even λ = ∞ (x₀ and what the penalty leaves free) fits to within that noise; lower it, or take that fit with .at_most()
 
 $ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
 wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with --max-steps, ask for less with --tolerance, take what there is with --accept-partial, or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test

@@ -16,6 +16,12 @@ pub fn run(options: &Choose) -> Result<(), Failure> {
 }
 
 fn choose<T: Number>(files: Files, options: &Choose) -> Result<(), Failure> {
+    if options.data.model.bounds.is_some() {
+        return Err(Failure::Usage(
+            "choose compares rules of the unbounded problem: leave --bounds out, or use solve with --lambda gcv, aicc, bic or discrepancy"
+                .into(),
+        ));
+    }
     let printer = Printer::new(&options.talk);
     files.notes.iter().for_each(|note| printer.note(note));
     let (parts, b) = Parts::<T>::new(files)?;

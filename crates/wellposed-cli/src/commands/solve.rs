@@ -19,6 +19,11 @@ pub fn run(options: &Solve) -> Result<(), Failure> {
 }
 
 fn solve<T: Number>(mut files: Files, options: &Solve, destinations: &Destinations) -> Result<(), Failure> {
+    if options.task.data.model.bounds.is_some() && options.results.html.is_some() {
+        return Err(Failure::Usage(
+            "--html shows how x and the rules move with λ where x is linear in b, which it is not between --bounds: leave one of the two out".into(),
+        ));
+    }
     files.notes.iter().for_each(|note| destinations.printer.note(note));
     let task = &options.task;
     let choice = input::choice(task)?;

@@ -1,0 +1,87 @@
+//! Quantiles of the normal distribution and of Student's t with any real number of degrees of freedom.
+//!
+//! The distribution functions are statrs's; the quantile of t is found here from them, by Newton's method between brackets, since
+//! statrs's own goes through 1 − y with y near 1 and loses digits as the degrees of freedom grow. Measured against 30
+//! digits (`tests` below): relative errors below 1e-12.
+
+use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
+
+/// From so many degrees of freedom on t is the normal distribution with the first two terms of its expansion: what is
+/// left out is below 1/ν³.
+const NORMAL_FROM: f64 = 1e5;
+
+/// t with P(|t_ν| ≤ t) = level for 0 < level < 1; ν = ∞ is the normal distribution. `None` where ν is not positive or the level is
+/// not between 0 and 1.
+pub(crate) fn two_sided(level: f64, freedom: f64) -> Option<f64> {
+    if !(level > 0.0 && level < 1.0 && freedom > 0.0) {
+        return None;
+    }
+    let upper = 0.5 * (1.0 - level);
+    let z = -Normal::standard().inverse_cdf(upper);
+    if freedom >= NORMAL_FROM {
+        // Cornish and Fisher
+        let cube = z * z * z;
+        let first = (cube + z) / 4.0;
+        let second = (5.0 * cube * z * z + 16.0 * cube + 3.0 * z) / 96.0;
+        return Some(z + (first + second / freedom) / freedom);
+    }
+    let distribution = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    // the tails of t are heavier: z is below the root
+    let (mut low, mut high) = (z, 2.0 * z.max(1.0));
+    while distribution.sf(high) > upper {
+        low = high;
+        high *= 4.0;
+        if !high.is_finite() {
+            return None;
+        }
+    }
+    let mut t = low;
+    for _ in 0..200 {
+        let excess = distribution.sf(t) - upper;
+        if excess > 0.0 {
+            low = t;
+        } else {
+            high = t;
+        }
+        let newton = t + excess / distribution.pdf(t);
+        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
+        if (next - t).abs() <= 4.0 * f64::EPSILON * t {
+            return Some(next);
+        }
+        t = next;
+    }
+    Some(t)
+}
+
+/// P(|t_ν| ≥ |t|).
+pub(crate) fn two_sided_p(t: f64, freedom: f64) -> Option<f64> {
+    if freedom == f64::INFINITY {
+        return Some(2.0 * Normal::standard().sf(t.abs()));
+    }
+    Some(2.0 * StudentsT::new(0.0, 1.0, freedom).ok()?.sf(t.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_have_twelve_digits() {
+        // mpmath at 30 digits: the root of betainc(ν/2, 1/2, 0, ν/(ν + t²), regularized) = 1 − level
+        let known: [(f64, f64, f64); 12] = include!("../testdata/t_quantiles.in");
+        for (level, freedom, expected) in known {
+            let found = two_sided(level, freedom).unwrap();
+            assert!((found - expected).abs() <= 1e-12 * expected, "{level} {freedom}: {found} {expected}");
+            let p = two_sided_p(found, freedom).unwrap();
+            assert!((p - (1.0 - level)).abs() <= 1e-11 * (1.0 - level), "{level} {freedom}: {p}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_level_or_no_freedom_is_refused() {
+        for (level, freedom) in [(0.0, 3.0), (1.0, 3.0), (f64::NAN, 3.0), (0.9, 0.0), (0.9, -1.0), (0.9, f64::NAN)] {
+            assert_eq!(two_sided(level, freedom), None, "{level} {freedom}");
+        }
+        assert!((two_sided(0.95, f64::INFINITY).unwrap() - 1.959963984540054).abs() < 1e-12);
+    }
+}
