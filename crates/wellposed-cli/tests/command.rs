@@ -394,8 +394,8 @@ wellposed: r.json: exists already; --force overwrites it
         assert!(shown.contains(words), "{shown}");
     };
     says("demo shaw --size 32", "\nλ is chosen by discrepancy, since the norm of the noise is known here: ");
-    says("demo deriv2-linear --penalty second", "\nλ is chosen by robust GCV, since ");
-    says("demo phillips --noise 0 --size 32", "\nλ is chosen by robust GCV, since there is no noise");
+    says("demo deriv2-linear --penalty second", "\nλ is chosen by strong robust GCV, since discrepancy finds no λ");
+    says("demo phillips --noise 0 --size 32", "\nλ is chosen by strong robust GCV, since there is no noise");
 }
 
 /// Every rule by its name gives the λ that the library's comparison gives it.
