@@ -388,6 +388,14 @@ wellposed: r.json: exists already; --force overwrites it
 
 "#]]);
     assert_eq!(json(&folder, "demo deriv2-linear --penalty second --json")["status"], "ok");
+    // λ is chosen by what the demo knows, and it says why
+    let says = |line: &str, words: &str| {
+        let shown = String::from_utf8(run(&folder, line).success().get_output().stdout.clone()).unwrap();
+        assert!(shown.contains(words), "{shown}");
+    };
+    says("demo shaw --size 32", "\nλ is chosen by discrepancy, since the norm of the noise is known here: ");
+    says("demo deriv2-linear --penalty second", "\nλ is chosen by strong robust GCV, since discrepancy finds no λ");
+    says("demo phillips --noise 0 --size 32", "\nλ is chosen by strong robust GCV, since there is no noise");
 }
 
 /// Every rule by its name gives the λ that the library's comparison gives it.
