@@ -1,6 +1,6 @@
 //! Rows that come in blocks: push, merge, store, and decide everything else afterwards.
 //!
-//! [`Rows`] keeps the triangle of all rows so far ([`factor::rows`](crate::factor::rows) says how), [`Window`] that of the last blocks,
+//! [`Rows`] keeps the triangle of all rows so far (src/factor/rows.rs says how), [`Window`] that of the last blocks,
 //! [`RowsProblem`] is a [`Problem`](crate::Problem) without its rows, [`RowsFactorization`] its decomposition.
 
 mod bytes;

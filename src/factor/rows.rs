@@ -8,7 +8,7 @@
 //!
 //! Two kernels take a block. *Householder*: QR of [R; block], backward stable whatever the rows are. *Gram*: blocks whose
 //! columns, after a shift by their means and a scaling to one norm, are nearly orthogonal anyway
-//! ([`LARGEST_CONDITION`]) are reduced by the Cholesky factor of their Gram matrix, half the work and a faster kernel. The
+//! ([`LARGEST_CONDITION`]) are reduced by the Cholesky factor of their Gram matrix, which is half the work. The
 //! relative backward error of a Cholesky factor is ε·κ(block), not ε·κ²: for κ at the limit it is that of a long
 //! Householder reduction. The shift is undone exactly in the algebra (it is a multiple of the column of ones) and costs a
 //! rounding of each entry. A block that fails the test costs its Gram matrix once; the rest of the push goes to Householder.
