@@ -1,7 +1,9 @@
 //! Everything of a problem except b and λ: plain values, no algorithm.
 
+use crate::constraint::{Bounds, Equality};
 use crate::linalg::Threads;
 use crate::method::Method;
+use crate::misfit::Misfit;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::preconditioner::Preconditioner;
@@ -14,10 +16,14 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) penalty: Penalty<'a, T>,
     /// Penalties that a rule gives a λ each; `penalty` is their sum. Empty where one λ is all.
     pub(crate) several: Vec<Penalty<'a, T>>,
+    /// How residuals are measured; `None` is the square.
+    pub(crate) misfit: Option<Misfit>,
     pub(crate) weights: Option<Vec<T::Real>>,
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
     pub(crate) intercept: bool,
+    pub(crate) bounds: Option<Bounds<T::Real>>,
+    pub(crate) equality: Option<Equality<'a, T>>,
     /// Rows with the same label are left out together.
     pub(crate) groups: Option<Vec<usize>>,
     pub(crate) method: Method,
@@ -43,10 +49,13 @@ impl<'a, T: Scalar> Description<'a, T> {
             operator,
             penalty: Penalty::identity(),
             several: Vec::new(),
+            misfit: None,
             weights: None,
             noise_std: None,
             prior_mean: None,
             intercept: false,
+            bounds: None,
+            equality: None,
             groups: None,
             method: Method::Auto,
             preconditioner: None,
@@ -62,7 +71,7 @@ impl<'a, T: Scalar> Description<'a, T> {
 
     /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
     pub(crate) fn quadratic(&self) -> bool {
-        self.penalty.is_squared()
+        self.penalty.is_squared() && self.misfit.is_none() && self.bounds.is_none() && self.equality.is_none()
     }
 
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.

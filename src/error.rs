@@ -113,6 +113,21 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A log prior whose derivatives are not those of its value.
+    #[error(
+        "the {what} of the log prior is {found:.6e} along a direction in which differences of {of} give {expected:.6e}: \
+         correct the {what} (or the value), and round off corners"
+    )]
+    LogPrior {
+        /// The derivative that is wrong: gradient or curvature.
+        what: &'static str,
+        /// What it was compared with.
+        of: &'static str,
+        /// Along a direction, as the prior says.
+        found: f64,
+        /// By differences.
+        expected: f64,
+    },
     /// An iteration or a kernel stopped before its tolerance was reached.
     #[error("{method} stopped after {steps} steps at {reached:.1e}, before its tolerance {tolerance:.1e}: {instead}")]
     NotConverged {
@@ -124,6 +139,28 @@ pub enum Error {
         reached: f64,
         /// What it should have reached.
         tolerance: f64,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// Bounds between which there is no number.
+    #[error(
+        "component {index} of x is bounded by {low} and {high}: the lower bound must be a number not above the upper one; −∞ and ∞ leave a side open"
+    )]
+    Bounds {
+        /// Which component of x.
+        index: usize,
+        /// Its lower bound.
+        low: f64,
+        /// Its upper bound.
+        high: f64,
+    },
+    /// No x keeps to the constraints.
+    #[error("no x satisfies {what}: the nearest leaves ‖Cx − d‖ = {gap:.3e}; {instead}")]
+    Infeasible {
+        /// Which constraints.
+        what: &'static str,
+        /// The least ‖Cx − d‖ that is possible.
+        gap: f64,
         /// What to do.
         instead: &'static str,
     },

@@ -3,7 +3,7 @@
 //! Ridge and Tikhonov regularization that chooses λ by itself.
 //!
 //! ```text
-//! minimise   (Ax − b)ᴴ W (Ax − b)  +  λ · R(x − x₀)        R(z) = ‖z‖²  |  ‖Lz‖²  |  Σ ωⱼ‖Lⱼz‖²
+//! minimise   (Ax − b)ᴴ W (Ax − b)  +  λ · R(x − x₀)        R(z) = ‖z‖²  |  ‖Lz‖²  |  Σ ωⱼ‖Lⱼz‖²  |  ‖Lz‖₁
 //! ```
 //!
 //! **λ multiplies R exactly as written.** With W = I and R(z) = ‖Lz‖² this is min ‖Ax − b‖² + ‖Γx‖² with Γ = √λ·L. The
@@ -43,6 +43,7 @@
 //! | [`Lambda`], [`Rule`] | λ as a number, or the rule that finds it: [`Gcv`], [`Loo`], [`Discrepancy`]. [`Choice`] is either |
 //! | [`Method`] | how: [`Method::Auto`] unless asked for by name |
 //! | [`Plan`] | what will be done and why, before it is done |
+//! | [`Posterior`] | x with its uncertainty |
 //! | [`Factorization`] | what is left when the expensive step is done |
 //! | [`Solution`], [`Report`] | x, and what there is to say about it; [`Warning`]s are values |
 //! | [`Error`] | one type; every text ends in the way out. No call panics on any input |
@@ -56,9 +57,12 @@
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
 //! | standard errors, intervals, leverages | [`Problem::inference`] |
+//! | outliers in b, ℓp penalties | [`Problem::misfit`], [`Penalty::huber`], [`Penalty::power`] |
 //! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
+//! | x ≥ 0, lo ≤ x ≤ hi, Cx = d | [`Problem::bounds`], [`equality`](Problem::equality) |
+//! | ℓ1, elastic net, groups, total variation | [`Penalty::l1`], [`elastic_net`](Penalty::elastic_net), [`group_lasso`](Penalty::group_lasso), [`isotropic`](Penalty::isotropic) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
@@ -68,6 +72,9 @@
 //! | fewer steps | [`Problem::precondition`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
+//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
+//! | how sure is x | [`Problem::posterior`], [`posterior_low_rank`](Problem::posterior_low_rank), [`samples`](Problem::samples) |
+//! | another prior | [`Penalty::covariance`], [`Penalty::kernel`], [`Problem::map`] with a [`Prior`] or your own [`LogPrior`], [`Problem::relevance`] |
 //! | ask before paying | [`Problem::plan`] |
 //! | try it on a problem with a known answer | [`gallery`], and [`gallery::noise`] by seed |
 //!
@@ -83,9 +90,12 @@
 //! for property tests).
 
 pub mod batch;
+pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub mod constraint;
+pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
 pub mod descent;
@@ -102,13 +112,16 @@ mod interop;
 pub(crate) mod krylov;
 pub mod lambda;
 pub(crate) mod linalg;
+pub mod log_prior;
 pub mod method;
+pub mod misfit;
 pub mod operator;
 pub(crate) mod outer;
 pub mod penalty;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod posterior;
 pub mod preconditioner;
 pub mod problem;
 pub(crate) mod quantile;
@@ -128,26 +141,31 @@ pub mod warning;
 
 pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use constraint::Bounds;
+pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
 pub use error::{Error, Result};
 pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
+pub use log_prior::{LogPrior, Prior};
 pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
+pub use misfit::Misfit;
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
-pub use plan::Plan;
+pub use plan::{Plan, Storage};
+pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
 pub use ridge::{ridge, tikhonov};
 pub use rows::Rows;
 pub use rule::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang,
-    Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
+    HyperPrior, KFold, KnownNoiseEvidence, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Reweighted, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

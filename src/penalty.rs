@@ -1,5 +1,6 @@
 //! R: what the penalty measures. A closed list behind constructors.
 
+use crate::covariance::{self, Covariance, SharedRoot};
 use crate::data::Data;
 use crate::error::{Error, Result, Size};
 use crate::operator::dense::materialize;
@@ -37,12 +38,28 @@ pub struct Penalty<'a, T: Scalar> {
 enum Kind<'a, T: Scalar> {
     Identity,
     Diagonal(Vec<T::Real>),
-    Difference { order: Order, boundary: Boundary },
-    Difference2d { order: Order, rows: usize, columns: usize, boundary: Boundary },
-    Gradient { grid: Grid, boundary: Boundary },
-    Laplacian { grid: Grid, boundary: Boundary },
+    Difference {
+        order: Order,
+        boundary: Boundary,
+    },
+    Difference2d {
+        order: Order,
+        rows: usize,
+        columns: usize,
+        boundary: Boundary,
+    },
+    Gradient {
+        grid: Grid,
+        boundary: Boundary,
+    },
+    Laplacian {
+        grid: Grid,
+        boundary: Boundary,
+    },
     Matrix(&'a dyn Operator<Scalar = T>),
     Sum(Vec<(f64, Penalty<'a, T>)>),
+    /// A covariance, a precision or a function of distance, factored.
+    Root(&'static str, SharedRoot<T>),
 }
 
 /// Columns up to which the entries of an operator that only multiplies are computed, one product for each.
@@ -142,6 +159,62 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         Self::matrix(gamma)
     }
 
+    /// zᴴC⁻¹z: x ~ N(x₀, τ²C) before the data, C Hermitian positive definite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NonFinite`], and [`Error::Parameter`] with the smallest eigenvalue when C is not positive definite
+    /// to working precision. Cost: n³ flops.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let c = [2.0, 1.0, 1.0, 2.0];
+    /// let prior = Penalty::covariance(&DenseView::column_major(&c, 2, 2)?)?;
+    /// let a = DenseView::column_major(&[1.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let fit = Problem::new(&a).penalty(prior).solve(&[1.0, 0.0], 1.0)?; // C(C + I)⁻¹b
+    /// assert!((fit.x[0] - 0.625_f64).abs() < 1e-14 && (fit.x[1] - 0.125).abs() < 1e-14);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn covariance<C: Operator<Scalar = T>>(c: &C) -> Result<Self> {
+        Ok(Self::squared(Kind::Root("inverse of a covariance", covariance::of_covariance(c)?)))
+    }
+
+    /// zᴴPz: x ~ N(x₀, τ²P⁻¹) before the data, P Hermitian positive semi-definite; directions that a singular P does not see are
+    /// unpenalised.
+    ///
+    /// # Errors
+    /// As [`covariance`](Self::covariance), for an eigenvalue that is negative beyond rounding. Cost: n³ flops.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let p = [1.0, -1.0, -1.0, 1.0]; // (z₁ − z₂)²
+    /// let prior = Penalty::precision(&DenseView::column_major(&p, 2, 2)?)?;
+    /// let a = DenseView::column_major(&[1.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let fit = Problem::new(&a).penalty(prior).solve(&[1.0, 0.0], 1e9)?;
+    /// assert!((fit.x[0] - 0.5_f64).abs() < 1e-8 && (fit.x[1] - 0.5).abs() < 1e-8);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn precision<P: Operator<Scalar = T>>(p: &P) -> Result<Self> {
+        Ok(Self::squared(Kind::Root("precision", covariance::of_precision(p)?)))
+    }
+
+    /// zᵀC⁻¹z with C a function of the distance between the points of a grid: a Gaussian process. With [`Boundary::Free`] from the
+    /// Cholesky factor of the n×n matrix (n ≤ 10 000); with [`Boundary::Periodic`], in one or two dimensions, by fast Fourier
+    /// transforms without a matrix.
+    ///
+    /// # Errors
+    /// As [`covariance`](Self::covariance); parameters out of range; another boundary.
+    ///
+    /// ```
+    /// use wellposed::operator::{Boundary, Grid};
+    /// use wellposed::{Covariance, Penalty};
+    /// let grid = Grid::new(&[256, 256])?;
+    /// let prior: Penalty<'_, f64> = Penalty::kernel(&grid, &Covariance::matern(1.5, 4.0), Boundary::Periodic)?;
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn kernel(grid: &Grid, covariance: &Covariance, boundary: Boundary) -> Result<Self> {
+        Ok(Self::squared(Kind::Root("inverse of a covariance on a grid", covariance::of_kernel(grid, covariance, boundary)?)))
+    }
+
     /// Σ ωⱼRⱼ with given weights ωⱼ ≥ 0.
     pub fn sum<I: IntoIterator<Item = (f64, Self)>>(terms: I) -> Self {
         Self::squared(Kind::Sum(terms.into_iter().collect()))
@@ -188,6 +261,7 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                 let terms: Vec<String> = terms.iter().map(|(weight, term)| format!("{weight}·({})", term.describe())).collect();
                 terms.join(" + ")
             }
+            Kind::Root(name, _) => (*name).into(),
         };
         Cow::Owned(format!("{l}{shape}"))
     }
@@ -310,6 +384,17 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                     });
                 }
                 Resolved::Operator(Box::new(*l))
+            }
+            Kind::Root(name, l) => {
+                if l.shape().1 != n {
+                    return Err(Error::Shape {
+                        what: name,
+                        found: Size::Shape(l.shape().0, l.shape().1),
+                        expected: Size::Shape(l.shape().0, n),
+                        hint: "the covariance must be of as many unknowns as A has columns",
+                    });
+                }
+                Resolved::Operator(Box::new(l.clone()))
             }
             Kind::Sum(terms) => {
                 let mut blocks: Vec<Box<dyn Operator<Scalar = T> + 'a>> = Vec::with_capacity(terms.len());

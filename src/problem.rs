@@ -1,17 +1,21 @@
 //! `Problem`: everything except b and λ, collected by setters that never fail, checked once when it is solved.
 
+use crate::constraint::{Bounds, Equality};
 use crate::data::{self, Data};
 use crate::description::Description;
 use crate::error::Result;
 use crate::factorization::Factorization;
 use crate::inference::Inference;
 use crate::lambda::Lambda;
+use crate::log_prior::LogPrior;
 use crate::method::Method;
+use crate::misfit::Misfit;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::plan::Plan;
+use crate::posterior::{MapEstimate, Posterior, Relevance, Samples};
 use crate::preconditioner::Preconditioner;
-use crate::rule::Choice;
+use crate::rule::{Choice, Scales};
 use crate::scalar::Scalar;
 use crate::solution::Solution;
 use crate::step::Step;
@@ -90,6 +94,32 @@ impl<'a, T: Scalar> Problem<'a, T> {
         self
     }
 
+    /// Measures the residual by [`Misfit::huber`], [`Misfit::student_t`] or [`Misfit::power`] instead of its square, so that outliers
+    /// in b do not carry the fit away: min Σφ(uᵢ) + λR(x − x₀), u = W^½(b − Ax − c).
+    ///
+    /// Solved by a sequence of weighted ridge problems, for every A, method and rule; a rule chooses λ anew at each of them, for the weights
+    /// of that step. [`Report::reweighted`](crate::Report::reweighted) has the objective, the weights and the smoothing. `residual_norm` stays ‖u‖, and
+    /// dof is that of the last weighted problem.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Misfit, Problem};
+    /// let a: Vec<f64> = (0..40).map(|k| if k < 20 { 1.0 } else { k as f64 - 30.0 }).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| 2.0 + 0.5 * (i as f64 - 10.0) + if i == 3 { 100.0 } else { 0.1 * ((i * i) as f64).cos() }).collect();
+    /// let a = DenseView::column_major(&a, 20, 2)?;
+    /// let fit = Problem::new(&a).misfit(Misfit::huber(1.345).scaled_by_mad()).solve(&b, 1e-3)?;
+    /// assert!((fit.x[1] - 0.5).abs() < 0.02);
+    /// assert!(fit.report.reweighted[0].weights[3] < 0.01); // the outlier
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When solved: [`Error::NotConverged`](crate::Error::NotConverged), with a rule also where λ does not settle;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) beside [`l1`](Penalty::l1) and its like.
+    pub fn misfit(mut self, misfit: Misfit) -> Self {
+        self.description.misfit = Some(misfit);
+        self
+    }
+
     /// W = diag(w), one positive weight for each row: a weight of 2 counts as the row given twice.
     pub fn weights<W: Data<T::Real> + ?Sized>(mut self, weights: &W) -> Self {
         self.description.weights = Some(data::column(weights));
@@ -112,6 +142,56 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// An unpenalised constant is fitted beside x: `fit.intercept`.
     pub fn intercept(mut self) -> Self {
         self.description.intercept = true;
+        self
+    }
+
+    /// lo ≤ x ≤ hi: `0.0..`, `..=5.0`, `0.0..=1.0`, or [`Bounds::each`]. The intercept stays unbounded.
+    ///
+    /// λ as a number, or by [`Gcv`](crate::Gcv), [`Aicc`](crate::Aicc), [`Bic`](crate::Bic) with the degrees of freedom of the
+    /// components that no bound holds, [`Discrepancy`](crate::Discrepancy) and [`PenaltyNorm`](crate::PenaltyNorm): chosen for the
+    /// bounded problem. Dense, `f32` and `f64`: principal pivoting on AᵀA + λLᵀL, handed to an active set kept by rotations of
+    /// \[A; √λL\] where that matrix is ill-conditioned or singular; large, sparse or matrix-free A: a projected Krylov method
+    /// ([`Method::Cgls`] asks for it by name). x lies within the bounds exactly, and the report has its certificate
+    /// ([`Constrained`](crate::Constrained)). There is no factorization to keep, since x is not linear in b.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..200).map(|k| (-0.1 * ((k % 20) as f64 - 2.0 * (k / 20) as f64).powi(2)).exp()).collect();
+    /// let a = DenseView::column_major(&a, 20, 10)?;
+    /// let b: Vec<f64> = (0..20).map(|i| if (6..12).contains(&i) { 1.0 } else { 0.01 * (-1.0_f64).powi(i) }).collect();
+    /// let fit = Problem::new(&a).bounds(0.0..).solve(&b, Gcv)?;
+    /// assert!(fit.x.iter().all(|&x| x >= 0.0));
+    /// assert!(fit.report.constrained[0].kkt_residual < 1e-10);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn bounds(mut self, bounds: impl Into<Bounds<T::Real>>) -> Self {
+        self.description.bounds = Some(bounds.into());
+        self
+    }
+
+    /// Cx = d, for a q×n matrix or operator C of any rank and d of length q; a second call replaces the first.
+    ///
+    /// Without bounds the equations are eliminated (x = x_p + Ny with CN = 0, by a QR factorization of Cᴴ: 2nq² flops and n(n − q)
+    /// numbers), and every method and rule of the unconstrained problem serves. With bounds: see [`bounds`](Self::bounds).
+    ///
+    /// # Errors
+    /// When solved: [`Error::Infeasible`](crate::Error::Infeasible) where no x (within the bounds) satisfies them. Equations that
+    /// repeat one another are fine.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a = DenseView::column_major(&[2.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let sum = DenseView::column_major(&[1.0, 1.0], 1, 2)?;
+    /// let fit = Problem::new(&a).equality(&sum, &[1.0]).solve(&[1.0, 1.0], 0.1)?;
+    /// assert!((fit.x[0] + fit.x[1] - 1.0_f64).abs() < 1e-14);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn equality<C, D>(mut self, c: &'a C, d: &D) -> Self
+    where
+        C: Operator<Scalar = T>,
+        D: Data<T> + ?Sized,
+    {
+        self.description.equality = Some(Equality { matrix: c, values: data::column(d) });
         self
     }
 
@@ -276,6 +356,143 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// ```
     pub fn inference<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>) -> Result<B::Each<Inference>> {
         Ok(B::each(T::infer(&self.description, b.view(), choice.into())?))
+    }
+
+    /// The posterior of x under b = Ax + c + e, e ~ N(0, s²W⁻¹), x ~ N(x₀, τ²(LᴴL)⁻¹), with λ = s²/τ² given, chosen by a rule, or
+    /// found by [`Evidence`](crate::Evidence) together with the noise: its mean is the answer of [`solve`](Self::solve) at that λ.
+    /// One for each right-hand side.
+    ///
+    /// The noise level is the caller's where [`noise_std`](Self::noise_std) was given ([`Evidence`](crate::Evidence) then finds τ
+    /// alone), and is estimated otherwise: s² = bᴴ(I − H)b/(m − q), its most probable value at that λ (q unpenalised directions, the
+    /// intercept among them). Exact, from the entries of A; an A that only multiplies is written out for up to 2000 rows or
+    /// columns, and [`posterior_low_rank`](Self::posterior_low_rank) is for larger ones.
+    ///
+    /// Cost: an SVD for λ and s, 2(m + n)n² + n³ flops for the covariance, n² numbers kept.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); λ = 0, which leaves no prior; a direction that neither A nor L sees; noise that has to be
+    /// estimated and cannot be.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Evidence, Problem};
+    /// let a: Vec<f64> = (0..96).map(|k| 1.0 / (1.0 + (k % 12) as f64 + (k / 12) as f64)).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 1.0 + 0.01 * ((i * i) as f64).sin()).collect();
+    /// let a = DenseView::column_major(&a, 12, 8)?;
+    /// let posterior = Problem::new(&a).posterior(&b, Evidence)?;
+    /// println!("{posterior}");
+    /// let band = posterior.band(0.95)?;
+    /// assert!(band.iter().zip(&posterior.mean).all(|(&(low, high), mean)| low < *mean && *mean < high));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn posterior<B: Data<T> + ?Sized>(&self, b: &B, scales: impl Into<Scales>) -> Result<B::Each<Posterior<T>>> {
+        Ok(B::each(T::posterior(&self.description, b.view(), scales.into())?.into_iter().map(Posterior::new).collect()))
+    }
+
+    /// [`posterior`](Self::posterior) from products with A alone, for one of any size: the covariance as τ²(I − VΦVᴴ), V of this rank. Every
+    /// variance is at least the true one, and at most [`covariance_error`](Posterior::covariance_error) above it (a bound that fails
+    /// once in 10⁶). λ is a number or any rule that [`solve`](Self::solve) takes for this A; L = I.
+    ///
+    /// dof is that of the subspace (a lower bound), and the log evidence lacks the directions outside of it (an upper bound).
+    /// [`sample`](Posterior::sample) draws from the low-rank form; [`samples`](Self::samples) draws exactly.
+    ///
+    /// Cost: a solve, 2k + 30 products, 2k²(m + n) flops, k(m + n) numbers.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); a penalty other than the identity; λ = 0.
+    ///
+    /// ```
+    /// use wellposed::{Problem, operator};
+    /// let smooth = operator::from_fn(
+    ///     50, 50,
+    ///     |x: &[f64], y: &mut [f64]| (0..50).for_each(|i| y[i] = x[i] + 0.9 * x[(i + 1) % 50]),
+    ///     |y: &[f64], x: &mut [f64]| (0..50).for_each(|i| x[i] = y[i] + 0.9 * y[(i + 49) % 50]),
+    /// );
+    /// let b: Vec<f64> = (0..50).map(|i| (i as f64 / 8.0).sin()).collect();
+    /// let posterior = Problem::new(&smooth).noise_std(&[0.1]).posterior_low_rank(&b, 0.5, 20)?;
+    /// println!("variances are right to {:e}", posterior.covariance_error().unwrap());
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn posterior_low_rank<B: Data<T> + ?Sized>(&self, b: &B, choice: impl Into<Choice>, rank: usize) -> Result<B::Each<Posterior<T>>> {
+        let all = T::posterior_low_rank(&self.description, b.view(), choice.into(), rank)?;
+        Ok(B::each(all.into_iter().map(Posterior::new).collect()))
+    }
+
+    /// Draws from the posterior, each by solving a perturbed problem (data plus noise, prior mean plus a draw from the prior) with whatever
+    /// method this problem has: exact for any A, however large. λ, s and τ are those of a posterior of this problem. L = I or diagonal.
+    ///
+    /// Source: Papandreou, Yuille 2010, Gaussian sampling by local perturbations, NIPS.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); another penalty; more than one right-hand side.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a = DenseView::column_major(&[2.0, 0.0, 1.0, 1.0], 2, 2)?;
+    /// let problem = Problem::new(&a).noise_std(&[0.5]);
+    /// let posterior = problem.posterior(&[1.0, 1.0], 1.0)?;
+    /// let draws = problem.samples(&[1.0, 1.0], &posterior, 10, 7)?;
+    /// assert_eq!(draws.x.shape(), (2, 10));
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn samples<B: Data<T> + ?Sized>(&self, b: &B, posterior: &Posterior<T>, count: usize, seed: u64) -> Result<Samples<T>> {
+        let (x, intercepts) = T::samples(&self.description, b.view(), posterior.inner(), count, seed)?;
+        Ok(Samples { x, intercepts })
+    }
+
+    /// Relevance determination (ARD, sparse Bayesian learning): every coefficient has a prior variance of its own, evidence finds all
+    /// of them together with the noise (unless [`noise_std`](Self::noise_std) was given), and the columns whose variance goes to 0 are
+    /// pruned. One answer for each right-hand side; real problems with entries. The maximum found is a local one.
+    ///
+    /// Cost: mn² flops once, nk² a step with k columns kept.
+    ///
+    /// # Errors
+    /// Columns that fit the data exactly, where noise is to be estimated; [`Error::NotConverged`](crate::Error::NotConverged); a
+    /// penalty; what [`posterior`](Self::posterior) refuses.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a: Vec<f64> = (0..400).map(|k| ((k * k) as f64).sin()).collect();
+    /// let b: Vec<f64> = (0..40).map(|i| 3.0 * a[i] - a[i + 80] + 0.05 * (7.0 * i as f64).cos()).collect();
+    /// let found = Problem::new(&DenseView::column_major(&a, 40, 10)?).relevance(&b)?;
+    /// assert!(found.kept.contains(&0) && found.kept.contains(&2) && !found.pruned.is_empty());
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn relevance<B: Data<T> + ?Sized>(&self, b: &B) -> Result<B::Each<Relevance>> {
+        Ok(B::each(T::relevance(&self.description, b.view())?))
+    }
+
+    /// The most probable x under any [`LogPrior`] of x − x₀ (in place of a penalty): a built-in [`Prior`](crate::Prior), or your own
+    /// density. The noise must be known: [`noise_std`](Self::noise_std). One answer for each right-hand side; real problems with entries.
+    ///
+    /// The search starts from the ridge solution with λ by evidence, and goes downhill from there by reweighted ridge problems with a
+    /// line search: with a prior that is not log-concave (Student's t, horseshoe) the mode found is *a* mode;
+    /// [`map_from`](Self::map_from) starts elsewhere.
+    ///
+    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual.
+    ///
+    /// # Errors
+    /// [`Error::LogPrior`](crate::Error::LogPrior) when gradient or curvature are not those of the value;
+    /// [`Error::NotConverged`](crate::Error::NotConverged); what [`posterior`](Self::posterior) refuses.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Prior, Problem};
+    /// let a: Vec<f64> = (0..60).map(|k| ((k * k) as f64).sin()).collect();
+    /// let b: Vec<f64> = (0..12).map(|i| 3.0 * a[i] + 0.1 * (i as f64).cos()).collect();
+    /// let a = DenseView::column_major(&a, 12, 5)?;
+    /// let fit = Problem::new(&a).noise_std(&[0.1]).map(&b, &Prior::laplace(0.2))?;
+    /// assert!(fit.x[0] > 2.5 && fit.x[1].abs() < 0.5);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn map<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior) -> Result<B::Each<MapEstimate>> {
+        Ok(B::each(T::map(&self.description, b.view(), prior, None)?))
+    }
+
+    /// [`map`](Self::map) from a start of your own: where there are several modes, the one that is downhill from there.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map); a start where the density is 0.
+    pub fn map_from<B: Data<T> + ?Sized>(&self, b: &B, prior: &dyn LogPrior, start: &[f64]) -> Result<B::Each<MapEstimate>> {
+        Ok(B::each(T::map(&self.description, b.view(), prior, Some(start))?))
     }
 
     /// Decomposes A once, for any number of right-hand sides, λ and rules. The result owns all it needs.

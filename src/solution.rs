@@ -68,6 +68,32 @@ pub struct Criterion {
     pub probes: Option<ProbesUsed>,
 }
 
+/// What reweighting did, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reweighted {
+    /// Σφ(uᵢ) + λ·R(x − x₀), not smoothed.
+    pub objective: f64,
+    /// The same with its powers smoothed by ε: what x minimises.
+    pub smoothed_objective: f64,
+    /// The smoothed objective after each step at the last ε; it falls unless λ or a scale is chosen at each step.
+    pub history: Vec<f64>,
+    /// ε of the misfit in (u² + ε²)^{p/2} − εᵖ; 0 where it needs none.
+    pub misfit_smoothing: f64,
+    /// ε of each term of the penalty.
+    pub penalty_smoothing: Vec<f64>,
+    /// The noise's standard deviation, where it was estimated.
+    pub scale: Option<f64>,
+    /// φ'(u)/2u of each row at the last step: 1 is a row that counts in full, near 0 one that is an outlier. Empty for the square.
+    pub weights: Vec<f64>,
+    /// Ridge problems solved (steps, for a space that grows).
+    pub steps: usize,
+    /// ‖last change of (x, c)‖/‖(x, c)‖.
+    pub change: f64,
+    /// Whether the objective is convex, so that the minimum is global.
+    pub convex: bool,
+}
+
 /// The λ of several penalties, for one right-hand side.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -120,6 +146,22 @@ impl Comparison {
     }
 }
 
+/// The certificate of an answer that keeps to bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Constrained {
+    /// How far the first-order (Karush, Kuhn, Tucker) conditions are from holding, without units: the largest component of the
+    /// projected gradient −āⱼᵀr, each divided by ‖āⱼ‖ and by ‖b̄‖ or ‖r‖, whichever is larger. āⱼ is column j of \[A; √λL\], r the
+    /// residual of that stack; a component held by a bound counts only where it would rather leave it inwards.
+    pub kkt_residual: f64,
+    /// Components that lie at their lower bound (at both, where the two are equal).
+    pub at_lower: usize,
+    /// Components that lie at their upper bound only.
+    pub at_upper: usize,
+    /// ‖Cx − d‖; 0 without equations.
+    pub equality_residual: f64,
+}
+
 /// Plan, λ, norms, rank, stop, warnings: printed as one small table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -143,8 +185,12 @@ pub struct Report {
     pub duality_gap: Option<f64>,
     /// The iterates beside the truth that a hybrid method was given.
     pub comparison: Option<Comparison>,
+    /// The certificate of each right-hand side's answer where x is bounded; empty otherwise.
+    pub constrained: Vec<Constrained>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// What reweighting did, for each right-hand side of a problem with a misfit or a penalty that asks for it; empty otherwise.
+    pub reweighted: Vec<Reweighted>,
     /// The λ of several penalties that a rule chose, for each right-hand side; empty otherwise.
     pub penalties: Vec<PenaltiesUsed>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
@@ -167,7 +213,9 @@ impl Report {
             stop: None,
             duality_gap: None,
             comparison: None,
+            constrained: Vec::new(),
             criteria: Vec::new(),
+            reweighted: Vec::new(),
             penalties: Vec::new(),
             variances: Vec::new(),
             warnings: Vec::new(),
@@ -284,6 +332,21 @@ impl fmt::Display for Report {
                 }
             }
         }
+        for one in self.reweighted.iter().take(ROWS_SHOWN) {
+            write!(f, "objective  {:.6e} after {} reweighted steps", one.objective, one.steps)?;
+            let smoothing = one.penalty_smoothing.iter().copied().fold(one.misfit_smoothing, f64::max);
+            if smoothing > 0.0 {
+                write!(f, " ({:.6e} smoothed by ε = {smoothing:.1e})", one.smoothed_objective)?;
+            }
+            if let Some(scale) = one.scale {
+                write!(f, ", scale {scale:.4e}")?;
+            }
+            writeln!(f)?;
+            let small = one.weights.iter().filter(|&&weight| weight < 0.5).count();
+            if !one.weights.is_empty() {
+                writeln!(f, "           {small} of {} rows count less than half", one.weights.len())?;
+            }
+        }
         for used in self.penalties.iter().take(ROWS_SHOWN) {
             for ((lambda, penalty), norm) in used.lambdas.iter().zip(&used.penalties).zip(&used.penalty_norms) {
                 writeln!(f, "penalty    λ {:.4e}, ‖L(x−x₀)‖ {norm:.4e}: {penalty}", lambda.value())?;
@@ -303,6 +366,9 @@ impl fmt::Display for Report {
         }
         if let Some(gap) = self.duality_gap {
             writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;
+        }
+        for Constrained { kkt_residual, at_lower, at_upper, .. } in self.constrained.iter().take(ROWS_SHOWN) {
+            writeln!(f, "bounds     {at_lower} at the lower, {at_upper} at the upper; KKT residual {kkt_residual:.1e}")?;
         }
         if let [criterion] = self.criteria.as_slice() {
             write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;

@@ -13,6 +13,8 @@ pub enum Warning {
         /// Whether it is the upper end.
         upper: bool,
     },
+    /// The objective is not convex: this is a local minimum.
+    LocalMinimum,
     /// The λ of one of several penalties is an end of its range: the criterion has no minimum inside.
     PenaltyAtEdge {
         /// Which penalty, in their order.
@@ -46,6 +48,15 @@ pub enum Warning {
     /// The minimiser is not unique: this is the one of minimum norm.
     MinimumNorm {
         /// Numerical rank.
+        rank: usize,
+        /// Number of unknowns.
+        unknowns: usize,
+        /// Relative tolerance of the rank decision.
+        tolerance: f64,
+    },
+    /// Within the bounds the minimiser need not be unique: this is one of them.
+    NotUnique {
+        /// Numerical rank of [A; √λL], with the equality constraints.
         rank: usize,
         /// Number of unknowns.
         unknowns: usize,
@@ -103,6 +114,9 @@ impl fmt::Display for Warning {
                 };
                 write!(f, "λ = {lambda:.3e} is the {end} end of the interval searched: {hint}")
             }
+            Warning::LocalMinimum => f.write_str(
+                "the objective is not convex: this is the local minimum downhill from the ridge solution, and there may be lower ones",
+            ),
             Warning::PenaltyAtEdge { penalty, lambda, upper } => {
                 let (end, hint) = if *upper {
                     ("upper", "the data favour an x that this penalty does not see")
@@ -123,6 +137,10 @@ impl fmt::Display for Warning {
             Warning::MinimumNorm { rank, unknowns, tolerance } => {
                 write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")
             }
+            Warning::NotUnique { rank, unknowns, tolerance } => write!(
+                f,
+                "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): the minimiser within the bounds need not be unique, and this is one"
+            ),
             Warning::MethodChanged { from, to, why } => write!(f, "{from} handed over to {to}: {why}"),
             Warning::UncertainLambda { low, high, probes } => write!(
                 f,

@@ -61,6 +61,20 @@ fn variants() -> Vec<String> {
     body.lines().filter_map(name).collect()
 }
 
+/// A log prior whose author forgot a factor.
+struct Careless;
+impl wellposed::LogPrior for Careless {
+    fn value(&self, z: &[f64]) -> f64 {
+        -z.iter().map(|z| z * z).sum::<f64>()
+    }
+    fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
+        gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -z);
+    }
+    fn curvature(&self, z: &[f64], visit: &mut dyn FnMut(usize, usize, f64)) {
+        (0..z.len()).for_each(|j| visit(j, j, 1.0));
+    }
+}
+
 #[test]
 fn every_variant_is_reachable_and_names_the_way_out() {
     let singular = deficient();
@@ -69,6 +83,7 @@ fn every_variant_is_reachable_and_names_the_way_out() {
     let constants = [1.0, 0.0, 2.0, -1.0, 1.0, -1.0, 0.0, -1.0, -1.0];
     let constants = DenseView::column_major(&constants, 3, 3).unwrap();
     let nan = [f64::NAN, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let zero_row = DenseView::column_major(&[0.0; 3], 1, 3).unwrap();
     let table: Vec<(&str, Error, &[&str])> = vec![
         ("Shape", ridge(&a(), &B[..5], 1.0).map(drop).unwrap_err(), &["b is 5×1", "6×1 is needed", "as many rows as A"]),
         ("NonFinite", ridge(&a(), &nan, 1.0).map(drop).unwrap_err(), &["b has", "row 0, column 0", "remove or impute"]),
@@ -114,9 +129,24 @@ fn every_variant_is_reachable_and_names_the_way_out() {
             &["a rule", "cannot be combined", "give λ as a number"],
         ),
         (
+            "LogPrior",
+            Problem::new(&a()).noise_std(&[1.0]).map(&B, &Careless).map(drop).unwrap_err(),
+            &["the gradient of the log prior", "differences of its value", "correct the gradient"],
+        ),
+        (
             "NotConverged",
             Problem::new(&a()).method(Cgls::new().max_steps(1)).solve(&B, 1e-3).map(drop).unwrap_err(),
             &["CGLS stopped after 1 steps", "max_steps", "accept_partial"],
+        ),
+        (
+            "Bounds",
+            Problem::new(&self::a()).bounds(1.0..=-1.0).solve(&B, 1.0).map(drop).unwrap_err(),
+            &["component 0", "1 and -1", "leave a side open"],
+        ),
+        (
+            "Infeasible",
+            Problem::new(&self::a()).equality(&zero_row, &[1.0]).solve(&B, 1.0).map(drop).unwrap_err(),
+            &["no x satisfies", "1.000e0", "drop the equations"],
         ),
         (
             "IllConditioned",

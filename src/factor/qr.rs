@@ -102,6 +102,45 @@ pub(crate) fn solve<T: Scalar>(
     Ok(Direct { x, residual_norms, dof: Some(dof), rank: n, condition })
 }
 
+/// C·R⁻¹ with [A; √λL]C = QR and C powers of two: G with GGᴴ = (AᴴA + λLᴴL)⁻¹, to the accuracy of R (the error grows with the
+/// condition number of the stacked matrix, not with its square).
+pub(crate) fn inverse_root<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, damping: f64, threads: Threads) -> Handed<Mat<T>> {
+    let n = a.ncols();
+    let d = T::Real::from_f64(damping);
+    if !d.finite() || (damping > 0.0 && d == T::Real::ZERO) {
+        return Err(Refusal::OutOfRange);
+    }
+    let mut stacked = stacked(a, penalty, d);
+    let rows = stacked.nrows();
+    if T::largest_entry(stacked.as_ref(), threads).is_none() {
+        return Err(Refusal::OutOfRange);
+    }
+    let exponents = equilibrate(&mut stacked);
+    let tolerance = rank_tolerance::<T>(rows, n);
+    if rows < n {
+        return Err(Refusal::RankDeficient { rank: rows, tolerance });
+    }
+    if let Some(order) = by_size(&stacked) {
+        stacked = Mat::from_fn(rows, n, |i, j| stacked[(order[i], j)]);
+    }
+    let reflectors = T::qr(stacked, threads);
+    let triangle = reflectors.basis.as_ref().submatrix(0, 0, n, n);
+    if !(linalg::condition_upper(triangle) * tolerance < 0.01) {
+        let rank = pivoted_rank(triangle, tolerance, threads);
+        if rank < n {
+            return Err(Refusal::RankDeficient { rank, tolerance });
+        }
+    }
+    let mut root = Mat::from_fn(n, n, |i, j| if i == j { T::ONE } else { T::ZERO });
+    T::solve_upper(triangle, Op::None, root.as_mut(), threads);
+    for j in 0..n {
+        for (value, &exponent) in root.col_as_slice_mut(j).iter_mut().zip(&exponents) {
+            *value = times_power_of_two(*value, exponent);
+        }
+    }
+    Ok(root)
+}
+
 /// [A; √λL]; A alone for a damping of 0.
 pub(super) fn stacked<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, damping: T::Real) -> Mat<T> {
     let (m, n) = a.shape();

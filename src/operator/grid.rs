@@ -73,6 +73,21 @@ impl Grid {
         &self.sizes
     }
 
+    /// The spacing of each axis.
+    pub(crate) fn distances(&self) -> &[f64] {
+        &self.spacing
+    }
+
+    /// Where point k stands, 0 along axes that are not there.
+    pub(crate) fn place(&self, mut k: usize) -> [f64; 3] {
+        let mut place = [0.0; 3];
+        for ((place, &size), &spacing) in place.iter_mut().zip(&self.sizes).zip(&self.spacing) {
+            *place = (k % size) as f64 * spacing;
+            k /= size;
+        }
+        place
+    }
+
     /// Points in all.
     pub fn points(&self) -> usize {
         self.sizes.iter().product()

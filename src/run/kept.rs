@@ -56,7 +56,11 @@ pub(super) struct OnEntries<T: Scalar> {
 
 pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<Kept<T>> {
     let checked = check(description, None)?;
-    check_quadratic(description, "a factorization")?;
+    check_quadratic(
+        description,
+        "a factorization",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+    )?;
     let (route, plan) = planned(description, None)?;
     let threads = description.threads();
     let rows = description.operator.shape().0;
@@ -108,7 +112,7 @@ impl<T: Scalar> Kept<T> {
         check_right_hand_sides(b, self.rows, self.threads)?;
         match (&self.form, choice.kind) {
             (Form::Entries(kept), _) => kept.solve(b, choice),
-            (Form::Transform(_), Kind::Rule(rule)) if rule.needs_leverages() => Err(Error::Unsupported {
+            (Form::Transform(transformed), Kind::Rule(rule)) if !transformed.serves(&rule) => Err(Error::Unsupported {
                 what: rule.name(),
                 with: "a fast transform, which does not form the leverages",
                 instead: "use Gcv, or give the entries of A with Method::Svd",
@@ -194,6 +198,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let answer = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
                 if matches!(answer, Err(Error::NoLambda { .. })) {
                     self.decomposed.resolved().map_err(refused)?;
@@ -341,6 +346,7 @@ impl<T: Scalar> OnEntries<T> {
                 });
             }
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
                 curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
             }
@@ -412,7 +418,7 @@ impl<T: Scalar> OnEntries<T> {
                 return Err(if frame.merged { needs_unmerged_rows(rule.name()) } else { needs_rows(rule.name()) });
             }
             self.decomposed.suits(&rule)?;
-            let chosen = rule.choose(curve, data.norms[j], data.unit())?;
+            let chosen = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data)).choose(curve, data.norms[j], data.unit())?;
             let damping = chosen.damping;
             self.decomposed.trusted(&[damping]).map_err(refused)?;
             self.reduced.representable(rule.name(), &[damping])?;

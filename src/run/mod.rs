@@ -5,7 +5,9 @@
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
+mod bayes;
 mod column;
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
@@ -17,6 +19,7 @@ mod l1;
 mod modes;
 mod probes;
 mod products;
+mod robust;
 mod several;
 mod sparse;
 mod transform;
@@ -26,7 +29,10 @@ pub use kept::Kept;
 #[cfg(feature = "plot")]
 pub use modes::Modes;
 
-use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
+use crate::bayes::gaussian::Gaussian;
+use crate::bayes::map::MapEstimate;
+use crate::bayes::relevance::Relevance;
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_one_penalty, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -36,12 +42,13 @@ use crate::error::{Error, Result, Size};
 use crate::factor::decomposed;
 use crate::inference::Inference;
 use crate::lambda::Lambda;
-use crate::linalg::MatRef;
+use crate::linalg::{Mat, MatRef};
+use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
 use crate::plan::{Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
-use crate::rule::{Choice, Chosen, Kind, Rule, Truncation};
+use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
@@ -112,6 +119,42 @@ pub trait Engines: Sized {
     fn lambda_max(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<f64>>
     where
         Self: Scalar;
+    /// The posterior of each right-hand side.
+    fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// The same by products alone.
+    fn posterior_low_rank(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        choice: Choice,
+        rank: usize,
+    ) -> Result<Vec<Gaussian<Self>>>
+    where
+        Self: Scalar;
+    /// Draws by perturbed problems: x, and the constants.
+    fn samples(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        scales: &Gaussian<Self>,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Mat<Self>, Vec<Self>)>
+    where
+        Self: Scalar;
+    /// Relevance determination of each right-hand side.
+    fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>>
+    where
+        Self: Scalar;
+    /// The mode under any log prior, for each right-hand side.
+    fn map(
+        description: &Description<'_, Self>,
+        b: DenseView<'_, Self>,
+        prior: &dyn LogPrior,
+        start: Option<&[f64]>,
+    ) -> Result<Vec<MapEstimate>>
+    where
+        Self: Scalar;
 }
 
 macro_rules! engines {
@@ -124,7 +167,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
-                several::refuse_factorization(description)?;
+                check_one_penalty(description, "a factorization")?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -165,6 +208,21 @@ macro_rules! engines {
             fn plan(description: &Description<'_, Self>, choice: Option<Choice>) -> Result<Plan> {
                 plan(description, choice)
             }
+            fn posterior(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: Scales) -> Result<Vec<Gaussian<Self>>> {
+                bayes::posterior(description, b.matrix(), scales)
+            }
+            fn posterior_low_rank(description: &Description<'_, Self>, b: DenseView<'_, Self>, choice: Choice, rank: usize) -> Result<Vec<Gaussian<Self>>> {
+                bayes::low_rank(description, b.matrix(), choice, rank)
+            }
+            fn samples(description: &Description<'_, Self>, b: DenseView<'_, Self>, scales: &Gaussian<Self>, count: usize, seed: u64) -> Result<(Mat<Self>, Vec<Self>)> {
+                bayes::samples(description, b.matrix(), scales, count, seed)
+            }
+            fn relevance(description: &Description<'_, Self>, b: DenseView<'_, Self>) -> Result<Vec<Relevance>> {
+                bayes::relevance(description, b.matrix())
+            }
+            fn map(description: &Description<'_, Self>, b: DenseView<'_, Self>, prior: &dyn LogPrior, start: Option<&[f64]>) -> Result<Vec<MapEstimate>> {
+                bayes::map(description, b.matrix(), prior, start)
+            }
         }
     )*};
 }
@@ -173,6 +231,12 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if constrained::applies(description) {
+        return constrained::plan(description, choice);
+    }
+    if let Some(choice) = choice.filter(|_| robust::applies(description)) {
+        return robust::plan(description, choice);
+    }
     if l1::applies(description) {
         return l1::plan(description, choice);
     }
@@ -180,16 +244,22 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
         return several::plan(description, rule);
     }
     if choice.is_none() {
-        several::refuse_factorization(description)?;
+        check_one_penalty(description, "a factorization")?;
     }
     Ok(planned(description, choice)?.1)
 }
 
 /// The route and the plan that prints it; no choice of λ asks for a factorization.
 fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<(Route, Plan)> {
-    check_quadratic(description, "a linear method")?;
+    check_quadratic(
+        description,
+        "a linear method",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out misfit(..), huber(..), l1() and what else is no square",
+    )?;
     let (rows, columns) = description.operator.shape();
+    let basis = transform::applies(description);
     let need = match choice.map(|c| c.kind) {
+        Some(Kind::Rule(Rule::Loo(_))) if transform::equal_leverages(description, basis.as_ref()) => Need::Rule,
         None => Need::Factorization,
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
@@ -211,7 +281,6 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let basis = transform::applies(description);
     let written = !entries && basis.is_none() && choose::written_out(&method, rows, columns, need);
     let identity = description.penalty.is_identity();
     let facts = Facts { rows, columns, entries: entries || written, identity, few, basis, need, sparse };
@@ -262,6 +331,12 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
+    if robust::applies(description) {
+        return robust::solve_reweighted(description, b, choice);
+    }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
     }
@@ -310,8 +385,14 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
     }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
+    }
     check(description, None)?;
     check_data(description, b)?;
+    if robust::applies(description) {
+        return lambdas.iter().map(|&lambda| robust::solve_reweighted(description, b, lambda.into())).collect();
+    }
     let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());

@@ -107,6 +107,14 @@ impl<'a, T: Scalar> ByProducts<'a, T> {
         Some((q, image))
     }
 
+    /// What the constant is made of: (h, 1/‖D·1‖) with c = (what the data say) + hx.
+    pub fn dependence(&self) -> Option<(Vec<T>, f64)> {
+        let (_, along) = self.projected_out()?;
+        let (_, norm) = self.constant.as_ref()?;
+        let inverse = T::Real::ONE / *norm;
+        Some((along.into_iter().map(|a| -a.scale(inverse)).collect(), inverse.to_f64()))
+    }
+
     /// D, where it is not the identity.
     pub fn row_scale(&self) -> Option<&[T::Real]> {
         self.row_scale.as_deref()

@@ -139,9 +139,33 @@ impl<'a, T: Scalar> Reduced<'a, T> {
 
     /// The powers of two that take directions of the reduced problem to those that go with the caller's singular values and
     /// coefficients: of a penalised direction, and of one that the penalty does not see.
-    #[cfg(feature = "plot")]
     pub fn direction_exponents(&self) -> (i32, i32) {
         (self.penalty_exponent, self.whitening.exponent)
+    }
+
+    /// Σ log Dᵢ: what whitening adds to the logarithm of a density of b.
+    pub fn log_row_scale(&self) -> f64 {
+        self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln()).sum()
+    }
+
+    /// x₀ of component j.
+    pub fn prior_value(&self, j: usize) -> f64 {
+        self.prior.as_ref().map_or(0.0, |(mean, _)| mean[j].real().to_f64())
+    }
+
+    /// A value of component j of x as one of z, which measures the departure from x₀ in units of its own (real scalar types).
+    pub fn departure(&self, j: usize, value: f64, data: &ReducedData<T>) -> f64 {
+        self.in_departure_units(value - self.prior_value(j), data)
+    }
+
+    /// A length in the caller's x in the units of z.
+    pub fn in_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, data.exponent - self.whitening.exponent)
+    }
+
+    /// The way back.
+    pub fn from_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, self.whitening.exponent - data.exponent)
     }
 
     pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
