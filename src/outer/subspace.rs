@@ -13,7 +13,7 @@
 //! References: Lanza, Morigi, Reichel and Sgallari 2015 (doi:10.1137/140967982); Huang, Lanza, Morigi, Reichel and Sgallari 2017
 //! (doi:10.1007/s10543-016-0643-8), majorization; Buccini and Reichel 2023, restarts.
 
-use super::irls::{Objective, STAGES, Settled, Step, Weights, at_stage, smoothing_unit};
+use super::irls::{Objective, STAGES, Settled, Step, Weights, at_stage, smoothing_unit, stands_still};
 use crate::error::{Error, Result, Size};
 use crate::linalg::{self, Mat, Op, Threads};
 use crate::operator::Operator;
@@ -225,7 +225,7 @@ pub(crate) fn solve<T: Scalar>(
             };
             let gradient = linalg::norm(&g).to_f64();
             let reached = if gradient == 0.0 { 0.0 } else { gradient / reference };
-            if reached <= if last { tolerance } else { tolerance.max(LOOSE) } || (!last && made >= STAGE_STEPS) {
+            if reached <= if last { tolerance } else { tolerance.max(LOOSE) } || (!last && made >= STAGE_STEPS) || stands_still(&history) {
                 break;
             }
             if steps >= max_steps {

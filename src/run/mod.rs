@@ -32,7 +32,7 @@ pub use modes::Modes;
 use crate::bayes::gaussian::Gaussian;
 use crate::bayes::map::MapEstimate;
 use crate::bayes::relevance::Relevance;
-use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_one_penalty, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -167,7 +167,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
-                several::refuse_factorization(description)?;
+                check_one_penalty(description, "a factorization")?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -244,7 +244,7 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
         return several::plan(description, rule);
     }
     if choice.is_none() {
-        several::refuse_factorization(description)?;
+        check_one_penalty(description, "a factorization")?;
     }
     Ok(planned(description, choice)?.1)
 }
