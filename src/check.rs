@@ -457,6 +457,9 @@ pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Re
 pub(crate) fn check_engine<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<()> {
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
     let with = "a penalty that is no square of a norm";
+    if !description.several.is_empty() {
+        return refuse("several λ", with, "use Penalty::sum with the ratios of their λ");
+    }
     match description.method {
         Method::Auto | Method::Admm(_) => {}
         Method::CoordinateDescent(_) if separable => {}

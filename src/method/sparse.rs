@@ -117,7 +117,7 @@ options!(
     ///
     /// ```
     /// use wellposed::{DenseView, Penalty, Problem, method::Admm};
-    /// let a = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    /// let a = [1.0_f64, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
     /// let a = DenseView::column_major(&a, 3, 3)?;
     /// let steps = Problem::new(&a).penalty(Penalty::first_difference().l1()).method(Admm::new().max_steps(5000));
     /// let fit = steps.solve(&[1.0, 1.2, 5.0], 1.0)?;

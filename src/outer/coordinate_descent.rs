@@ -209,8 +209,8 @@ impl<'d, 'a> Separable<'d, 'a> {
             // groups have no step on the support: the gap is the square of what it leaves open in z
             let asked = if stopping.finish && !self.single { 1e-3 * stopping.gap } else { stopping.gap };
             if gap <= asked {
-                // one step on the support gives the digits that a gap of the square root's accuracy leaves open
-                if !stopping.finish || finished || gap <= 1e-3 * f64::EPSILON * data * data || !descent.step_on_support(state) {
+                // a gap is the square of what it leaves open in z, and may be far below rounding: one step on the support gives all digits
+                if !stopping.finish || finished || !descent.step_on_support(state) {
                     return reached(Verdict::Tolerance, descent.passes);
                 }
                 finished = true;

@@ -56,6 +56,23 @@ impl SparseColumns {
     /// From entries in any order, as (row, column, value); those at one place are added. `None` where rows cannot be counted in 32 bits.
     pub fn new(rows: usize, columns: usize, visit: &dyn Fn(&mut dyn FnMut(usize, usize, f64))) -> Option<Self> {
         u32::try_from(rows).ok()?;
+        let mut starts = vec![0usize; columns + 1];
+        visit(&mut |_, j, _| starts[j + 1] += 1);
+        (0..columns).for_each(|j| starts[j + 1] += starts[j]);
+        let mut next = starts.clone();
+        let (mut indices, mut values) = (vec![0u32; starts[columns]], vec![0.0; starts[columns]]);
+        visit(&mut |i, j, value| {
+            indices[next[j]] = i as u32;
+            values[next[j]] = value;
+            next[j] += 1;
+        });
+        // norms of columns are not sums over entries where two stand at one place
+        let mut seen = vec![usize::MAX; rows];
+        let repeated =
+            (0..columns).any(|j| indices[starts[j]..starts[j + 1]].iter().any(|&i| core::mem::replace(&mut seen[i as usize], j) == j));
+        if !repeated {
+            return Some(Self { starts, indices, values });
+        }
         let by_columns = Rows::new(columns, rows, &|see| visit(&mut |i, j, value| see(j, i, value)));
         let indices = by_columns.indices.iter().map(|&i| i as u32).collect();
         Some(Self { starts: by_columns.starts, indices, values: by_columns.values })
@@ -293,6 +310,7 @@ impl<'a> Design<'a> {
             (Columns::Sparse(a), None) => {
                 let indices = a.indices.iter().map(|&i| i as usize).collect();
                 let by_columns = Rows { columns: self.rows, starts: a.starts.clone(), indices, values: a.values.clone() };
+                // by rows, whose indices come out sorted
                 Some(by_columns.transposed())
             }
             _ => None,

@@ -97,7 +97,8 @@ impl<T: Scalar> Values<T> for Vec<T> {
 
 /// Recomputes from x alone what the fit claims. b is any vector, or a matrix of faer, of nalgebra or a
 /// [`Matrix`](super::Matrix); a fit of an iterative method with a tolerance of its own needs
-/// [`holds_to`](Certificate::holds_to).
+/// [`holds_to`](Certificate::holds_to). It is for quadratic problems; a fit with another penalty, misfit or bounds is stated as not finite
+/// (`report.duality_gap` certifies those with ℓ1 norms).
 ///
 /// ```
 /// use wellposed::{DenseView, Problem, strategies::certify};
@@ -141,7 +142,8 @@ where
         minimum_norm: None,
         error_bounds: Vec::with_capacity(k),
     };
-    let Some(parts) = Parts::new(description).filter(|_| certificate.finite) else {
+    // the laws are those of a quadratic problem; others have a duality gap
+    let Some(parts) = Parts::new(description).filter(|_| certificate.finite && description.quadratic()) else {
         certificate.finite = false;
         return certificate;
     };

@@ -63,15 +63,19 @@ impl General<'_, '_> {
             Normal::Sparse(..) => self.design.gram(&(0..n).collect::<Vec<_>>()),
         };
         self.add_rows(&mut normal, &|i| if zero[i] { 0.0 } else { gamma(i) });
-        let mut image = linalg::zeros(n, free);
-        f64::self_adjoint_product(image.as_mut(), normal.as_ref(), basis, threads);
         let mut small = linalg::zeros(free, free);
-        f64::product(small.as_mut(), Accum::Replace, 1.0, basis, Op::Adjoint, image.as_ref(), Op::None, threads);
-        f64::cholesky(small.as_mut(), threads).ok()?;
+        // the equations may leave nothing but x = 0
+        if free > 0 {
+            let mut image = linalg::zeros(n, free);
+            f64::self_adjoint_product(image.as_mut(), normal.as_ref(), basis, threads);
+            f64::product(small.as_mut(), Accum::Replace, 1.0, basis, Op::Adjoint, image.as_ref(), Op::None, threads);
+            f64::cholesky(small.as_mut(), threads).ok()?;
+        }
         let (mut x, mut v) = (vec![0.0; n], vec![0.0; w.len()]);
         let mut rest = vec![0.0; n];
-        // the second turn is refinement: the gradient is taken from x itself
-        for _ in 0..3 {
+        // the turns after the first are refinement: the gradient is taken from x itself
+        let turns = if free > 0 { 3 } else { 0 };
+        for _ in 0..turns {
             self.image(&x, &mut v);
             let pulled: Vec<f64> = (0..w.len()).map(|i| if zero[i] { 0.0 } else { w[i] + gamma(i) * v[i] }).collect();
             self.design.gradient(&self.design.residual(b, &x), None, &mut rest);
@@ -86,10 +90,12 @@ impl General<'_, '_> {
         (0..w.len()).filter(|&i| !zero[i]).for_each(|i| w[i] += gamma(i) * v[i]);
         self.design.gradient(&self.design.residual(b, &x), None, &mut rest);
         self.l.add_adjoint_product(-1.0, &w, &mut rest);
-        let mut change = Mat::from_fn(rank, 1, |k, _| linalg::dot(q.col_as_slice(k), &rest));
-        let upper = Mat::from_fn(rank, rank, |i, j| if i <= j { r(i, j) } else { 0.0 });
-        f64::solve_upper(upper.as_ref(), Op::None, change.as_mut(), threads);
-        (0..rank).for_each(|k| w[fixed[order[k]]] += change[(k, 0)]);
+        if rank > 0 {
+            let mut change = Mat::from_fn(rank, 1, |k, _| linalg::dot(q.col_as_slice(k), &rest));
+            let upper = Mat::from_fn(rank, rank, |i, j| if i <= j { r(i, j) } else { 0.0 });
+            f64::solve_upper(upper.as_ref(), Op::None, change.as_mut(), threads);
+            (0..rank).for_each(|k| w[fixed[order[k]]] += change[(k, 0)]);
+        }
         (x.iter().chain(&w).all(|value| value.is_finite())).then_some((x, w))
     }
 
