@@ -47,7 +47,7 @@ fn rules(c: &mut Criterion) {
     let ratio = 100.0 * compare.as_secs_f64() / factorize.as_secs_f64();
     println!("factorization {factorize:.1?}, all rules {compare:.1?}: {ratio:.1} %");
     let mut group = c.benchmark_group("one rule on a 1000×1000 SVD");
-    group.sample_size(10);
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
     for row in &comparison.rows {
         group.bench_function(row.name, |bench| bench.iter(|| factor.compare_among(black_box(&b), [row.rule])));
     }

@@ -102,20 +102,8 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
-    if description.merged.is_some() {
-        if description.method.multiplies() {
-            return Err(Error::Unsupported {
-                what: description.method.name(),
-                with: "rows that were merged as they came",
-                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
-            });
-        }
-        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
-            && rule.needs_leverages()
-        {
-            return Err(crate::rule::needs_unmerged_rows(rule.name()));
-        }
-    }
+    check_merged(description, choice)?;
+    check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -153,6 +141,93 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
+/// Bounds and equations, and what does not go with them.
+fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    let n = description.operator.shape().1;
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    if description.bounds.is_some() || description.equality.is_some() {
+        if !description.penalty.is_squared() {
+            return refuse(
+                "bounds or equality constraints",
+                "a penalty that is no square of a norm",
+                "drop one of the two, or use a quadratic penalty",
+            );
+        }
+        if description.misfit.is_some() {
+            return refuse("bounds or equality constraints", "a misfit other than the sum of squares", "drop one of the two");
+        }
+    }
+    if let Some(equality) = &description.equality {
+        equality.check(n)?;
+        let options = description.method.iterative();
+        if description.preconditioner.is_some() {
+            return refuse(
+                "a preconditioner",
+                "equality constraints",
+                "leave it out: the equations are eliminated, and what is left has other columns",
+            );
+        }
+        if options.is_some_and(|options| options.wants_variances()) {
+            return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
+        }
+        if let Some(options) = options
+            && options.start_guess::<T>(n)?.is_some()
+        {
+            return refuse("a start guess", "equality constraints", "leave it out: it changes no answer");
+        }
+    }
+    let Some(bounds) = &description.bounds else { return Ok(()) };
+    if T::IS_COMPLEX {
+        return refuse(
+            "bounds",
+            "complex unknowns, which have no order",
+            "bound their parts: the problem of [Re; Im] is real and twice as large",
+        );
+    }
+    bounds.resolve(n)?;
+    if description.preconditioner.is_some() {
+        return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
+    }
+    match &description.method {
+        Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
+        Method::Cgls(options) if options.common().exact_steps().is_some() => {
+            refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")
+        }
+        Method::Cgls(_) => Ok(()),
+        other => refuse(
+            other.name(),
+            "bounds",
+            "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
+        ),
+    }
+}
+
+/// What asks for more than the triangle of rows that were merged. Called before any route is taken: not every one reads the count of rows and the
+/// image of the constant that stand beside the triangle.
+pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<()> {
+    if description.merged.is_none() {
+        return Ok(());
+    }
+    if !description.quadratic() {
+        return Err(Error::Unsupported {
+            what: "a penalty or constraint that is no square of a norm",
+            with: "rows that were merged as they came",
+            instead: "keep the rows and solve a Problem, or use a quadratic penalty",
+        });
+    }
+    if description.method.multiplies() {
+        return Err(Error::Unsupported {
+            what: description.method.name(),
+            with: "rows that were merged as they came",
+            instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+        });
+    }
+    match choice.map(|choice| choice.kind) {
+        Some(Kind::Rule(rule)) if rule.needs_leverages() => Err(crate::rule::needs_unmerged_rows(rule.name())),
+        _ => Ok(()),
+    }
+}
+
 /// A penalty that makes components exactly zero at a finite λ.
 pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     match description.penalty.is_squared() || description.penalty.is_reweighted() || description.misfit.is_some() {
@@ -184,7 +259,7 @@ pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice:
     if !description.quadratic() || description.several.iter().any(|penalty| !penalty.is_squared()) {
         return refuse(
             "several penalties with a rule",
-            "a misfit, or a penalty that is no square of a norm",
+            "a misfit, bounds or equality constraints, or a penalty that is no square of a norm",
             "use Penalty::sum with weights, and a rule for one λ",
         );
     }
@@ -203,7 +278,7 @@ pub(crate) fn check_one_penalty<T: Scalar>(description: &Description<'_, T>) -> 
     match description.several.is_empty() {
         true => Ok(()),
         false => Err(Error::Unsupported {
-            what: "a factorization, which has one λ,",
+            what: "a factorization or posterior, which has one λ,",
             with: "several penalties",
             instead: "use Problem::solve, or Penalty::sum with the ratios of their λ",
         }),
@@ -244,18 +319,25 @@ pub(crate) fn check_inference<T: Scalar>(description: &Description<'_, T>) -> Re
     check_quadratic(description, "inference", "drop the misfit or the penalty that is no square, or give their weights to a plain problem")
 }
 
-/// Refuses what is no plain quadratic problem, for engines that know only those.
+/// Refuses what the engines for plain quadratic problems would silently leave out.
 pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
-    if description.quadratic() {
-        return Ok(());
+    if description.bounds.is_some() || description.equality.is_some() {
+        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
+        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
     }
-    Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or bounds, constraints or a robust data term", instead })
+    match description.quadratic() {
+        true => Ok(()),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or a misfit", instead }),
+    }
 }
 
 /// Everything that a posterior is refused for, but b.
 pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
     check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
     scales.check()?;
+    if let Kind::Rule(_) = scales.choice.kind {
+        check_one_penalty(description)?;
+    }
     check(description, Some(scales.choice))?;
     if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
         return Err(no_prior());
@@ -370,6 +452,50 @@ pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Re
         });
     }
     check_direct(description, WHAT)
+}
+
+/// The methods for a penalty that is no square; `separable` where it separates into coefficients or groups of them.
+pub(crate) fn check_engine<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<()> {
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    let with = "a penalty that is no square of a norm";
+    match description.method {
+        Method::Auto | Method::Admm(_) => {}
+        Method::CoordinateDescent(_) if separable => {}
+        Method::CoordinateDescent(_) => {
+            return refuse(
+                "coordinate descent",
+                "a penalty that does not separate into coefficients or groups of them",
+                "use Method::Auto or Admm::new()",
+            );
+        }
+        ref other => {
+            let instead = "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()";
+            return refuse(other.name(), with, instead);
+        }
+    }
+    match description.preconditioner {
+        None => Ok(()),
+        Some(_) => refuse("a preconditioner", with, "drop one of the two: these methods make no Krylov steps"),
+    }
+}
+
+/// The rules that look at refits, for a penalty that is no square: a fit has then no spectrum and no leverages.
+pub(crate) fn check_refits(choice: Choice) -> Result<()> {
+    let Kind::Rule(rule) = choice.kind else { return Ok(()) };
+    let refuse = |instead| Err(Error::Unsupported { what: rule.name(), with: "a penalty that is no square of a norm", instead });
+    if choice.shared {
+        return refuse("choose λ for each right-hand side, or give one λ as a number");
+    }
+    match rule {
+        Rule::KFold(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
+        Rule::OneStandardError(rule) if rule.folds().is_some() => Ok(()),
+        Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
+        Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
+        Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
+        _ => refuse(
+            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
+        ),
+    }
 }
 
 /// Checks λ or the rule.

@@ -1,5 +1,6 @@
 //! Everything of a problem except b and λ: plain values, no algorithm.
 
+use crate::constraint::{Bounds, Equality};
 use crate::linalg::Threads;
 use crate::method::Method;
 use crate::misfit::Misfit;
@@ -21,6 +22,8 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
     pub(crate) intercept: bool,
+    pub(crate) bounds: Option<Bounds<T::Real>>,
+    pub(crate) equality: Option<Equality<'a, T>>,
     /// Rows with the same label are left out together.
     pub(crate) groups: Option<Vec<usize>>,
     pub(crate) method: Method,
@@ -51,6 +54,8 @@ impl<'a, T: Scalar> Description<'a, T> {
             noise_std: None,
             prior_mean: None,
             intercept: false,
+            bounds: None,
+            equality: None,
             groups: None,
             method: Method::Auto,
             preconditioner: None,
@@ -66,7 +71,7 @@ impl<'a, T: Scalar> Description<'a, T> {
 
     /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
     pub(crate) fn quadratic(&self) -> bool {
-        self.penalty.is_squared() && self.misfit.is_none()
+        self.penalty.is_squared() && self.misfit.is_none() && self.bounds.is_none() && self.equality.is_none()
     }
 
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.

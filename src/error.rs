@@ -142,6 +142,28 @@ pub enum Error {
         /// What to do.
         instead: &'static str,
     },
+    /// Bounds between which there is no number.
+    #[error(
+        "component {index} of x is bounded by {low} and {high}: the lower bound must be a number not above the upper one; −∞ and ∞ leave a side open"
+    )]
+    Bounds {
+        /// Which component of x.
+        index: usize,
+        /// Its lower bound.
+        low: f64,
+        /// Its upper bound.
+        high: f64,
+    },
+    /// No x keeps to the constraints.
+    #[error("no x satisfies {what}: the nearest leaves ‖Cx − d‖ = {gap:.3e}; {instead}")]
+    Infeasible {
+        /// Which constraints.
+        what: &'static str,
+        /// The least ‖Cx − d‖ that is possible.
+        gap: f64,
+        /// What to do.
+        instead: &'static str,
+    },
     /// The factorization asked for by name would lose the digits this library promises.
     #[error("{method} would lose too many digits here (condition of the factored matrix about {condition:.1e}): {instead}")]
     IllConditioned {

@@ -3,7 +3,7 @@
 //! Ridge and Tikhonov regularization that chooses λ by itself.
 //!
 //! ```text
-//! minimise   (Ax − b)ᴴ W (Ax − b)  +  λ · R(x − x₀)        R(z) = ‖z‖²  |  ‖Lz‖²  |  Σ ωⱼ‖Lⱼz‖²
+//! minimise   (Ax − b)ᴴ W (Ax − b)  +  λ · R(x − x₀)        R(z) = ‖z‖²  |  ‖Lz‖²  |  Σ ωⱼ‖Lⱼz‖²  |  ‖Lz‖₁
 //! ```
 //!
 //! **λ multiplies R exactly as written.** With W = I and R(z) = ‖Lz‖² this is min ‖Ax − b‖² + ‖Γx‖² with Γ = √λ·L. The
@@ -61,6 +61,7 @@
 //! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
+//! | ℓ1, elastic net, groups, total variation | [`Penalty::l1`], [`elastic_net`](Penalty::elastic_net), [`group_lasso`](Penalty::group_lasso), [`isotropic`](Penalty::isotropic) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |
 //! | many λ at once | [`Problem::path`] |
@@ -92,6 +93,7 @@ pub(crate) mod bayes;
 pub(crate) mod check;
 pub(crate) mod choose;
 pub mod comparison;
+pub mod constraint;
 pub(crate) mod covariance;
 pub(crate) mod curve;
 pub mod data;
@@ -138,6 +140,7 @@ pub mod warning;
 
 pub use batch::{ridge_batch, solve_batch};
 pub use comparison::{RuleChoice, RuleComparison, RuleRow};
+pub use constraint::Bounds;
 pub use covariance::Covariance;
 pub use data::Data;
 pub use diagnostics::{Diagnostics, Picard, Whiteness};
@@ -150,7 +153,7 @@ pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Ls
 pub use misfit::Misfit;
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
-pub use plan::Plan;
+pub use plan::{Plan, Storage};
 pub use posterior::{MapEstimate, Posterior, Prediction, Relevance, Samples};
 pub use preconditioner::Preconditioner;
 pub use problem::Problem;
@@ -158,10 +161,10 @@ pub use ridge::{ridge, tikhonov};
 pub use rows::Rows;
 pub use rule::{
     Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Given, Gml, HierarchicalEvidence, HoerlKennardBaldwin,
-    HyperPrior, KFold, LCurve, LawlessWang, Loo, Ncp, NormFraction, QuasiOptimality, Reginska, Rule, Upre,
+    HyperPrior, KFold, KnownNoiseEvidence, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, PenaltiesUsed, ProbesUsed, Report, Reweighted, Solution};
+pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Reweighted, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

@@ -1,5 +1,6 @@
 //! `Problem`: everything except b and λ, collected by setters that never fail, checked once when it is solved.
 
+use crate::constraint::{Bounds, Equality};
 use crate::data::{self, Data};
 use crate::description::Description;
 use crate::error::Result;
@@ -141,6 +142,56 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// An unpenalised constant is fitted beside x: `fit.intercept`.
     pub fn intercept(mut self) -> Self {
         self.description.intercept = true;
+        self
+    }
+
+    /// lo ≤ x ≤ hi: `0.0..`, `..=5.0`, `0.0..=1.0`, or [`Bounds::each`]. The intercept stays unbounded.
+    ///
+    /// λ as a number, or by [`Gcv`](crate::Gcv), [`Aicc`](crate::Aicc), [`Bic`](crate::Bic) with the degrees of freedom of the
+    /// components that no bound holds, [`Discrepancy`](crate::Discrepancy) and [`PenaltyNorm`](crate::PenaltyNorm): chosen for the
+    /// bounded problem. Dense, `f32` and `f64`: principal pivoting on AᵀA + λLᵀL, handed to an active set kept by rotations of
+    /// \[A; √λL\] where that matrix is ill-conditioned or singular; large, sparse or matrix-free A: a projected Krylov method
+    /// ([`Method::Cgls`] asks for it by name). x lies within the bounds exactly, and the report has its certificate
+    /// ([`Constrained`](crate::Constrained)). There is no factorization to keep, since x is not linear in b.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Problem};
+    /// let a: Vec<f64> = (0..200).map(|k| (-0.1 * ((k % 20) as f64 - 2.0 * (k / 20) as f64).powi(2)).exp()).collect();
+    /// let a = DenseView::column_major(&a, 20, 10)?;
+    /// let b: Vec<f64> = (0..20).map(|i| if (6..12).contains(&i) { 1.0 } else { 0.01 * (-1.0_f64).powi(i) }).collect();
+    /// let fit = Problem::new(&a).bounds(0.0..).solve(&b, Gcv)?;
+    /// assert!(fit.x.iter().all(|&x| x >= 0.0));
+    /// assert!(fit.report.constrained[0].kkt_residual < 1e-10);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn bounds(mut self, bounds: impl Into<Bounds<T::Real>>) -> Self {
+        self.description.bounds = Some(bounds.into());
+        self
+    }
+
+    /// Cx = d, for a q×n matrix or operator C of any rank and d of length q; a second call replaces the first.
+    ///
+    /// Without bounds the equations are eliminated (x = x_p + Ny with CN = 0, by a QR factorization of Cᴴ: 2nq² flops and n(n − q)
+    /// numbers), and every method and rule of the unconstrained problem serves. With bounds: see [`bounds`](Self::bounds).
+    ///
+    /// # Errors
+    /// When solved: [`Error::Infeasible`](crate::Error::Infeasible) where no x (within the bounds) satisfies them. Equations that
+    /// repeat one another are fine.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Problem};
+    /// let a = DenseView::column_major(&[2.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let sum = DenseView::column_major(&[1.0, 1.0], 1, 2)?;
+    /// let fit = Problem::new(&a).equality(&sum, &[1.0]).solve(&[1.0, 1.0], 0.1)?;
+    /// assert!((fit.x[0] + fit.x[1] - 1.0_f64).abs() < 1e-14);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn equality<C, D>(mut self, c: &'a C, d: &D) -> Self
+    where
+        C: Operator<Scalar = T>,
+        D: Data<T> + ?Sized,
+    {
+        self.description.equality = Some(Equality { matrix: c, values: data::column(d) });
         self
     }
 

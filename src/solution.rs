@@ -146,6 +146,22 @@ impl Comparison {
     }
 }
 
+/// The certificate of an answer that keeps to bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Constrained {
+    /// How far the first-order (Karush, Kuhn, Tucker) conditions are from holding, without units: the largest component of the
+    /// projected gradient −āⱼᵀr, each divided by ‖āⱼ‖ and by ‖b̄‖ or ‖r‖, whichever is larger. āⱼ is column j of \[A; √λL\], r the
+    /// residual of that stack; a component held by a bound counts only where it would rather leave it inwards.
+    pub kkt_residual: f64,
+    /// Components that lie at their lower bound (at both, where the two are equal).
+    pub at_lower: usize,
+    /// Components that lie at their upper bound only.
+    pub at_upper: usize,
+    /// ‖Cx − d‖; 0 without equations.
+    pub equality_residual: f64,
+}
+
 /// Plan, λ, norms, rank, stop, warnings: printed as one small table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -169,6 +185,8 @@ pub struct Report {
     pub duality_gap: Option<f64>,
     /// The iterates beside the truth that a hybrid method was given.
     pub comparison: Option<Comparison>,
+    /// The certificate of each right-hand side's answer where x is bounded; empty otherwise.
+    pub constrained: Vec<Constrained>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
     /// What reweighting did, for each right-hand side of a problem with a misfit or a penalty that asks for it; empty otherwise.
@@ -195,6 +213,7 @@ impl Report {
             stop: None,
             duality_gap: None,
             comparison: None,
+            constrained: Vec::new(),
             criteria: Vec::new(),
             reweighted: Vec::new(),
             penalties: Vec::new(),
@@ -347,6 +366,9 @@ impl fmt::Display for Report {
         }
         if let Some(gap) = self.duality_gap {
             writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;
+        }
+        for Constrained { kkt_residual, at_lower, at_upper, .. } in self.constrained.iter().take(ROWS_SHOWN) {
+            writeln!(f, "bounds     {at_lower} at the lower, {at_upper} at the upper; KKT residual {kkt_residual:.1e}")?;
         }
         if let [criterion] = self.criteria.as_slice() {
             write!(f, "criterion  {} {:.6e}", criterion.rule, criterion.value)?;

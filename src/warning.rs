@@ -54,6 +54,15 @@ pub enum Warning {
         /// Relative tolerance of the rank decision.
         tolerance: f64,
     },
+    /// Within the bounds the minimiser need not be unique: this is one of them.
+    NotUnique {
+        /// Numerical rank of [A; √λL], with the equality constraints.
+        rank: usize,
+        /// Number of unknowns.
+        unknowns: usize,
+        /// Relative tolerance of the rank decision.
+        tolerance: f64,
+    },
     /// The planned method gave the problem back and another one solved it.
     MethodChanged {
         /// The planned method.
@@ -128,6 +137,10 @@ impl fmt::Display for Warning {
             Warning::MinimumNorm { rank, unknowns, tolerance } => {
                 write!(f, "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): this is the minimum-norm solution")
             }
+            Warning::NotUnique { rank, unknowns, tolerance } => write!(
+                f,
+                "rank {rank} of {unknowns} (relative tolerance {tolerance:.1e}): the minimiser within the bounds need not be unique, and this is one"
+            ),
             Warning::MethodChanged { from, to, why } => write!(f, "{from} handed over to {to}: {why}"),
             Warning::UncertainLambda { low, high, probes } => write!(
                 f,

@@ -886,7 +886,7 @@ def longley_r():
 def prostate_train():
     """lpsa on eight regressors, the 67 training rows."""
     y, x = [], []
-    with open(os.path.join(HERE, 'prostate.tsv')) as f:
+    with open(os.path.join(HERE, '..', 'data', 'prostate.tsv')) as f:
         head = f.readline().split()
         assert head[:8] == ['lcavol', 'lweight', 'age', 'lbph', 'svi', 'lcp', 'gleason', 'pgg45']
         for line in f:

@@ -265,7 +265,7 @@ fn sparse_entries_are_factored() -> Result<()> {
     Ok(())
 }
 
-/// The ellipses of the phantom, area times grey value: what the published table says and the picture must add up to.
+/// The ellipses of the phantom, typed in from the source a second time: a table that both sides shared would prove nothing.
 const PHANTOM: [[f64; 6]; 10] = [
     // grey, half axes, centre, degrees (A. K. Jain, Fundamentals of Digital Image Processing, table 10.1, with Toft's greys)
     [1.0, 0.69, 0.92, 0.0, 0.0, 0.0],

@@ -27,6 +27,7 @@ const ROWS: &[(&str, u8)] = &[
     // posteriors and priors; what they need of A they are handed
     ("bayes", 5),
     ("check", 5),
+    // problems that are a sequence of ridge problems, or have a descent of their own
     ("outer", 5),
     // engines
     ("factor", 4),

@@ -226,7 +226,7 @@ fn longley_as_mass_prints_it() {
 #[test]
 fn prostate_as_mass_prints_it() {
     let table = Table::of("prostate_");
-    let text = text("prostate.tsv");
+    let text = text("../data/prostate.tsv");
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split('\t').map(str::trim).collect()).collect();
     let train: Vec<Vec<f64>> =
         rows.iter().filter(|row| row[10] == "1").map(|row| row[1..10].iter().map(|field| field.parse().unwrap()).collect()).collect();

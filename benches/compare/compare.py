@@ -6,7 +6,10 @@
 
 Each round runs every contender once, so that a drift of the machine's speed meets all of them. The medians of the rounds
 are printed, and the ratio peer / wellposed: above 1, wellposed is faster. The answers are compared too: fixed λ by the
-norm of x, GCV by the λ of the grid next to ours.
+norm of x, GCV by the λ of the grid next to ours, the lasso by ‖x‖₁ at each λ of the path.
+
+The lasso is timed at the same duality gap on both sides (1e-10 of ‖b‖²): 1000×10000 dense and 10000×100000 sparse of density 1e-3,
+at one λ and along a path; `--only lasso` runs nothing else.
 """
 
 import argparse
@@ -60,6 +63,62 @@ def numpy_gram_path(a, b, alphas):
     return best[1], vectors @ (coefficients / (values + best[1]))
 
 
+def lasso(options, ours, timed, sparse, shape, fractions):
+    """scikit-learn's tol is relative to ‖b‖², as the tolerance here; both certify it by the duality gap."""
+    import numpy as np
+    import scipy.sparse
+    from sklearn.linear_model import Lasso, lasso_path
+
+    rows, columns = shape
+    title = ("sparse lasso" if sparse else "lasso") + (" path" if len(fractions) > 1 else "")
+    if options.only and options.only not in f"{title} {rows}x{columns}":
+        return
+    generator = np.random.default_rng(rows + columns)
+    if sparse:
+        a = scipy.sparse.random(rows, columns, density=1e-3, format="csc", rng=generator, data_rvs=generator.standard_normal)
+    else:
+        a = np.asfortranarray(generator.standard_normal((rows, columns)))
+    x = np.zeros(columns)
+    x[generator.choice(columns, 100, replace=False)] = generator.standard_normal(100)
+    b = a @ x
+    b += 0.1 * np.linalg.norm(b) / np.sqrt(rows) * generator.standard_normal(rows)
+    largest = np.max(np.abs(a.T @ b)) / rows
+    tolerance = 1e-10
+    alphas = [largest * fraction for fraction in fractions]
+    settings = dict(tol=tolerance, max_iter=1_000_000)
+    if len(fractions) > 1:
+        peers = {"lasso_path": lambda: lasso_path(a, b, alphas=alphas, **settings)[1]}
+    else:
+        peers = {"Lasso": lambda: Lasso(alpha=alphas[0], fit_intercept=False, **settings).fit(a, b).coef_[:, None]}
+    with tempfile.TemporaryDirectory() as folder:
+        if sparse:
+            a.data.tofile(f"{folder}/a.bin")
+            a.indptr.astype(np.uint32).tofile(f"{folder}/a.bin.starts")
+            a.indices.astype(np.uint32).tofile(f"{folder}/a.bin.rows")
+        else:
+            a.T.tofile(f"{folder}/a.bin")
+        b.tofile(f"{folder}/b.bin")
+        lambdas = ",".join(repr(float(2 * rows * alpha)) for alpha in alphas)
+        job = f"{'sparse_' if sparse else ''}lasso:{tolerance}:{lambdas}"
+        times = {"wellposed": []} | {name: [] for name in peers}
+        for _ in range(options.rounds):
+            answer = ours(job, folder, rows, columns, 1)
+            times["wellposed"].append(min(answer["seconds"]))
+            for name, call in peers.items():
+                seconds, theirs = timed(call, 1)
+                times[name].append(seconds)
+                norms = np.abs(theirs).sum(axis=0)
+                if np.max(np.abs(norms - answer["norms"]) / (1e-300 + norms.max())) > 1e-4:
+                    sys.exit(f"{title}: ‖x‖₁ is {answer['norms']} here and {norms} by {name}")
+        mine = statistics.median(times["wellposed"])
+        worst = max(answer["gaps"]) / float(b @ b)
+        print(f"{title:18} {rows:>6}x{columns:<6} wellposed {mine:10.3e} (gap {worst:.1e}, up to {max(answer['nonzero'])} nonzero)", end="")
+        for name in peers:
+            theirs = statistics.median(times[name])
+            print(f" | {name} {theirs:10.3e} ratio {theirs / mine:6.2f}", end="")
+        print(flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
@@ -110,6 +169,10 @@ def main():
             theirs = statistics.median(times[name])
             print(f" | {name} {theirs:10.3e} ratio {theirs / mine:6.2f}", end="")
         print(flush=True)
+
+    for sparse, shape in [(False, (1_000, 10_000)), (True, (10_000, 100_000))]:
+        for fractions in [(0.1,), tuple(np.geomspace(1.0, 0.05, 20))]:
+            lasso(options, ours, timed, sparse, shape, fractions)
 
     alpha = 10.0
     for shape in FIXED:

@@ -17,6 +17,7 @@ use crate::transform::Matrix;
 use crate::transform::constant::Constant;
 use crate::transform::reduced::Frame;
 use crate::transform::standard_form::{PenaltyRows, StandardData, StandardForm};
+use core::cell::RefCell;
 use core::ops::Range;
 
 /// Which decomposition.
@@ -211,11 +212,12 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
     }
 
     /// The rows of U and the leverages of the unpenalised directions, in the rows of the caller.
-    pub fn rows<'f>(&self, prepared: &Prepared<T>, frame: &Frame<'f, T>, rule: &'static str) -> Result<Rows<'f, T>> {
+    pub fn rows<'r>(&'r self, prepared: &Prepared<T>, frame: &Frame<'r, T>, rule: &'static str) -> Result<Rows<'r, T>> {
         if frame.merged {
             return Err(needs_unmerged_rows(rule));
         }
-        let Some(basis) = self.core.basis() else { return Err(needs_rows(rule)) };
+        let Some(stored) = self.core.basis() else { return Err(needs_rows(rule)) };
+        let all = 0..stored.ncols();
         let expand = |u: MatRef<'_, T>| {
             let u = self.standard.expand(linalg::copy(u), self.threads);
             match frame.constant {
@@ -223,10 +225,14 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
                 None => u,
             }
         };
-        let basis = expand(basis);
         let outside = expand(prepared.projection.data.as_ref());
         let kept = self.core.penalised();
-        let (penalised, loose): (Vec<usize>, Vec<usize>) = (0..basis.ncols()).partition(|i| kept.is_none_or(|kept| kept.contains(i)));
+        let (penalised, loose): (Vec<usize>, Vec<usize>) = all.partition(|i| kept.is_none_or(|kept| kept.contains(i)));
+        // U itself where it is in the caller's rows already: it is the largest thing there is
+        let basis = match frame.constant {
+            None if !self.standard.is_reduced() && loose.is_empty() => Basis::Stored(stored),
+            _ => Basis::Expanded(expand(stored)),
+        };
         // what the unpenalised directions fit: the constant, the null space of L, the unpenalised columns of a GSVD
         let null =
             self.standard.null_basis(frame.rows - usize::from(frame.constant.is_some()), self.threads).map(|null| match frame.constant {
@@ -239,12 +245,17 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         let free = Mat::from_fn(frame.rows, ones + nulls + loose.len(), |i, j| match (&constant, &null) {
             (Some(q), _) if j == 0 => q[i],
             (_, Some(null)) if j < ones + nulls => null[(i, j - ones)],
-            _ => basis[(i, loose[j - ones - nulls])],
+            _ => basis.view()[(i, loose[j - ones - nulls])],
         });
         let leverage = |i: usize| (0..free.ncols()).map(|j| free[(i, j)].modulus_squared().to_f64()).sum();
         let unpenalised: Vec<f64> = (0..frame.rows).map(leverage).collect();
-        let basis = Mat::from_fn(basis.nrows(), penalised.len(), |i, j| basis[(i, penalised[j])]);
-        let complement = complement(basis.as_ref(), &unpenalised, free.ncols());
+        let basis = match basis {
+            Basis::Expanded(all) if !loose.is_empty() => {
+                Basis::Expanded(Mat::from_fn(all.nrows(), penalised.len(), |i, j| all[(i, penalised[j])]))
+            }
+            basis => basis,
+        };
+        let complement = complement(basis.view(), &unpenalised, free.ncols());
         let columns = (0..outside.ncols())
             .map(|j| {
                 let coefficients = penalised.iter().map(|&i| prepared.projection.coefficients[(i, j)]).collect();
@@ -277,25 +288,41 @@ fn choose_each(
 }
 
 /// What the rules need that look at rows.
-pub(crate) struct Rows<'f, T> {
-    basis: Mat<T>,
+pub(crate) struct Rows<'r, T: Scalar> {
+    basis: Basis<'r, T>,
     free: Mat<T>,
     complement: Vec<f64>,
     columns: Vec<(Vec<T>, Vec<T>)>,
-    groups: Option<&'f [usize]>,
+    groups: Option<&'r [usize]>,
     threads: Threads,
+}
+
+/// U, in the rows of the caller.
+enum Basis<'r, T: Scalar> {
+    Stored(MatRef<'r, T>),
+    Expanded(Mat<T>),
+}
+
+impl<T: Scalar> Basis<'_, T> {
+    fn view(&self) -> MatRef<'_, T> {
+        match self {
+            Basis::Stored(view) => *view,
+            Basis::Expanded(matrix) => matrix.as_ref(),
+        }
+    }
 }
 
 impl<T: Scalar> Rows<'_, T> {
     pub fn curve(&self, spectrum: Spectrum, columns: Range<usize>) -> Leverages<'_, T> {
         Leverages {
             spectrum,
-            basis: self.basis.as_ref(),
+            basis: self.basis.view(),
             free: self.free.as_ref(),
             complement: &self.complement,
             columns: &self.columns[columns],
             groups: self.groups,
             threads: self.threads,
+            residuals: RefCell::default(),
         }
     }
 }

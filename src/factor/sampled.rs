@@ -226,9 +226,6 @@ impl Curve for Sampled {
     fn rows(&self) -> usize {
         self.rows
     }
-    fn leave_one_out(&self, _: f64) -> Option<Jet> {
-        None
-    }
 }
 
 /// The curve, looked at on one cell.
@@ -247,9 +244,6 @@ impl Curve for Near<'_> {
     }
     fn rows(&self) -> usize {
         self.curve.rows
-    }
-    fn leave_one_out(&self, _: f64) -> Option<Jet> {
-        None
     }
 }
 

@@ -4,6 +4,7 @@
 //! M. L. Baart 1982, IMA J. Numer. Anal. 2:241.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 use core::f64::consts::{PI, SQRT_2};
 
 /// Baart's problem at an even order n: about ten singular values above rounding, and a sine for a solution.
@@ -48,6 +49,7 @@ pub fn baart(n: usize) -> Result<TestProblem> {
             models: "a Fredholm equation of the first kind with the kernel exp(s cos t)",
             ill_posedness: IllPosedness::Severe,
             derivative: 2,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

@@ -96,6 +96,7 @@ pub fn deblurring(size: usize, spread: PointSpread, boundary: Boundary) -> Resul
         ill_posedness,
         // the phantom is flat but for its edges
         derivative: 1,
+        boundary,
         consistent: true,
         unknowns: Layout::Grid { rows: size, columns: size },
         data: Layout::Grid { rows, columns },

@@ -6,6 +6,7 @@
 //! solutions); A. K. Louis and P. Maass 1990, Inverse Problems 6:427 (the third).
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 use core::f64::consts::E;
 
 /// The solution of [`deriv2`].
@@ -79,6 +80,7 @@ pub fn deriv2(n: usize, solution: Deriv2) -> Result<TestProblem> {
             models: "the second derivative of a function that vanishes at both ends",
             ill_posedness: IllPosedness::Moderate,
             derivative,
+            boundary: Boundary::Free,
             // the box functions hold the moments of a line exactly
             consistent: solution == Deriv2::Linear,
             unknowns: Layout::Line(n),

@@ -10,6 +10,7 @@
 use super::banded::{Band, Factor};
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_positive};
 use crate::error::Error;
+use crate::operator::Boundary;
 use crate::operator::Operator;
 
 /// The temperature on a plate of `size`×`size` nodes from that at a later `time`, in so many `steps` (0.01 and 100 in IR Tools).
@@ -47,6 +48,7 @@ pub fn diffusion(size: usize, time: f64, steps: usize) -> Result<TestProblem> {
         models: "the temperature on a plate, from what is left of it at a later time",
         ill_posedness: IllPosedness::Severe,
         derivative: 1,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Grid { rows: size, columns: size },
         data: Layout::Grid { rows: size, columns: size },

@@ -5,6 +5,7 @@
 //! Integral Equations, p. 665.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order, midpoints};
+use crate::operator::Boundary;
 
 /// Fox and Goodwin's problem at order n: severely ill-posed, x a straight line.
 ///
@@ -32,6 +33,7 @@ pub fn foxgood(n: usize) -> Result<TestProblem> {
             models: "a Fredholm equation of the first kind with the kernel √(s² + t²)",
             ill_posedness: IllPosedness::Severe,
             derivative: 2,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

@@ -5,6 +5,7 @@
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_positive, midpoints};
 use crate::error::Error;
+use crate::operator::Boundary;
 use core::f64::consts::PI;
 
 /// The mass of [`gravity`].
@@ -60,6 +61,7 @@ pub fn gravity(n: usize, mass: Gravity, depth: f64) -> Result<TestProblem> {
         models: "the distribution of mass at a depth, from the vertical field at the surface",
         ill_posedness: IllPosedness::Severe,
         derivative,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Line(n),
         data: Layout::Line(n),

@@ -6,6 +6,7 @@
 //! Differential and Integral Equations.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order, check_positive};
+use crate::operator::Boundary;
 use core::f64::consts::PI;
 
 /// The inverse heat equation at an even order n. κ = 1 is ill-conditioned, κ = 5 hardly; x is zero in the second half.
@@ -43,6 +44,7 @@ pub fn heat(n: usize, kappa: f64) -> Result<TestProblem> {
         models: "the temperature at one side of a conductor, from that at the other side",
         ill_posedness: if kappa < 3.0 { IllPosedness::Moderate } else { IllPosedness::Mild },
         derivative: 2,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Line(n),
         data: Layout::Line(n),

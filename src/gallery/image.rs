@@ -7,6 +7,7 @@
 use super::forward::{Separable, SparseRows};
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_positive};
 use crate::error::Error;
+use crate::operator::Boundary;
 
 /// An image of `size`×`size` pixels behind a Gaussian of standard deviation `sigma` pixels (0.7 in Regularization Tools), of
 /// which pixels less than `band` away count in each direction (3 there). Mildly to moderately ill-posed: wider Gaussians are worse.
@@ -41,6 +42,7 @@ pub fn blur(size: usize, band: usize, sigma: f64) -> Result<TestProblem> {
         models: "an image seen through a Gaussian point spread function",
         ill_posedness: IllPosedness::Mild,
         derivative: 0,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Grid { rows: size, columns: size },
         data: Layout::Grid { rows: size, columns: size },

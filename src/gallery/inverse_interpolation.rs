@@ -7,6 +7,7 @@
 use super::forward::SparseRows;
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem};
 use crate::error::Error;
+use crate::operator::Boundary;
 use crate::random::Random;
 use core::f64::consts::{FRAC_PI_2, PI};
 
@@ -59,6 +60,7 @@ pub fn inverse_interpolation(n: usize, seed: u64) -> Result<TestProblem> {
             models: "values on a grid, from those at scattered points",
             ill_posedness: IllPosedness::Mild,
             derivative: 2,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Grid { rows: n, columns: n },
             data: Layout::Scattered(n * n),

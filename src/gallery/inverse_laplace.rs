@@ -6,6 +6,7 @@
 
 use super::laguerre::gauss_laguerre;
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 
 /// The function whose Laplace transform is given to [`inverse_laplace`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +68,7 @@ pub fn inverse_laplace(n: usize, function: InverseLaplace) -> Result<TestProblem
             models: "a function from its Laplace transform",
             ill_posedness: IllPosedness::Severe,
             derivative,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

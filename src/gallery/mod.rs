@@ -164,6 +164,8 @@ pub struct Facts {
     /// The order of the derivative to penalise: 0, 1 or 2. Of the three, the one with which the best λ gave the least error (median of
     /// ten seeds, 1 % white noise, n = 64). Where x is unknown and for two-dimensional problems: a guess from the nature of the solution.
     pub derivative: u8,
+    /// What x meets beyond its ends: zeros, itself, its mirror image, or nothing that is known.
+    pub boundary: Boundary,
     /// Whether Ax = b to rounding. Otherwise both sides were discretized, and differ by a discretization error.
     pub consistent: bool,
     /// How the unknowns lie.
@@ -176,7 +178,7 @@ pub struct Facts {
 
 impl Facts {
     /// The penalty of order [`derivative`](Self::derivative): the identity, or first or second differences along the line or
-    /// on the grid of the unknowns.
+    /// on the grid of the unknowns, with [`boundary`](Self::boundary) at their ends.
     ///
     /// ```
     /// use wellposed::{Gcv, Problem, gallery};
@@ -187,10 +189,10 @@ impl Facts {
     /// ```
     pub fn penalty(&self) -> Penalty<'static, f64> {
         match (self.derivative, self.unknowns) {
-            (1, Layout::Line(_)) => Penalty::first_difference(),
-            (1, Layout::Grid { rows, columns }) => Penalty::first_difference_2d(rows, columns, Boundary::Free),
-            (2, Layout::Line(_)) => Penalty::second_difference(),
-            (2, Layout::Grid { rows, columns }) => Penalty::second_difference_2d(rows, columns, Boundary::Free),
+            (1, Layout::Line(_)) => Penalty::first_difference_with(self.boundary),
+            (1, Layout::Grid { rows, columns }) => Penalty::first_difference_2d(rows, columns, self.boundary),
+            (2, Layout::Line(_)) => Penalty::second_difference_with(self.boundary),
+            (2, Layout::Grid { rows, columns }) => Penalty::second_difference_2d(rows, columns, self.boundary),
             _ => Penalty::identity(),
         }
     }
@@ -370,7 +372,7 @@ const fn line(name: &'static str, about: &'static str, make: fn(usize) -> Result
 }
 
 const fn picture(name: &'static str, about: &'static str, make: fn(usize) -> Result<TestProblem>) -> Entry {
-    Entry { name, about, usual_size: 64, two_dimensional: true, make }
+    Entry { name, about, usual_size: 32, two_dimensional: true, make }
 }
 
 /// `order` if it is a positive multiple of `factor`.

@@ -6,6 +6,7 @@
 
 use super::forward::Separable;
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 use core::f64::consts::{LN_10, PI};
 
 /// The distribution of [`nmr`], in the logarithms of the two times.
@@ -67,6 +68,7 @@ pub fn nmr(n: usize, material: Nmr) -> Result<TestProblem> {
         models: "the joint distribution of two relaxation times, from the decay of a signal",
         ill_posedness: IllPosedness::Severe,
         derivative: 0,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Grid { rows: n, columns: n },
         data: Layout::Grid { rows: m, columns: m },

@@ -5,6 +5,7 @@
 //! right-hand side is a histogram of 640 measured parallaxes in 26 classes. W. M. Smart 1938, Stellar Dynamics, p. 30.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 use core::f64::consts::PI;
 
 /// Number of stars in each class.
@@ -47,6 +48,7 @@ pub fn parallax(n: usize) -> Result<TestProblem> {
             models: "the distribution of stellar parallaxes, from 26 classes of measured ones",
             ill_posedness: IllPosedness::Severe,
             derivative: 2,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(m),

@@ -7,6 +7,7 @@ use super::image::check_side;
 use super::shepp_logan::shepp_logan;
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem};
 use crate::error::Error;
+use crate::operator::Boundary;
 use crate::operator::parallel_beam;
 
 /// An image of `size`×`size` pixels of side 1 seen from `views` angles kπ/views, each by ⌈√2·size⌉ parallel lines, one pixel
@@ -37,6 +38,8 @@ pub fn parallel_tomography(size: usize, views: usize) -> Result<TestProblem> {
         ill_posedness: IllPosedness::Mild,
         // the phantom is flat but for its edges
         derivative: 1,
+        // air around the head
+        boundary: Boundary::Zero,
         consistent: true,
         unknowns: Layout::Grid { rows: size, columns: size },
         data: Layout::Grid { rows: detectors, columns: views },

@@ -5,6 +5,7 @@
 //! matrix. D. L. Phillips 1962, J. ACM 9:84, doi:10.1145/321105.321114.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 use core::f64::consts::PI;
 
 /// Phillips' problem at an order n that is a multiple of 4: moderately ill-posed, x a smooth bump between zeros.
@@ -55,6 +56,7 @@ pub fn phillips(n: usize) -> Result<TestProblem> {
             models: "a convolution with a cosine bump",
             ill_posedness: IllPosedness::Moderate,
             derivative: 1,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

@@ -4,6 +4,7 @@
 //! Midpoint rule. f is the sum of two Gaussians. C. B. Shaw, Jr. 1972, J. Math. Anal. Appl. 37:83.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order, midpoints};
+use crate::operator::Boundary;
 use core::f64::consts::{FRAC_PI_2, PI};
 
 /// Shaw's problem at an even order n: severely ill-posed, about 20 singular values above rounding.
@@ -31,6 +32,7 @@ pub fn shaw(n: usize) -> Result<TestProblem> {
         models: "the brightness of a source, from that behind a slit",
         ill_posedness: IllPosedness::Severe,
         derivative: 1,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Line(n),
         data: Layout::Line(n),

@@ -5,6 +5,7 @@
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem};
 use crate::error::Error;
+use crate::operator::Boundary;
 use core::f64::consts::PI;
 
 /// A step with a train of `spikes` spikes (5 in Regularization Tools) at order n: severely ill-posed, and x as far from
@@ -47,6 +48,7 @@ pub fn spikes(n: usize, spikes: usize) -> Result<TestProblem> {
         models: "a step with spikes, behind a kernel that diffuses them",
         ill_posedness: IllPosedness::Severe,
         derivative: 0,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Line(n),
         data: Layout::Line(n),

@@ -6,6 +6,7 @@ use super::forward::SparseRows;
 use super::image::{check_side, phantom};
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_positive};
 use crate::error::Error;
+use crate::operator::Boundary;
 use crate::random::Random;
 
 /// An image of `size`×`size` pixels of side 1 from round(`rays_per_pixel`·size²) line integrals along random rays (1 ray a
@@ -39,6 +40,7 @@ pub fn tomo(size: usize, rays_per_pixel: f64, seed: u64) -> Result<TestProblem> 
         models: "an image from line integrals along random rays",
         ill_posedness: IllPosedness::Mild,
         derivative: 0,
+        boundary: Boundary::Free,
         consistent: true,
         unknowns: Layout::Grid { rows: size, columns: size },
         data: Layout::Scattered(rays as usize),

@@ -5,6 +5,7 @@
 //! Equations.
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order};
+use crate::operator::Boundary;
 
 /// Ursell's problem at order n: what a rule makes of data that no solution of bounded norm explains.
 ///
@@ -34,6 +35,7 @@ pub fn ursell(n: usize) -> Result<TestProblem> {
             models: "an equation without a square-integrable solution",
             ill_posedness: IllPosedness::Severe,
             derivative: 0,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

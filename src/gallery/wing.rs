@@ -6,6 +6,7 @@
 
 use super::{Facts, Forward, IllPosedness, Layout, Result, TestProblem, check_order, midpoints};
 use crate::error::Error;
+use crate::operator::Boundary;
 
 /// Wing's problem at order n: a box from `start` to `end` (1/3 and 2/3 in Regularization Tools) whose edges leave next to
 /// nothing in the data. Fewer than ten singular values are above rounding.
@@ -43,6 +44,7 @@ pub fn wing(n: usize, start: f64, end: f64) -> Result<TestProblem> {
             models: "a box behind a smooth kernel",
             ill_posedness: IllPosedness::Severe,
             derivative: 0,
+            boundary: Boundary::Free,
             consistent: false,
             unknowns: Layout::Line(n),
             data: Layout::Line(n),

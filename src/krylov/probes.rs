@@ -346,10 +346,6 @@ impl Curve for Estimated {
     fn rows(&self) -> usize {
         self.rows
     }
-
-    fn leave_one_out(&self, _: f64) -> Option<Jet> {
-        None
-    }
 }
 
 /// Half of Student's 95 % interval of log λ, from the choices without each probe in turn.

@@ -12,6 +12,7 @@
 pub(crate) mod bidiagonal_qr;
 pub mod compressed;
 mod condition;
+mod filters;
 mod kernels;
 mod orthogonal;
 mod parts;
@@ -21,6 +22,7 @@ pub(crate) mod tridiagonal_ql;
 mod vectors;
 
 pub use condition::{condition_upper, inverse_one_norm};
+pub use filters::{FilterSums, filter_sums, squared_distance};
 pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
@@ -161,6 +163,16 @@ pub trait Kernels: Sized + Doubles {
         gradient: MatMut<'_, Self>,
         threads: Threads,
     );
+    /// G ← G + |U|²F, squared moduli entry by entry, and R ← R + UW, U read once.
+    fn leverage_sweep(
+        u: MatRef<'_, Self>,
+        f: MatRef<'_, <Self as Scalar>::Real>,
+        gaps: MatMut<'_, <Self as Scalar>::Real>,
+        w: MatRef<'_, Self>,
+        residuals: MatMut<'_, Self>,
+        threads: Threads,
+    ) where
+        Self: Scalar;
     /// The largest |real| or |imaginary| part, or `None` where an entry is NaN or infinite.
     fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real>
     where
@@ -260,6 +272,9 @@ macro_rules! kernels {
             }
             fn residual_sweep(a: MatRef<'_, Self>, x: MatRef<'_, Self>, b: MatRef<'_, Self>, residual: MatMut<'_, Self>, gradient: MatMut<'_, Self>, threads: Threads) {
                 sweeps::residual_sweep(a, x, b, residual, gradient, threads)
+            }
+            fn leverage_sweep(u: MatRef<'_, Self>, f: MatRef<'_, <Self as Scalar>::Real>, gaps: MatMut<'_, <Self as Scalar>::Real>, w: MatRef<'_, Self>, residuals: MatMut<'_, Self>, threads: Threads) {
+                sweeps::leverage_sweep(u, f, gaps, w, residuals, threads)
             }
             fn largest_entry(a: MatRef<'_, Self>, threads: Threads) -> Option<<Self as Scalar>::Real> {
                 sweeps::largest_entry(a, threads)

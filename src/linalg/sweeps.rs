@@ -4,7 +4,7 @@
 //! bits for the same number of threads, and no thread waits for another inside a sweep.
 
 use super::kernels::{gram, product};
-use super::{Accum, Mat, MatMut, MatRef, Op, Threads, column, zeros};
+use super::{Accum, Kernels, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, column, zeros};
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
 
@@ -54,6 +54,57 @@ pub(super) fn multiply_adjoint<T: Scalar + ComplexField>(a: MatRef<'_, T>, y: &[
     }
     let _ = (threads, m, n);
     one_block(a, y, x);
+}
+
+type RealOf<T> = <T as Scalar>::Real;
+
+/// Numbers of |U|² that are made at once: 256 KB in double precision, for the second-level cache. A guess.
+const SQUARES: usize = 1 << 15;
+
+pub(super) fn leverage_sweep<T: Scalar + ComplexField>(
+    u: MatRef<'_, T>,
+    f: MatRef<'_, RealOf<T>>,
+    gaps: MatMut<'_, RealOf<T>>,
+    w: MatRef<'_, T>,
+    residuals: MatMut<'_, T>,
+    threads: Threads,
+) {
+    let rows = (SQUARES / u.ncols().max(1)).max(16);
+    let one_part = |u: MatRef<'_, T>, mut gaps: MatMut<'_, RealOf<T>>, mut residuals: MatMut<'_, T>| {
+        let mut squares = zeros::<RealOf<T>>(rows.min(u.nrows()), u.ncols());
+        let mut copied = Vec::new();
+        for start in (0..u.nrows()).step_by(rows) {
+            let count = rows.min(u.nrows() - start);
+            let block = u.subrows(start, count);
+            for k in 0..u.ncols() {
+                for (square, u) in squares.col_as_slice_mut(k).iter_mut().zip(column(block, k, &mut copied)) {
+                    *square = u.modulus_squared();
+                }
+            }
+            let (squares, one) = (squares.as_ref().subrows(0, count), RealOf::<T>::ONE);
+            RealOf::<T>::product(gaps.rb_mut().subrows_mut(start, count), Accum::Add, one, squares, Op::None, f, Op::None, Threads::ONE);
+            product(residuals.rb_mut().subrows_mut(start, count), Accum::Add, T::ONE, block, Op::None, w, Op::None, Threads::ONE);
+        }
+    };
+    #[cfg(feature = "rayon")]
+    if threads.0 > 1 && u.nrows() * u.ncols() >= MULTIPLY_THREADS_FROM {
+        let share = u.nrows().div_ceil(threads.0);
+        let one_part = &one_part;
+        rayon::scope(|scope| {
+            let (mut gaps, mut residuals) = (gaps, residuals);
+            for start in (0..u.nrows()).step_by(share) {
+                let count = share.min(u.nrows() - start);
+                let (own_gaps, other_gaps) = gaps.split_at_row_mut(count);
+                let (own_residuals, other_residuals) = residuals.split_at_row_mut(count);
+                (gaps, residuals) = (other_gaps, other_residuals);
+                let u = u.subrows(start, count);
+                scope.spawn(move |_| one_part(u, own_gaps, own_residuals));
+            }
+        });
+        return;
+    }
+    let _ = threads;
+    one_part(u, gaps, residuals);
 }
 
 /// The largest part, and a sum that is NaN when an entry is not finite, in lanes that vectorize.

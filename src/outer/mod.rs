@@ -5,12 +5,21 @@
 //! penalties that separate into coordinates or groups of them, [`admm`] for ‖Lz‖₁ and its like with any L, and [`path`] is
 //! what both have in common: λ by rules that look at refits along a path. [`multi_penalty`] chooses a λ for each of several penalties;
 //! [`irls`] reweights ridge problems for robust misfits and penalties, [`subspace`] does so in a growing space with products alone.
+//!
+//! [`bounds`] and [`active_set`] keep x between bounds with a dense A, [`projected`] with products alone, [`equality`] keeps it to
+//! linear equations, and [`constrained_lambda`] chooses λ for such problems; [`limits`] is what they share.
 
+pub(crate) mod active_set;
 pub(crate) mod admm;
+pub(crate) mod bounds;
+pub(crate) mod constrained_lambda;
 pub(crate) mod coordinate_descent;
 pub(crate) mod design;
+pub(crate) mod equality;
 pub(crate) mod folds;
 pub(crate) mod irls;
+pub(crate) mod limits;
 pub(crate) mod multi_penalty;
 pub(crate) mod path;
+pub(crate) mod projected;
 pub(crate) mod subspace;

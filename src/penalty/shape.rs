@@ -150,7 +150,8 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     pub(crate) fn is_squared(&self) -> bool {
         match &self.kind {
             Kind::Sum(terms) => terms.iter().all(|(_, term)| term.is_squared()),
-            _ => self.shape == Shape::Squared,
+            // the elastic net without its ℓ1 part is the square
+            _ => self.shape == Shape::Squared || self.shape == Shape::ElasticNet(0.0),
         }
     }
 

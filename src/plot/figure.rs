@@ -3,6 +3,8 @@
 //!
 //! Colours are those of Okabe and Ito (2008), told apart by colour-blind readers too; line patterns and marker shapes say the same
 //! again. Shapes carry class names beside their attributes, so that a page can give them other colours in the dark.
+//!
+//! More than 500 lines: axes, marks and legend share one frame and one way to write, and nothing of them is used elsewhere.
 
 use super::image::Picture;
 use super::scale::{Axis, Scale, number};

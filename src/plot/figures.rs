@@ -131,14 +131,14 @@ pub(crate) fn criteria(criteria: &[&Criterion], range: Option<(f64, f64)>, lambd
 }
 
 pub(crate) fn picard(view: &View, lambda: Option<f64>) -> Figure {
-    let count = view.values.len();
+    let count = view.sums.values.len();
     let picked: Vec<usize> =
         if count <= MARKS { (0..count).collect() } else { (0..MARKS).map(|k| k * (count - 1) / (MARKS - 1)).collect() };
-    let values = |i: usize| view.values[i] * view.unit_value;
-    let coefficients = |i: usize| view.coefficients[i] * view.unit_data;
-    let ratio = |i: usize| if view.values[i] > 0.0 { coefficients(i) / values(i) } else { f64::NAN };
+    let values = |i: usize| view.sums.values[i] * view.unit_value;
+    let coefficients = |i: usize| view.sums.coefficients[i] * view.unit_data;
+    let ratio = |i: usize| if view.sums.values[i] > 0.0 { coefficients(i) / values(i) } else { f64::NAN };
     let series = |f: &dyn Fn(usize) -> f64| picked.iter().map(|&i| (i as f64 + 1.0, f(i))).collect::<Vec<_>>();
-    let floor = view.floor * view.unit_value;
+    let floor = view.sums.tolerance * view.unit_value;
     let noise = lambda.and_then(|lambda| view.noise(&view.at(lambda)));
     let all = picked.iter().flat_map(|&i| [values(i), coefficients(i), ratio(i)]).chain(noise).chain([floor]);
     let x = Axis::from("i", Scale::Linear, 0.0, count as f64 + 1.0, 0.0);
@@ -186,7 +186,7 @@ pub(crate) fn picard(view: &View, lambda: Option<f64>) -> Figure {
 pub(crate) fn filtered(view: &View, lambda: f64) -> Vec<f64> {
     let damping = lambda.sqrt() / view.unit_value;
     let unit = view.unit_data / view.unit_value;
-    view.values.iter().zip(&view.coefficients).map(|(&v, &b)| crate::curve::damped_coefficient(v, damping) * b * unit).collect()
+    view.sums.values.iter().zip(&view.sums.coefficients).map(|(&v, &b)| crate::curve::damped_coefficient(v, damping) * b * unit).collect()
 }
 
 /// Something known about x beside the data.

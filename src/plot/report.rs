@@ -277,7 +277,7 @@ impl Report {
         let mut text = format!(
             "<p>{} rows, {} unknowns. At <strong>λ = {}</strong> (damping √λ = {}), {}, the fit has {} degrees of freedom, the residual norm is {} and the \
              penalty norm {}.",
-            self.view.rows,
+            self.view.sums.rows,
             self.modes.limit.len(),
             number(self.lambda),
             number(self.lambda.sqrt()),
@@ -347,10 +347,10 @@ impl Report {
             ("lambda", self.lambda),
             ("low", low),
             ("high", high),
-            ("rows", view.rows as f64),
-            ("unpenalised", view.unpenalised as f64),
-            ("outside", view.outside),
-            ("floor", view.floor),
+            ("rows", view.sums.rows as f64),
+            ("unpenalised", view.sums.unpenalised as f64),
+            ("outside", view.sums.outside.sqrt()),
+            ("floor", view.sums.tolerance),
             ("unitValue", view.unit_value),
             ("unitData", view.unit_data),
             ("leastGcv", least),
@@ -358,7 +358,8 @@ impl Report {
         ] {
             let _ = write!(text, "\"{name}\":{},", numeric(value));
         }
-        let _ = write!(text, "\"values\":\"{}\",\"coefficients\":\"{}\",", numbers64(&view.values), numbers64(&view.coefficients));
+        let _ =
+            write!(text, "\"values\":\"{}\",\"coefficients\":\"{}\",", numbers64(&view.sums.values), numbers64(&view.sums.coefficients));
         let picture = match (&self.shape, self.figures_picture()) {
             (Some((rows, columns)), Some((low, high))) => {
                 format!("{{\"rows\":{rows},\"columns\":{columns},\"low\":{},\"high\":{}}}", numeric(low), numeric(high))

@@ -1,20 +1,18 @@
 //! The numbers behind the figures of one right-hand side.
 //!
-//! Sums over the spectrum as in [`curve`](crate::curve), in units of σ₁ and of the largest coefficient, so that no square leaves the
-//! range. The curvature of the L-curve is that of (log ‖r‖, log ‖Lx‖) over t = log λ, with ρ = ‖r‖² and η = ‖Lx‖²:
-//!
-//! ```text
-//! k = (φβ/σ)²:  η = Σk   η' = −2Σkf   η'' = 2Σkf(3f − 1)          ρ' = 2Σf²φβ²   ρ'' = 2Σf²φβ²(2 − 3f)
-//! κ = (X'Y'' − X''Y')/(X'² + Y'²)^{3/2},   X = ½ log ρ,  Y = ½ log η
-//! ```
-//! Hansen, O'Leary 1993, doi:10.1137/0914086. The normalised cumulative periodogram: Rust, O'Leary 2008,
-//! Inverse Problems 24:034005.
+//! Sums over the spectrum by [`curve`](crate::curve), the curvature and the corner of the L-curve by the rule
+//! [`LCurve`], the cumulative periodogram by that of [`Ncp`](crate::Ncp): in units of σ₁ and of the largest coefficient, so that no
+//! square leaves the range.
 
-use crate::curve::{damped_coefficient, filter};
+use crate::curve::{self, Curve as _, damped_coefficient, filter};
 use crate::error::{Error, Result};
 use crate::factorization::Spectrum;
 use crate::lambda::log_grid;
+use crate::rule::lcurve::curvature;
+use crate::rule::{LCurve, periodogram};
 use crate::run::Modes;
+use crate::scalar::c64;
+use crate::warning::Warning;
 
 /// Points of a curve.
 const POINTS: usize = 161;
@@ -24,21 +22,13 @@ const REACH: f64 = 1e4;
 const LEAST: f64 = 1e-290;
 /// 95 % of the Kolmogorov–Smirnov statistic, times √q.
 pub(crate) const KOLMOGOROV: f64 = 1.36;
-/// A periodogram takes q·m operations; beyond this many rows it is left out. About 0.1 s by the count of operations.
+/// The page recomputes a periodogram of m rows by m²/2 operations; beyond this many rows it is left out. About 0.1 s by the count.
 pub(crate) const PERIODOGRAM_UP_TO: usize = 16_384;
 
 #[derive(Debug, Clone)]
 pub(crate) struct View {
-    /// σᵢ/σ₁, the finite ones.
-    pub values: Vec<f64>,
-    /// |βᵢ|, in `unit_data`.
-    pub coefficients: Vec<f64>,
-    /// Norm of the part of b that no x reaches, in `unit_data`.
-    pub outside: f64,
-    pub rows: usize,
-    pub unpenalised: usize,
-    /// Values up to this one are rounding (relative to σ₁).
-    pub floor: f64,
+    /// The finite σᵢ/σ₁, with |βᵢ| and what no x reaches in `unit_data`.
+    pub sums: curve::Spectrum,
     pub unit_value: f64,
     pub unit_data: f64,
 }
@@ -69,16 +59,16 @@ impl View {
             0.0 => 1.0,
             unit => unit,
         };
-        let view = Self {
+        let outside = spectrum.outside / unit_data;
+        let sums = curve::Spectrum {
             values: pairs().filter(|(value, _)| value.is_finite()).map(|(value, _)| value / unit_value).collect(),
             coefficients: pairs().filter(|(value, _)| value.is_finite()).map(|(_, beta)| beta / unit_data).collect(),
-            outside: spectrum.outside / unit_data,
+            outside: outside * outside,
             rows,
             unpenalised: spectrum.unpenalised + infinite,
-            floor: spectrum.floor / unit_value,
-            unit_value,
-            unit_data,
+            tolerance: spectrum.floor / unit_value,
         };
+        let view = Self { sums, unit_value, unit_data };
         if unit_value == 0.0 {
             let why = "no direction of A is both seen by the data and penalised, so that λ changes nothing and there is nothing to draw";
             return Err(Error::NoLambda { rule: "a figure", low: 0.0, high: 0.0, why: why.into() });
@@ -93,9 +83,7 @@ impl View {
 
     /// The dampings between which λ makes any difference, as the rules search them but for the upper end.
     fn interval(&self) -> (f64, f64) {
-        let smallest = self.values.iter().copied().filter(|&v| v > 0.0).fold(f64::INFINITY, f64::min);
-        let low = (16.0 * f64::EPSILON).max(f64::EPSILON.sqrt() * smallest / 4.0).max(self.floor);
-        (low * self.unit_value, 10.0 * self.unit_value)
+        (self.sums.interval().0 * self.unit_value, 10.0 * self.unit_value)
     }
 
     /// The range of λ that figures show: around these λ, where it makes a difference.
@@ -118,61 +106,33 @@ impl View {
 
     pub fn at(&self, lambda: f64) -> At {
         let damping = lambda.sqrt() / self.unit_value;
-        let (mut rho, mut eta, mut kept, mut left) = ([self.outside * self.outside, 0.0, 0.0], [0.0; 3], 0.0, 0.0);
-        for (&value, &beta) in self.values.iter().zip(&self.coefficients) {
-            // what is rounding counts as 0 for a damping below it, as it does for the rules
-            let value = if value <= self.floor && damping < self.floor { 0.0 } else { value };
-            let (phi, f) = filter(value, damping);
-            let r = (f * beta) * (f * beta);
-            rho[0] += r;
-            rho[1] += 2.0 * r * phi;
-            rho[2] += 2.0 * r * phi * (2.0 - 3.0 * f);
-            let k = damped_coefficient(value, damping) * beta;
-            let k = k * k;
-            eta[0] += k;
-            eta[1] -= 2.0 * k * f;
-            eta[2] += 2.0 * k * f * (3.0 * f - 1.0);
-            kept += phi;
-            left += f;
-        }
-        let trace = left + self.rows.saturating_sub(self.unpenalised + self.values.len()) as f64;
-        // half the logarithm's derivatives
-        let half_log = |s: [f64; 3]| (s[1] / s[0] / 2.0, (s[2] / s[0] - (s[1] / s[0]) * (s[1] / s[0])) / 2.0);
-        let ((x1, x2), (y1, y2)) = (half_log(rho), half_log(eta));
-        let residual_norm = self.unit_data * rho[0].sqrt();
-        let root = residual_norm / trace;
+        let point = self.sums.at(damping);
+        let residual_norm = self.unit_data * point.residual.value.sqrt();
+        let root = residual_norm / point.trace.value;
         At {
             lambda,
             residual_norm,
-            penalty_norm: self.unit_data / self.unit_value * eta[0].sqrt(),
-            dof: self.unpenalised as f64 + kept,
-            trace,
-            gcv: self.rows as f64 * root * root,
-            curvature: (x1 * y2 - x2 * y1) / x1.hypot(y1).powi(3),
+            penalty_norm: self.unit_data / self.unit_value * point.penalty.value.sqrt(),
+            dof: self.sums.dof(damping),
+            trace: point.trace.value,
+            gcv: self.sums.rows as f64 * root * root,
+            curvature: curvature(&point, damping).unwrap_or(f64::NAN),
         }
     }
 
-    /// λ at the corner of the L-curve: its largest curvature inside the range, at no end of it.
+    /// The corner of the L-curve that the rule takes, where it lies inside the range and at no end of the rule's own.
     pub fn corner(&self, (low, high): (f64, f64)) -> Option<At> {
-        let grid: Vec<f64> = log_grid(low..=high, 4 * POINTS).collect();
-        let curvatures: Vec<f64> = grid.iter().map(|&lambda| self.at(lambda).curvature).collect();
-        let best = (1..grid.len().saturating_sub(1))
-            .filter(|&k| curvatures[k] > 0.0 && curvatures[k] >= curvatures[k - 1] && curvatures[k] >= curvatures[k + 1])
-            .max_by(|&i, &j| curvatures[i].total_cmp(&curvatures[j]))?;
-        // golden section on log λ between the neighbours
-        let (mut a, mut b) = (grid[best - 1].ln(), grid[best + 1].ln());
-        let section = (5f64.sqrt() - 1.0) / 2.0;
-        for _ in 0..60 {
-            let (c, d) = (b - section * (b - a), a + section * (b - a));
-            if self.at(c.exp()).curvature > self.at(d.exp()).curvature { b = d } else { a = c }
-        }
-        Some(self.at(((a + b) / 2.0).exp()))
+        let chosen = LCurve.choose(&self.sums).ok()?;
+        let damping = chosen.damping * self.unit_value;
+        let at_edge = chosen.warnings.iter().any(|warning| matches!(warning, Warning::EdgeOfInterval { .. }));
+        let inside = damping * damping > low && damping * damping < high;
+        (inside && !at_edge).then(|| self.at(damping * damping))
     }
 
     /// The standard deviation of the noise of a whitened row by this λ, ‖r‖/√(m − dof), where any rows are left to tell.
     pub fn noise(&self, at: &At) -> Option<f64> {
         let noise = at.residual_norm / at.trace.sqrt();
-        (at.trace > 1e-6 * self.rows as f64 && noise.is_finite()).then_some(noise)
+        (at.trace > 1e-6 * self.sums.rows as f64 && noise.is_finite()).then_some(noise)
     }
 }
 
@@ -198,7 +158,7 @@ impl Fields<'_> {
 
     /// σᵢ; 0 for what is rounding and would be amplified at this damping, as the engines take it.
     fn values(&self, damping: f64) -> impl Iterator<Item = f64> {
-        let floor = self.view.floor * self.view.unit_value;
+        let floor = self.view.sums.tolerance * self.view.unit_value;
         self.modes.values.iter().map(move |&value| if value <= floor && damping < floor { 0.0 } else { value })
     }
 
@@ -253,38 +213,15 @@ impl Fields<'_> {
     }
 }
 
-/// cᵢ, i = 1..q, q = ⌊m/2⌋: the share of the frequencies 1..i in the power of all but the constant. Each frequency is one sum with
-/// cosines from a table: m²/2 operations, and no rounding that grows as in a recurrence.
+/// cᵢ, i = 1..⌊m/2⌋: the share of the frequencies 1..i in the power of all but the constant; empty where there is none.
 pub(crate) fn cumulative_periodogram(r: &[f64]) -> Vec<f64> {
-    let m = r.len();
-    let q = m / 2;
     // a unit of the data, so that squares stay in range
     let unit = r.iter().fold(0.0f64, |u, v| u.max(v.abs()));
-    if q == 0 || !(unit > 0.0 && unit.is_finite()) {
+    if r.len() < 2 || !(unit > 0.0 && unit.is_finite()) {
         return Vec::new();
     }
-    let table: Vec<(f64, f64)> = (0..m).map(|k| (core::f64::consts::TAU * k as f64 / m as f64).sin_cos()).collect();
-    let power = |k: usize| {
-        let (mut re, mut im, mut place) = (0.0, 0.0, 0);
-        for &v in r {
-            let (sine, cosine) = table[place];
-            re += v / unit * cosine;
-            im -= v / unit * sine;
-            place += k;
-            if place >= m {
-                place -= m;
-            }
-        }
-        re * re + im * im
-    };
-    let mut sum = 0.0;
-    let sums: Vec<f64> = (1..=q)
-        .map(|k| {
-            sum += power(k);
-            sum
-        })
-        .collect();
-    sums.into_iter().map(|s| s / sum).collect()
+    let scaled: Vec<c64> = r.iter().map(|v| c64::new(v / unit, 0.0)).collect();
+    periodogram::cumulative(&periodogram::powers(&scaled)).unwrap_or_default()
 }
 
 #[cfg(test)]

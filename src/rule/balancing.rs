@@ -5,10 +5,11 @@
 //! into Lxⱼ. Mathé, Pereverzev 2003, Inverse Problems 19:789 (doi:10.1088/0266-5611/19/3/319). The grid has the ratio √2 in λ, from
 //! max(σ_min, 16ε·σ₁)² to σ₁²: λ is found to that ratio and no better. Cost: O(N²r) for N grid points, at most about 200.
 
-use super::noise::Noise;
+use super::noise::{Noise, told_the_noise};
 use super::{Chosen, needs_spectrum, no_interval};
 use crate::curve::{Curve, damped_coefficient};
 use crate::error::Result;
+use crate::linalg;
 use crate::warning::Warning;
 
 /// log of the grid's ratio in λ.
@@ -33,22 +34,9 @@ pub struct Balancing {
     pub(crate) noise: Noise,
 }
 
+told_the_noise!(Balancing);
+
 impl Balancing {
-    /// Each row's noise has standard deviation `std`, after the weights.
-    pub fn noise_std(std: f64) -> Self {
-        Self { noise: Noise::Std(std) }
-    }
-
-    /// The data are whitened by `noise_std`, so that the standard deviation is 1.
-    pub fn whitened() -> Self {
-        Self { noise: Noise::Whitened }
-    }
-
-    /// The noise level is estimated from the data; [`Warning::NoiseEstimated`](crate::Warning) says how.
-    pub fn estimated() -> Self {
-        Self { noise: Noise::Estimated }
-    }
-
     pub(crate) fn choose(self, curve: &dyn Curve, unit: f64) -> Result<Chosen> {
         let spectrum = needs_spectrum(curve, "balancing")?;
         let level = self.noise.level(curve, unit, "balancing")?;
@@ -68,10 +56,7 @@ impl Balancing {
         let mut broken = false;
         for &damping in &grid {
             let x = solution(damping);
-            let ratio = |(other, bound): &(Vec<f64>, f64)| {
-                let square: f64 = x.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-                square.sqrt() / bound
-            };
+            let ratio = |(other, bound): &(Vec<f64>, f64)| linalg::squared_distance(&x, other).sqrt() / bound;
             let worst = earlier.iter().map(ratio).fold(0.0, f64::max);
             chosen.evaluated.push((damping, worst));
             if worst > 1.0 {

@@ -31,6 +31,8 @@ pub struct Discrepancy {
     level: Level,
     safety: f64,
     what: What,
+    /// ‖Ax − b‖ ≤ the norm, and not = .
+    inequality: bool,
 }
 
 /// What is compared with the noise.
@@ -51,23 +53,23 @@ enum Level {
 impl Discrepancy {
     /// ‖noise‖ is `norm` (the 2-norm of the whole noise vector: √m times its standard deviation).
     pub fn noise_norm(norm: f64) -> Self {
-        Self { level: Level::Norm(norm), safety: 1.0, what: What::ResidualNorm }
+        Self { level: Level::Norm(norm), safety: 1.0, what: What::ResidualNorm, inequality: false }
     }
 
     /// ‖noise‖ is `fraction`·‖b‖: 0.01 for 1 % noise.
     pub fn relative_noise(fraction: f64) -> Self {
-        Self { level: Level::Relative(fraction), safety: 1.0, what: What::ResidualNorm }
+        Self { level: Level::Relative(fraction), safety: 1.0, what: What::ResidualNorm, inequality: false }
     }
 
     /// The data are whitened by `noise_std`, so that ‖noise‖ is √m.
     pub fn whitened() -> Self {
-        Self { level: Level::Whitened, safety: 1.0, what: What::ResidualNorm }
+        Self { level: Level::Whitened, safety: 1.0, what: What::ResidualNorm, inequality: false }
     }
 
     /// ‖noise‖ is estimated from the data, as √m times the standard deviation that
     /// [`Warning::NoiseEstimated`](crate::Warning) names.
     pub fn estimated() -> Self {
-        Self { level: Level::Estimated, safety: 1.0, what: What::ResidualNorm }
+        Self { level: Level::Estimated, safety: 1.0, what: What::ResidualNorm, inequality: false }
     }
 
     /// The monotone-error rule: down to this λ the error ‖x − x_true‖ is sure to fall with λ, whatever the noise of the
@@ -114,6 +116,27 @@ impl Discrepancy {
         Ok(())
     }
 
+    /// ‖Ax − b‖ ≤ safety·‖noise‖ in place of =: where even λ = ∞, x₀ with what L does not penalise, fits to within the noise, λ is the
+    /// largest of the interval searched (x is then within its rounding of that fit) with
+    /// [`Warning::EdgeOfInterval`], instead of an error. That no λ fits so well is an error either way.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Discrepancy, ridge};
+    /// let a = DenseView::column_major(&[1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5], 4, 2)?;
+    /// let b = [1.1, 1.9, 3.2, 3.9];
+    /// assert!(ridge(&a, &b, Discrepancy::noise_norm(10.0)).is_err());
+    /// let fit = ridge(&a, &b, Discrepancy::noise_norm(10.0).at_most())?;
+    /// assert!(fit.residual_norm <= 10.0 && fit.penalty_norm < 1e-3 && fit.report.warnings.len() == 1);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn at_most(self) -> Self {
+        Self { inequality: true, ..self }
+    }
+
+    pub(crate) fn is_inequality(self) -> bool {
+        self.inequality
+    }
+
     /// Whether it compares a residual norm with a level that needs no spectrum.
     pub(crate) fn by_residual(self) -> bool {
         self.what == What::ResidualNorm && !self.is_estimated()
@@ -127,6 +150,28 @@ impl Discrepancy {
                 Level::Relative(fraction) => fraction * data_norm,
                 Level::Whitened | Level::Estimated => (rows as f64).sqrt(),
             }
+    }
+
+    /// The same with the noise as a number; `data_norm` is ‖W^½b‖ in the caller's units.
+    pub(crate) fn absolute(self, data_norm: f64) -> Self {
+        match self.level {
+            Level::Relative(fraction) if data_norm > 0.0 => Self { level: Level::Norm(fraction * data_norm), ..self },
+            _ => self,
+        }
+    }
+
+    /// Why no λ makes the residual so small, both in the caller's units.
+    pub(crate) fn below(self, least: f64, target: f64) -> String {
+        format!(
+            "the residual norm is never below {least:.3e}, above the {target:.3e} asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv"
+        )
+    }
+
+    /// Why no λ makes the residual so large.
+    pub(crate) fn beyond(self, most: f64, target: f64) -> String {
+        format!(
+            "the residual norm is never above {most:.3e}, below the {target:.3e} asked for: even λ = ∞ (x₀ and what the penalty leaves free) fits to within that noise; lower it, or take that fit with .at_most()"
+        )
     }
 
     /// safety·‖noise‖ in the units of the curve.
@@ -169,18 +214,16 @@ impl Discrepancy {
         let (least, most) = (residual(low), residual(f64::MAX));
         let fail = |why: String| Error::NoLambda { rule: self.name(), low: low * low, high: f64::INFINITY, why };
         if target < least {
-            return Err(fail(format!(
-                "the residual norm is never below {:.3e}, above the {:.3e} asked for: the noise is larger than stated or the model does not fit; raise the noise norm, or use Gcv",
-                least / unit,
-                target / unit
-            )));
+            return Err(fail(self.below(least / unit, target / unit)));
         }
         if target >= most {
-            return Err(fail(format!(
-                "the residual norm is never above {:.3e}, below the {:.3e} asked for: the noise norm is as large as the data; lower it",
-                most / unit,
-                target / unit
-            )));
+            if !self.inequality {
+                return Err(fail(self.beyond(most / unit, target / unit)));
+            }
+            let mut warnings = warnings;
+            warnings.push(Warning::EdgeOfInterval { lambda: high * high, upper: true });
+            let value = residual(high);
+            return Ok(Chosen { damping: high, value, minima: Vec::new(), evaluated: vec![(high, value)], warnings });
         }
         // ρ rises from `least` at low to `most` at ∞: widen upwards until the root is inside
         let (mut left, mut right) = (low.ln(), high.ln());

@@ -3,11 +3,10 @@
 //! not GCV, which replaces each leverage by the mean.
 
 use super::kfold::{by_folds, fold_errors, units};
-use super::search::{Ends, Objective, costly_dampings, minimise_costly};
+use super::search::{Ends, minimise_together, places};
 use super::{Chosen, no_interval};
-use crate::curve::{Curve, Jet};
+use crate::curve::Curve;
 use crate::error::{Error, Result};
-use std::collections::HashMap;
 
 /// Exact leave-one-out cross-validation (PRESS): Σ |rᵢ/(1 − hᵢᵢ)|² in whitened units, intercept and weights included.
 ///
@@ -31,23 +30,9 @@ impl Loo {
             let folds = units(curve.rows(), Some(groups));
             return by_folds(curve, &fold_errors(curve, &folds, "leave-one-out")?, "leave-one-out");
         }
-        let range = curve.interval();
-        // the values on the grid come together, by matrix products; what the search asks beyond, one by one
-        let grid = costly_dampings(range);
-        let known: HashMap<u64, Option<Jet>> = grid.iter().map(|d| d.to_bits()).zip(curve.leave_one_out_at(&grid)).collect();
-        let objective = |damping: f64| {
-            let jet = known.get(&damping.to_bits()).copied().unwrap_or_else(|| curve.leave_one_out(damping))?;
-            let slope = jet.slope / jet.value;
-            Some(Objective {
-                log: jet.value.ln(),
-                slope,
-                bend: jet.bend / jet.value - slope * slope,
-                // r is a sum of terms as large as b: its rounding is that of ‖b‖, not of ‖r‖
-                slope_noise: 64.0 * f64::EPSILON * (1.0 + slope.abs()),
-            })
-        };
-        let (low, high) = range;
-        if high > 0.0 && objective(high).is_none() {
+        let Some(places) = places(curve) else { return Err(no_interval("leave-one-out")) };
+        let (low, high) = curve.interval();
+        if high > 0.0 && curve.left_out(&[high]).iter().any(Option::is_none) {
             return Err(Error::NoLambda {
                 rule: "leave-one-out",
                 low: low * low,
@@ -55,6 +40,6 @@ impl Loo {
                 why: "a row determines its own fitted value whatever λ is (leverage 1), so that leaving it out has no prediction; use Gcv, or penalise every coefficient that only this row informs".into(),
             });
         }
-        minimise_costly(range, Ends::Compete, &objective).ok_or_else(|| no_interval("leave-one-out"))
+        minimise_together(places, Ends::Compete, &|dampings| curve.left_out(dampings)).ok_or_else(|| no_interval("leave-one-out"))
     }
 }

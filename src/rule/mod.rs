@@ -14,6 +14,7 @@ pub(crate) mod loo;
 pub(crate) mod ncp;
 pub(crate) mod noise;
 pub(crate) mod one_standard_error;
+pub(crate) mod penalty_norm;
 pub(crate) mod periodogram;
 pub(crate) mod quasi_optimality;
 pub(crate) mod reginska;
@@ -27,7 +28,7 @@ pub(crate) mod weighted_gcv;
 
 pub use balancing::Balancing;
 pub use discrepancy::Discrepancy;
-pub use evidence::{Evidence, Gml};
+pub use evidence::{Evidence, Gml, KnownNoiseEvidence};
 pub use gcv::{Gcv, RobustGcv};
 pub use hyper::{HierarchicalEvidence, HyperPrior, Scales};
 pub use information::{Aicc, Bic};
@@ -36,6 +37,7 @@ pub use lcurve::{LCurve, LCurveCorner};
 pub use loo::Loo;
 pub use ncp::{Ncp, NcpGrid};
 pub use one_standard_error::OneStandardError;
+pub use penalty_norm::PenaltyNorm;
 pub use quasi_optimality::QuasiOptimality;
 pub use reginska::Reginska;
 pub use shrinkage::{HoerlKennardBaldwin, LawlessWang};
@@ -83,6 +85,8 @@ pub enum Rule {
     OneStandardError(OneStandardError),
     /// Evidence (restricted maximum likelihood).
     Evidence(Evidence),
+    /// Evidence with the noise level given.
+    KnownNoiseEvidence(KnownNoiseEvidence),
     /// Akaike's criterion, corrected.
     Aicc(Aicc),
     /// The Bayesian information criterion.
@@ -113,6 +117,8 @@ pub enum Rule {
     EffectiveDof(EffectiveDof),
     /// A fraction of the unregularized norm.
     NormFraction(NormFraction),
+    /// A ball for the penalty norm.
+    PenaltyNorm(PenaltyNorm),
 }
 
 /// A number or a rule: what every `solve` takes after the data.
@@ -183,6 +189,7 @@ impl Rule {
             Rule::KFold(_) => "K-fold",
             Rule::OneStandardError(rule) => rule.name(),
             Rule::Evidence(_) => "evidence",
+            Rule::KnownNoiseEvidence(_) => KnownNoiseEvidence::NAME,
             Rule::Aicc(_) => "AICc",
             Rule::Bic(_) => "BIC",
             Rule::Upre(_) => "predictive risk",
@@ -198,6 +205,7 @@ impl Rule {
             Rule::LawlessWang(_) => "Lawless–Wang",
             Rule::EffectiveDof(_) => "degrees of freedom",
             Rule::NormFraction(_) => "fraction of the norm",
+            Rule::PenaltyNorm(_) => "penalty norm",
         }
     }
 
@@ -206,12 +214,12 @@ impl Rule {
         match self {
             Rule::Gcv(_) | Rule::RobustGcv(_) | Rule::StrongRobustGcv(_) | Rule::WeightedGcv(_) => 2,
             Rule::Loo(_) | Rule::KFold(_) | Rule::OneStandardError(_) => 2,
-            Rule::Evidence(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => 2,
+            Rule::Evidence(_) | Rule::KnownNoiseEvidence(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => 2,
             // the noise variance of the unregularized fit
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => 2,
             Rule::Discrepancy(_) | Rule::Reginska(_) => 1,
             Rule::Balancing(_) | Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) => 0,
-            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) => 0,
+            Rule::Ncp(_) | Rule::NcpGrid(_) | Rule::EffectiveDof(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) => 0,
         }
     }
 
@@ -220,6 +228,7 @@ impl Rule {
         match self {
             Rule::QuasiOptimality(_) => 2.0,
             Rule::Reginska(rule) => rule.power(),
+            Rule::PenaltyNorm(_) => 1.0,
             _ => 0.0,
         }
     }
@@ -232,7 +241,7 @@ impl Rule {
     /// Whether it looks at the spectrum far below the λ that it chooses: the eigenvalues of a Gram matrix do not serve.
     pub(crate) fn needs_every_value(&self) -> bool {
         match self {
-            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::Balancing(_) => true,
+            Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) | Rule::NormFraction(_) | Rule::PenaltyNorm(_) | Rule::Balancing(_) => true,
             Rule::Upre(rule) => rule.noise == Noise::Estimated,
             Rule::Discrepancy(rule) => rule.is_estimated(),
             _ => false,
@@ -247,15 +256,25 @@ impl Rule {
             Rule::KFold(rule) => rule.check(),
             Rule::OneStandardError(rule) => rule.check(),
             Rule::Upre(rule) => rule.noise.check(),
+            Rule::KnownNoiseEvidence(rule) => rule.noise.check(),
             Rule::Discrepancy(rule) => rule.check(),
             Rule::Balancing(rule) => rule.noise.check(),
             Rule::Reginska(rule) => rule.check(),
             Rule::NcpGrid(rule) => rule.check(),
             Rule::EffectiveDof(rule) => rule.check(),
             Rule::NormFraction(rule) => rule.check(),
+            Rule::PenaltyNorm(rule) => rule.check(),
             Rule::Gcv(_) | Rule::Loo(_) | Rule::Evidence(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
             Rule::LCurve(_) | Rule::LCurveCorner(_) | Rule::QuasiOptimality(_) | Rule::Ncp(_) => Ok(()),
             Rule::HoerlKennardBaldwin(_) | Rule::LawlessWang(_) => Ok(()),
+        }
+    }
+
+    /// The same rule for a curve on which one unit of the caller's ‖L(x − x₀)‖ is `unit`.
+    pub(crate) fn in_penalty_units(self, unit: f64) -> Self {
+        match self {
+            Rule::PenaltyNorm(rule) => rule.in_units(unit).into(),
+            other => other,
         }
     }
 
@@ -270,6 +289,7 @@ impl Rule {
             Rule::KFold(rule) => rule.choose(curve),
             Rule::OneStandardError(rule) => rule.choose(curve),
             Rule::Evidence(rule) => rule.choose(curve),
+            Rule::KnownNoiseEvidence(rule) => rule.choose(curve, unit),
             Rule::Aicc(rule) => rule.choose(curve),
             Rule::Bic(rule) => rule.choose(curve),
             Rule::Upre(rule) => rule.choose(curve, unit),
@@ -285,6 +305,7 @@ impl Rule {
             Rule::LawlessWang(rule) => rule.choose(curve),
             Rule::EffectiveDof(rule) => rule.choose(curve),
             Rule::NormFraction(rule) => rule.choose(curve),
+            Rule::PenaltyNorm(rule) => rule.choose(curve),
         }
     }
 }
@@ -367,6 +388,7 @@ rules!(
     KFold,
     OneStandardError,
     Evidence,
+    KnownNoiseEvidence,
     Aicc,
     Bic,
     Upre,
@@ -381,7 +403,8 @@ rules!(
     HoerlKennardBaldwin,
     LawlessWang,
     EffectiveDof,
-    NormFraction
+    NormFraction,
+    PenaltyNorm
 );
 
 /// The spectrum that a rule with sums of its own needs.

@@ -6,17 +6,15 @@
 //! for too small a one.
 //! It needs the residual itself, in an order of the rows that means something: time, or the grid of an image. For fields
 //! the frequencies of
-//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-8. Cost: O(mr) for each λ,
-//! about 60 of
-//! them, and transforms in O(m log m).
+//! a cosine transform are sorted by their distance from the mean. No derivatives: λ to about 1e-9. Cost: O(mr) for each λ, about 50 of
+//! them and 12 for each local minimum, as matrix products, and transforms in O(m log m).
 
-use super::periodogram::{cumulative, departures, powers, powers_2d};
-use super::search::{Ends, costly_dampings, minimise_costly_values};
+use super::periodogram::{Frequencies, cumulative, departures};
+use super::search::{Ends, minimise_together, places_inside};
 use super::{Chosen, needs_rows, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::scalar::c64;
-use std::collections::HashMap;
 
 /// The λ at which the residual, read row by row, looks most like white noise: for signals sampled in time or along a line.
 ///
@@ -48,12 +46,12 @@ impl Ncp {
     }
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
-        whitest(curve, &|r| powers(r))
+        whitest(curve, &self.frequencies(curve.rows()))
     }
 
-    /// ‖c − line‖ of residuals, the sum over several right-hand sides.
-    pub(crate) fn distance(self, residuals: &[Vec<c64>]) -> Option<f64> {
-        distance(residuals, &|r| powers(r))
+    /// Of the residuals of so many rows.
+    pub(crate) fn frequencies(self, rows: usize) -> Frequencies {
+        Frequencies::line(rows)
     }
 }
 
@@ -87,27 +85,29 @@ impl NcpGrid {
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
         self.fits(curve.rows())?;
-        whitest(curve, &|r| powers_2d(r, self.rows, self.columns))
+        whitest(curve, &self.frequencies())
     }
 
-    pub(crate) fn distance(self, residuals: &[Vec<c64>]) -> Option<f64> {
-        distance(residuals, &|r| powers_2d(r, self.rows, self.columns))
+    pub(crate) fn frequencies(self) -> Frequencies {
+        Frequencies::field(self.rows, self.columns)
     }
 }
 
-type Powers<'p> = &'p dyn Fn(&[c64]) -> Vec<f64>;
-
-fn distance(residuals: &[Vec<c64>], powers: Powers<'_>) -> Option<f64> {
-    let mut sum: Vec<f64> = Vec::new();
-    for residual in residuals {
-        let one = powers(residual);
-        sum.resize(one.len(), 0.0);
-        sum.iter_mut().zip(one).for_each(|(sum, p)| *sum += p);
-    }
-    Some(departures(&cumulative(&sum)?).0)
+/// ‖c − line‖ of residuals at each λ; the powers of several right-hand sides are added.
+pub(crate) fn distances(residuals: &[Vec<Vec<c64>>], frequencies: &Frequencies) -> Vec<Option<f64>> {
+    let all: Vec<&[c64]> = residuals.iter().flatten().map(Vec::as_slice).collect();
+    let mut powers = frequencies.powers(&all).into_iter();
+    let mut distance = |count: usize| {
+        let mut sum = powers.next()?;
+        for one in powers.by_ref().take(count - 1) {
+            sum.iter_mut().zip(one).for_each(|(sum, p)| *sum += p);
+        }
+        Some(departures(&cumulative(&sum)?).0)
+    };
+    residuals.iter().map(|each| distance(each.len())).collect()
 }
 
-fn whitest(curve: &dyn Curve, powers: Powers<'_>) -> Result<Chosen> {
+fn whitest(curve: &dyn Curve, frequencies: &Frequencies) -> Result<Chosen> {
     if curve.rows() < 4 {
         return Err(Error::NoLambda {
             rule: "NCP",
@@ -116,14 +116,13 @@ fn whitest(curve: &dyn Curve, powers: Powers<'_>) -> Result<Chosen> {
             why: "fewer than 4 rows have no spectrum to speak of; use Gcv".into(),
         });
     }
-    let (low, high) = curve.inside();
-    if high > 0.0 && curve.residuals(high).is_none() {
+    let Some(places) = places_inside(curve) else { return Err(no_interval("NCP")) };
+    if curve.residuals(&[]).is_none() {
         return Err(needs_rows("NCP"));
     }
-    // the residuals on the grid come together, by a matrix product
-    let grid = costly_dampings((low, high));
-    let residuals = curve.residuals_at(&grid).ok_or_else(|| needs_rows("NCP"))?;
-    let known: HashMap<u64, Option<f64>> = grid.iter().zip(&residuals).map(|(d, r)| (d.to_bits(), distance(r, powers))).collect();
-    let value = |damping: f64| known.get(&damping.to_bits()).copied().unwrap_or_else(|| distance(&curve.residuals(damping)?, powers));
-    minimise_costly_values((low, high), Ends::LastResort, &value).ok_or_else(|| no_interval("NCP"))
+    let values = |dampings: &[f64]| match curve.residuals(dampings) {
+        Some(residuals) => distances(&residuals, frequencies),
+        None => vec![None; dampings.len()],
+    };
+    minimise_together(places, Ends::LastResort, &values).ok_or_else(|| no_interval("NCP"))
 }

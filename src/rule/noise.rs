@@ -28,6 +28,29 @@ pub(crate) enum Noise {
     Estimated,
 }
 
+/// The ways to tell a rule its noise level: three constructors of a `$rule { noise }`.
+macro_rules! told_the_noise {
+    ($rule:ident) => {
+        impl $rule {
+            /// Each row's noise has standard deviation `std`, after the weights.
+            pub fn noise_std(std: f64) -> Self {
+                Self { noise: Noise::Std(std) }
+            }
+
+            /// The data are whitened by `noise_std`, so that the standard deviation is 1.
+            pub fn whitened() -> Self {
+                Self { noise: Noise::Whitened }
+            }
+
+            /// The noise level is estimated from the data; [`Warning::NoiseEstimated`](crate::Warning) says how.
+            pub fn estimated() -> Self {
+                Self { noise: Noise::Estimated }
+            }
+        }
+    };
+}
+pub(super) use told_the_noise;
+
 /// A noise level in the units of a curve, and how it was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Level {

@@ -61,7 +61,9 @@ impl OneStandardError {
             let best = Loo.choose(curve)?;
             let Some(rows) = curve.left_out_rows(best.damping) else { return Ok(best) };
             let limit = limit(&best, &rows, curve.rows());
-            return Ok(largest_below(best, limit, &|damping| curve.leave_one_out(damping).map_or(f64::INFINITY, |jet| jet.value)));
+            return Ok(largest_below(best, limit, &|damping| {
+                curve.left_out(&[damping]).first().copied().flatten().unwrap_or(f64::INFINITY)
+            }));
         }
         let folds = match self.folds {
             Some(rule) => rule.assign(curve.rows(), curve.groups()),

@@ -18,6 +18,10 @@ const SPLITS: usize = 5;
 const FLAT: f64 = 1e-3;
 /// A stretch this long in log λ (two decades) is reported as flat.
 const FLAT_LENGTH: f64 = 2.0 * core::f64::consts::LN_10;
+/// Differences of the logarithm of a criterion below this are rounding, in searches without derivatives.
+const VALUE_NOISE: f64 = 1e-12;
+/// A minimum has been found when its log λ is known to this, in searches without derivatives.
+const SETTLED: f64 = 1e-8;
 /// A local minimum within this fraction of the best is a rival.
 const RIVAL: f64 = 0.05;
 
@@ -93,21 +97,7 @@ pub(crate) fn minimise(curve: &dyn Curve, objective: &dyn Fn(f64) -> Option<Obje
 
 /// All local minima of the criterion, whose logarithm is given with two derivatives, on a range of dampings.
 pub(crate) fn minimise_on(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
-    minimise_cells(range, ends, CELL, objective)
-}
-
-/// The dampings at which a search for a criterion that costs much begins, on cells twice as wide: to be evaluated together.
-pub(crate) fn costly_dampings(range: (f64, f64)) -> Vec<f64> {
-    grid(range, 2.0 * CELL).unwrap_or_default().into_iter().map(|t| (0.5 * t).exp()).collect()
-}
-
-/// [`minimise_on`] for a criterion that costs much.
-pub(crate) fn minimise_costly(range: (f64, f64), ends: Ends, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
-    minimise_cells(range, ends, 2.0 * CELL, objective)
-}
-
-fn minimise_cells(range: (f64, f64), ends: Ends, cell: f64, objective: &dyn Fn(f64) -> Option<Objective>) -> Option<Chosen> {
-    let grid = grid(range, cell)?;
+    let grid = grid(range, CELL)?;
     // where the criterion is not defined (0/0 at the lower end, say) there is no sample
     let sample = |t: f64| {
         let at = objective((0.5 * t).exp())?;
@@ -152,11 +142,7 @@ fn by_values(range: (f64, f64), ends: Ends, cell: f64, scale: Scale, value: &dyn
         let log = value((0.5 * t).exp()).filter(|v| !v.is_nan()).unwrap_or(f64::INFINITY);
         Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }
     };
-    let mut places = grid(range, cell)?;
-    // without slopes a minimum beside an end shows only if there are points between it and the end
-    let (start, end, width) = (places[0], places[places.len() - 1], places[1] - places[0]);
-    places.extend([0.25, 0.0625].iter().flat_map(|part| [start + part * width, end - part * width]));
-    places.sort_by(f64::total_cmp);
+    let places = with_ends(grid(range, cell)?);
     let mut samples: Vec<Sample> = places.into_iter().map(sample).collect();
     let mut minima = Vec::new();
     let mut tried = Vec::new();
@@ -171,6 +157,79 @@ fn by_values(range: (f64, f64), ends: Ends, cell: f64, scale: Scale, value: &dyn
     samples.retain(|s| s.at.log.is_finite());
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
     conclude(samples, minima, ends, scale)
+}
+
+/// Where rules look whose criterion costs much: in t = 2 log d, cells of twice the usual width among the singular values.
+pub(crate) fn places_inside(curve: &dyn Curve) -> Option<Vec<f64>> {
+    grid(curve.inside(), 2.0 * CELL)
+}
+
+/// The same on the whole interval, on cells twice as wide beyond the singular values, where nothing changes faster than as a
+/// power of λ. What is computed for one of the two serves the other.
+pub(crate) fn places(curve: &dyn Curve) -> Option<Vec<f64>> {
+    let inside = places_inside(curve)?;
+    let (low, high) = curve.interval();
+    let (first, last) = (*inside.first()?, *inside.last()?);
+    let beyond = |from: f64, to: f64| {
+        let cells = ((to - from).abs() / (4.0 * CELL)).ceil();
+        (1..=cells as usize).map(move |k| from + (to - from) * k as f64 / cells)
+    };
+    let mut all: Vec<f64> = beyond(first, 2.0 * low.ln()).collect();
+    all.reverse();
+    all.extend(inside);
+    all.extend(beyond(last, 2.0 * high.ln()));
+    Some(all)
+}
+
+/// All local minima of a positive criterion whose values (`None` where it is not defined) at many dampings cost little more than
+/// at one: those at `places`, and then those that a polynomial needs in each bracket. λ comes out to 1e-8 where the criterion is
+/// as smooth as its sums.
+pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[f64]) -> Vec<Option<f64>>) -> Option<Chosen> {
+    let sample = |places: &[f64]| -> Vec<Sample> {
+        let dampings: Vec<f64> = places.iter().map(|t| (0.5 * t).exp()).collect();
+        let logs = values(&dampings).into_iter().map(|v| v.map(f64::ln).filter(|v| !v.is_nan()).unwrap_or(f64::INFINITY));
+        places.iter().zip(logs).map(|(&t, log)| Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }).collect()
+    };
+    let mut samples = sample(&with_ends(places));
+    let mut brackets = Vec::new();
+    let mut falling = None;
+    for k in 1..samples.len() {
+        let change = samples[k].at.log - samples[k - 1].at.log;
+        if change < -VALUE_NOISE {
+            falling = Some(k - 1);
+        } else if change > VALUE_NOISE
+            && let Some(left) = falling.take()
+        {
+            brackets.push(Bracket::new(&samples[left..=k]));
+        }
+    }
+    // the points of all brackets together
+    for _ in 0..8 {
+        let points: Vec<f64> = brackets.iter().filter(|bracket| !bracket.done).flat_map(Bracket::points).collect();
+        if points.is_empty() {
+            break;
+        }
+        let found = sample(&points);
+        brackets
+            .iter_mut()
+            .filter(|bracket| !bracket.done)
+            .zip(found.chunks(BRACKET_POINTS))
+            .for_each(|(bracket, found)| bracket.narrow(found));
+        samples.extend(found);
+    }
+    samples.retain(|s| s.at.log.is_finite());
+    samples.sort_by(|a, b| a.t.total_cmp(&b.t));
+    conclude(samples, brackets.into_iter().map(|bracket| bracket.best).collect(), ends, Scale::Logarithm)
+}
+
+/// With points beside the ends: without slopes a minimum there shows only if there are points between it and the end.
+fn with_ends(mut places: Vec<f64>) -> Vec<f64> {
+    let count = places.len();
+    let (first, last) = (places[1] - places[0], places[count - 1] - places[count - 2]);
+    let (start, end) = (places[0], places[count - 1]);
+    places.extend([0.25, 0.0625].iter().flat_map(|part| [start + part * first, end - part * last]));
+    places.sort_by(f64::total_cmp);
+    places
 }
 
 /// The ends of the cells, in t = 2 log d.
@@ -226,6 +285,123 @@ fn conclude(samples: Vec<Sample>, minima: Vec<Sample>, ends: Ends, scale: Scale)
         evaluated: evaluated.iter().map(pair).collect(),
         warnings,
     })
+}
+
+/// Points of a polynomial.
+const BRACKET_POINTS: usize = 12;
+
+/// A minimum on its way to being found by the polynomial through Chebyshev points on a stretch: the nearest singularities of a
+/// criterion's sums lie at ±iπ, so that twelve points on a stretch of ±½ leave 1e-13 (Trefethen 2013, Approximation Theory and
+/// Approximation Practice, ch. 8). Where the coefficients do not fall like that, the stretch is shortened.
+struct Bracket {
+    ends: (f64, f64),
+    /// The stretch: its middle and half its length.
+    centre: f64,
+    half: f64,
+    best: Sample,
+    /// How far off t may be.
+    uncertainty: f64,
+    done: bool,
+}
+
+impl Bracket {
+    /// Around the samples from one that falls to one that rises.
+    fn new(samples: &[Sample]) -> Self {
+        let ends = (samples[0].t, samples[samples.len() - 1].t);
+        let best = *samples.iter().min_by(|a, b| a.at.log.total_cmp(&b.at.log)).unwrap_or(&samples[0]);
+        let half = (0.25 * (ends.1 - ends.0)).min(0.5);
+        Self { ends, centre: vertex(samples).unwrap_or(best.t), half, best, uncertainty: f64::INFINITY, done: false }
+    }
+
+    /// The stretch inside the bracket, as middle and radius.
+    fn stretch(&self) -> (f64, f64) {
+        let (low, high) = ((self.centre - self.half).max(self.ends.0), (self.centre + self.half).min(self.ends.1));
+        (0.5 * (low + high), 0.5 * (high - low))
+    }
+
+    fn angle(j: usize) -> f64 {
+        core::f64::consts::PI * (j as f64 + 0.5) / BRACKET_POINTS as f64
+    }
+
+    fn points(&self) -> impl Iterator<Item = f64> + use<> {
+        let (middle, radius) = self.stretch();
+        (0..BRACKET_POINTS).map(move |j| middle + radius * Self::angle(j).cos())
+    }
+
+    /// With the criterion at those points, the minimum or the next stretch.
+    fn narrow(&mut self, found: &[Sample]) {
+        let (middle, radius) = self.stretch();
+        if found.iter().any(|s| !s.at.log.is_finite()) {
+            self.done = true;
+            return;
+        }
+        let coefficient = |k: usize| {
+            let terms = found.iter().enumerate().map(|(j, s)| s.at.log * (k as f64 * Self::angle(j)).cos());
+            terms.sum::<f64>() * if k == 0 { 1.0 } else { 2.0 } / BRACKET_POINTS as f64
+        };
+        let polynomial: Vec<f64> = (0..BRACKET_POINTS).map(coefficient).collect();
+        let slopes = derivative(&polynomial);
+        // where the slope turns from − to +, the deepest of such places
+        let node = |k: usize| -1.0 + k as f64 / 16.0;
+        let turns = (0..32).filter(|&k| chebyshev(&slopes, node(k)) < 0.0 && chebyshev(&slopes, node(k + 1)) >= 0.0);
+        let roots = turns.map(|k| root(&slopes, node(k), node(k + 1)));
+        let Some(x) = roots.min_by(|&a, &b| chebyshev(&polynomial, a).total_cmp(&chebyshev(&polynomial, b))) else {
+            // it falls to one end of the stretch: there the next one has its middle
+            let end = middle + if chebyshev(&slopes, 0.0) > 0.0 { -radius } else { radius };
+            self.done = end <= self.ends.0 || end >= self.ends.1;
+            self.centre = end;
+            return;
+        };
+        let bend = chebyshev(&derivative(&slopes), x);
+        let lost = polynomial[BRACKET_POINTS - 1].abs() + polynomial[BRACKET_POINTS - 2].abs();
+        let off = radius * lost * (BRACKET_POINTS * BRACKET_POINTS) as f64 / bend.abs();
+        let log = chebyshev(&polynomial, x);
+        if off < self.uncertainty {
+            self.best = Sample { t: middle + radius * x, at: Objective { log, ..self.best.at } };
+        }
+        // where a shorter stretch was no better, what is left is rounding
+        self.done = off <= SETTLED || off >= self.uncertainty;
+        self.uncertainty = self.uncertainty.min(off);
+        (self.centre, self.half) = (self.best.t, 0.4 * self.half);
+    }
+}
+
+/// The lowest point of the parabola through the lowest sample and its neighbours.
+fn vertex(bracket: &[Sample]) -> Option<f64> {
+    let &[a, b, c] = bracket else { return None };
+    let (left, right) = ((b.at.log - a.at.log) / (b.t - a.t), (c.at.log - b.at.log) / (c.t - b.t));
+    let vertex = 0.5 * (a.t + b.t) - 0.5 * left * (c.t - a.t) / (right - left);
+    (vertex > a.t && vertex < c.t).then_some(vertex)
+}
+
+/// Σ cₖTₖ(x), by Clenshaw's recurrence.
+fn chebyshev(coefficients: &[f64], x: f64) -> f64 {
+    let (mut one, mut two) = (0.0, 0.0);
+    for &c in coefficients.iter().skip(1).rev() {
+        (one, two) = (c + 2.0 * x * one - two, one);
+    }
+    coefficients.first().map_or(0.0, |c| c + x * one - two)
+}
+
+/// The coefficients of the derivative.
+fn derivative(coefficients: &[f64]) -> Vec<f64> {
+    let n = coefficients.len();
+    let mut slopes = vec![0.0; n + 1];
+    for k in (1..n).rev() {
+        slopes[k - 1] = slopes[k + 1] + 2.0 * k as f64 * coefficients[k];
+    }
+    slopes.truncate(n.saturating_sub(1));
+    slopes.iter_mut().take(1).for_each(|c| *c *= 0.5);
+    slopes
+}
+
+/// Where a polynomial turns from − to + between two places, by bisection.
+fn root(coefficients: &[f64], mut low: f64, mut high: f64) -> f64 {
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if chebyshev(coefficients, middle) < 0.0 { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
 }
 
 /// Brent's minimiser (Brent 1973, ch. 5): parabolas through the three best points, golden sections where they fail.
@@ -330,4 +506,41 @@ fn refine(mut left: Sample, mut right: Sample, sample: &dyn Fn(f64) -> Option<Sa
         }
     }
     here
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chebyshev series: values, derivatives and roots of a known polynomial, 4x³ − 3x + 2 = 2T₀ + T₃.
+    #[test]
+    fn chebyshev_series_are_polynomials() {
+        let series = [2.0, 0.0, 0.0, 1.0];
+        for x in [-1.0, -0.3, 0.0, 0.7, 1.0f64] {
+            assert!((chebyshev(&series, x) - (4.0 * x.powi(3) - 3.0 * x + 2.0)).abs() < 1e-14);
+            assert!((chebyshev(&derivative(&series), x) - (12.0 * x * x - 3.0)).abs() < 1e-13);
+        }
+        assert!((root(&derivative(&series), 0.0, 1.0) - 0.5).abs() < 1e-14);
+    }
+
+    /// Minima of a criterion with known ones, among them one beside an end and one that is narrow; plateaus of rounding are none.
+    #[test]
+    fn minima_are_found_together() {
+        // |t − c|-shaped valleys made smooth: log cosh has its minimum at c and the width 1
+        let check = |centres: &[f64], width: f64| {
+            let log = |t: f64| centres.iter().map(|c| -1.0 / ((t - c) / width).cosh()).sum::<f64>();
+            let values = |dampings: &[f64]| dampings.iter().map(|d| Some(log(2.0 * d.ln()).exp())).collect();
+            let places: Vec<f64> = (0..41).map(|k| -20.0 + k as f64).collect();
+            let found = minimise_together(places, Ends::LastResort, &values).unwrap();
+            assert_eq!(found.minima.len(), centres.len(), "{:?}", found.minima);
+            for (c, &(damping, value)) in centres.iter().zip(&found.minima) {
+                assert!((2.0 * damping.ln() - c).abs() < 1e-8, "{c} {}", 2.0 * damping.ln());
+                assert!((value.ln() - log(*c)).abs() < 1e-10);
+            }
+        };
+        check(&[0.3], 2.0);
+        check(&[-12.4, 7.123], 1.0);
+        check(&[-19.4], 1.0);
+        check(&[2.6], 0.7);
+    }
 }

@@ -91,7 +91,7 @@ impl NormFraction {
 }
 
 /// The root of a falling function of t = log λ that is given with its slope in t.
-fn falling_root(curve: &dyn Curve, rule: &'static str, target: f64, value: &dyn Fn(f64) -> (f64, f64)) -> Result<Chosen> {
+pub(super) fn falling_root(curve: &dyn Curve, rule: &'static str, target: f64, value: &dyn Fn(f64) -> (f64, f64)) -> Result<Chosen> {
     let (low, high) = curve.interval();
     if high == 0.0 {
         return Err(no_interval(rule));

@@ -11,7 +11,7 @@
 //! asked for), leave-one-out and NCP the
 //! rows. What assumes smooth filters (evidence, balancing, K-fold, closed formulas) does not apply. Cost: O(r), or O(mr) with rows.
 
-use super::{Chosen, Rule, gcv, information, lcurve, needs_rows, needs_spectrum, no_interval, upre};
+use super::{Chosen, Rule, gcv, information, lcurve, ncp, needs_rows, needs_spectrum, no_interval, upre};
 use crate::curve::{Curve, Jet, Point, Spectrum};
 use crate::error::{Error, Result};
 use crate::warning::Warning;
@@ -144,15 +144,22 @@ pub(crate) fn choose(rule: &Rule, curve: &dyn Curve, data_norm: f64, unit: f64) 
         }
         Rule::Loo(_) | Rule::Ncp(_) | Rule::NcpGrid(_) => {
             let mut values = vec![None; steps.most() + 1];
+            let frequencies = match rule {
+                Rule::Ncp(rule) => Some(rule.frequencies(rows)),
+                Rule::NcpGrid(rule) => {
+                    rule.fits(rows)?;
+                    Some(rule.frequencies())
+                }
+                _ => None,
+            };
             let known = curve.truncated_rows(&steps.order, &mut |k, gaps, residuals| {
-                values[k] = match rule {
-                    Rule::Ncp(rule) => rule.distance(residuals),
-                    Rule::NcpGrid(rule) => rule.fits(rows).ok().and_then(|()| rule.distance(residuals)),
-                    _ if gaps.iter().all(|&gap| gap > 0.0) => {
+                values[k] = match &frequencies {
+                    Some(frequencies) => ncp::distances(&[residuals.to_vec()], frequencies).pop().flatten(),
+                    None if gaps.iter().all(|&gap| gap > 0.0) => {
                         let error = |r: &Vec<_>| -> f64 { r.iter().zip(gaps).map(|(r, gap)| modulus_squared(r) / (gap * gap)).sum() };
                         Some(residuals.iter().map(error).sum::<f64>() / residuals.len().max(1) as f64)
                     }
-                    _ => None,
+                    None => None,
                 };
             });
             if !known {
@@ -218,7 +225,9 @@ pub(crate) fn choose(rule: &Rule, curve: &dyn Curve, data_norm: f64, unit: f64) 
         Rule::KFold(_)
         | Rule::OneStandardError(_)
         | Rule::Evidence(_)
+        | Rule::KnownNoiseEvidence(_)
         | Rule::Balancing(_)
+        | Rule::PenaltyNorm(_)
         | Rule::HoerlKennardBaldwin(_)
         | Rule::LawlessWang(_) => {
             return Err(Error::Unsupported {

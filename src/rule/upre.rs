@@ -5,7 +5,7 @@
 //! (doi:10.1137/1.9780898717570). The constant −m·s² of other texts is left out, so that U > 0. With tr H = m − T,
 //! U' = ρ' − 2s²T' and U'' = ρ'' − 2s²T''.
 
-use super::noise::Noise;
+use super::noise::{Noise, told_the_noise};
 use super::search::{Objective, minimise};
 use super::{Chosen, no_interval};
 use crate::curve::{Curve, Point};
@@ -27,22 +27,9 @@ pub struct Upre {
     pub(crate) noise: Noise,
 }
 
+told_the_noise!(Upre);
+
 impl Upre {
-    /// Each row's noise has standard deviation `std`, after the weights.
-    pub fn noise_std(std: f64) -> Self {
-        Self { noise: Noise::Std(std) }
-    }
-
-    /// The data are whitened by `noise_std`, so that the standard deviation is 1.
-    pub fn whitened() -> Self {
-        Self { noise: Noise::Whitened }
-    }
-
-    /// The noise level is estimated from the data; [`Warning::NoiseEstimated`](crate::Warning) says how.
-    pub fn estimated() -> Self {
-        Self { noise: Noise::Estimated }
-    }
-
     pub(crate) fn choose(self, curve: &dyn Curve, unit: f64) -> Result<Chosen> {
         let level = self.noise.level(curve, unit, "predictive risk")?;
         let variance = level.std * level.std;

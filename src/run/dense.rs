@@ -134,6 +134,7 @@ fn decompose_and_solve<T: Scalar>(
     let (dampings, chosen) = match choice.kind {
         Kind::Number(lambda) => (vec![reduced.damping(lambda); k], Vec::new()),
         Kind::Rule(rule) => {
+            let rule = rule.in_penalty_units(1.0 / reduced.penalty_norm(1.0, data));
             let answer = decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
             if matches!(answer, Err(Error::NoLambda { .. })) {
                 // that there is no λ may only be said from a spectrum that is right

@@ -27,6 +27,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, mut chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let (dampings, chosen) = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit())?;
                 self.reduced.representable(rule.name(), &dampings)?;
                 (dampings, chosen)
@@ -63,7 +64,7 @@ impl<T: Scalar> OnEntries<T> {
                 filters: effective.iter().map(|&value| filter(value, damping).0).collect(),
                 leverages: curve.as_ref().map(|curve| curve.leverages(damping)),
                 resolution: self.decomposed.resolution(&effective, damping),
-                whiteness: curve.as_ref().and_then(|curve| whiteness(curve.residuals(damping)?.first()?)),
+                whiteness: curve.as_ref().and_then(|curve| whiteness(curve.residuals(&[damping])?.first()?.first()?)),
                 condition,
                 regularized_condition,
                 criterion,

@@ -112,7 +112,7 @@ impl<T: Scalar> Kept<T> {
         check_right_hand_sides(b, self.rows, self.threads)?;
         match (&self.form, choice.kind) {
             (Form::Entries(kept), _) => kept.solve(b, choice),
-            (Form::Transform(_), Kind::Rule(rule)) if rule.needs_leverages() => Err(Error::Unsupported {
+            (Form::Transform(transformed), Kind::Rule(rule)) if !transformed.serves(&rule) => Err(Error::Unsupported {
                 what: rule.name(),
                 with: "a fast transform, which does not form the leverages",
                 instead: "use Gcv, or give the entries of A with Method::Svd",
@@ -198,6 +198,7 @@ impl<T: Scalar> OnEntries<T> {
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![self.reduced.damping(lambda); k], Vec::new()),
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let answer = self.decomposed.choose(&prepared, &frame, &rule, choice.shared, &data.norms, data.unit());
                 if matches!(answer, Err(Error::NoLambda { .. })) {
                     self.decomposed.resolved().map_err(refused)?;
@@ -345,6 +346,7 @@ impl<T: Scalar> OnEntries<T> {
                 });
             }
             Kind::Rule(rule) => {
+                let rule = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data));
                 let one = |(curve, &norm): (&Damped<'_>, &f64)| rule.choose(curve, norm, data.unit()).map(|c| (c.damping, c));
                 curves.iter().zip(&data.norms).map(one).collect::<Result<Vec<_>>>()?.into_iter().unzip()
             }
@@ -416,7 +418,7 @@ impl<T: Scalar> OnEntries<T> {
                 return Err(if frame.merged { needs_unmerged_rows(rule.name()) } else { needs_rows(rule.name()) });
             }
             self.decomposed.suits(&rule)?;
-            let chosen = rule.choose(curve, data.norms[j], data.unit())?;
+            let chosen = rule.in_penalty_units(1.0 / self.reduced.penalty_norm(1.0, &data)).choose(curve, data.norms[j], data.unit())?;
             let damping = chosen.damping;
             self.decomposed.trusted(&[damping]).map_err(refused)?;
             self.reduced.representable(rule.name(), &[damping])?;

@@ -6,7 +6,7 @@
 mod real;
 
 use super::{finite_norms, robust};
-use crate::check::{check, check_choice, check_data};
+use crate::check::{check, check_choice, check_data, check_engine, check_refits};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::lambda::Lambda;
@@ -254,36 +254,15 @@ impl Separated {
     }
 }
 
-/// Refuses what these engines do not have; returns the options of the method.
+/// The options of the method, after the refusals.
 fn settings<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<Settings> {
-    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    check_engine(description, separable)?;
     let (options, limit): (Certified, usize) = match (&description.method, separable) {
-        (Method::Auto, true) => (Certified::default(), MAX_PASSES),
-        (Method::CoordinateDescent(options), true) => (options.0, MAX_PASSES),
-        (Method::Auto, false) => (Certified::default(), MAX_STEPS),
+        (Method::CoordinateDescent(options), _) => (options.0, MAX_PASSES),
         (Method::Admm(options), _) => (options.0, MAX_STEPS),
-        (Method::CoordinateDescent(_), false) => {
-            return refuse(
-                "coordinate descent",
-                "a penalty that does not separate into coefficients or groups of them",
-                "use Method::Auto or Admm::new()",
-            );
-        }
-        _ => {
-            return refuse(
-                description.method.name(),
-                "a penalty that is no square of a norm",
-                "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()",
-            );
-        }
+        (_, true) => (Certified::default(), MAX_PASSES),
+        (_, false) => (Certified::default(), MAX_STEPS),
     };
-    if description.preconditioner.is_some() {
-        return refuse(
-            "a preconditioner",
-            "a penalty that is no square of a norm",
-            "drop one of the two: these methods make no Krylov steps",
-        );
-    }
     Ok(Settings { tolerance: options.tolerance(), max_steps: options.max_steps(limit), accept_partial: options.accepts_partial() })
 }
 
@@ -299,7 +278,7 @@ pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<C
             instead: "use Problem::solve, or Problem::path for many λ",
         });
     };
-    check_rule(choice)?;
+    check_refits(choice)?;
     let storage = match description.operator.entries() {
         Entries::None => Storage::MatrixFree,
         Entries::Dense(_) => Storage::Dense,
@@ -332,25 +311,6 @@ pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<C
         transforms,
         threads: description.threads().0,
     })
-}
-
-/// Rules that have a meaning here.
-fn check_rule(choice: Choice) -> Result<()> {
-    let Kind::Rule(rule) = choice.kind else { return Ok(()) };
-    let refuse = |instead| Err(Error::Unsupported { what: rule.name(), with: "a penalty that is no square of a norm", instead });
-    if choice.shared {
-        return refuse("choose λ for each right-hand side, or give one λ as a number");
-    }
-    match rule {
-        Rule::KFold(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
-        Rule::OneStandardError(rule) if rule.folds().is_some() => Ok(()),
-        Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
-        Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
-        Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
-        _ => refuse(
-            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
-        ),
-    }
 }
 
 /// λ = 0: no penalty is left.

@@ -7,6 +7,7 @@
 
 mod bayes;
 mod column;
+mod constrained;
 mod dense;
 mod diagnose;
 mod few;
@@ -230,14 +231,17 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+        return several::plan(description, rule);
+    }
+    if constrained::applies(description) {
+        return constrained::plan(description, choice);
+    }
     if let Some(choice) = choice.filter(|_| robust::applies(description)) {
         return robust::plan(description, choice);
     }
     if l1::applies(description) {
         return l1::plan(description, choice);
-    }
-    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
-        return several::plan(description, rule);
     }
     if choice.is_none() {
         check_one_penalty(description)?;
@@ -253,7 +257,9 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
         "use Problem::solve or Problem::path with the method left to Auto, or leave out misfit(..), huber(..), l1() and what else is no square",
     )?;
     let (rows, columns) = description.operator.shape();
+    let basis = transform::applies(description);
     let need = match choice.map(|c| c.kind) {
+        Some(Kind::Rule(Rule::Loo(_))) if transform::equal_leverages(description, basis.as_ref()) => Need::Rule,
         None => Need::Factorization,
         Some(Kind::Number(lambda)) if lambda.damping() == 0.0 => Need::Zero,
         Some(Kind::Number(_)) => Need::Number,
@@ -275,7 +281,6 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if description.preconditioner.is_some() && *method == Method::Auto {
         method = Cow::Owned(Lsmr::new().into());
     }
-    let basis = transform::applies(description);
     let written = !entries && basis.is_none() && choose::written_out(&method, rows, columns, need);
     let identity = description.penalty.is_identity();
     let facts = Facts { rows, columns, entries: entries || written, identity, few, basis, need, sparse };
@@ -326,14 +331,18 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    // first, so that no engine for one λ takes the sum
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
+    }
+    if constrained::applies(description) {
+        return constrained::solve(description, b, choice, observer);
+    }
     if robust::applies(description) {
         return robust::solve_reweighted(description, b, choice);
     }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
-    }
-    if several::applies(description, Some(choice)) {
-        return several::solve_several(description, b, choice);
     }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),
@@ -376,6 +385,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     for &lambda in lambdas {
         check_choice(Some(lambda.into()))?;
+    }
+    if constrained::applies(description) {
+        return constrained::path(description, b, lambdas);
     }
     check(description, None)?;
     check_data(description, b)?;

@@ -10,10 +10,11 @@ use crate::factor::transform::TransformCore;
 use crate::factor::{Core, Projection};
 use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef};
+use crate::method::Method;
 use crate::operator::Basis;
 use crate::penalty::Resolved;
 use crate::plan::Plan;
-use crate::rule::{Choice, Kind};
+use crate::rule::{Choice, Chosen, Gcv, Kind, Rule};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Fit, Outcome, Report};
 use crate::transform::reduced::finite;
@@ -30,6 +31,7 @@ pub(super) struct Transformed<T: Scalar> {
     unknowns: usize,
     require_full_rank: bool,
     general_penalty: bool,
+    equal_leverages: bool,
 }
 
 /// Right-hand sides in the coordinates of the transform, in units in which no square overflows.
@@ -77,6 +79,15 @@ pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> Option<Bas
     Some(basis)
 }
 
+/// Whether leave-one-out is generalized cross-validation here: in the Fourier basis every row has the same leverage, and each
+/// row is its own group.
+pub(super) fn equal_leverages<T: Scalar>(description: &Description<'_, T>, basis: Option<&Basis>) -> bool {
+    matches!(basis, Some(Basis::Fourier { .. }))
+        && description.groups.is_none()
+        && description.preconditioner.is_none()
+        && matches!(description.method, Method::Auto | Method::Transform)
+}
+
 impl<T: Scalar> Transformed<T> {
     /// The problem that [`applies`] accepts.
     pub fn new(description: &Description<'_, T>) -> Result<Self> {
@@ -90,6 +101,7 @@ impl<T: Scalar> Transformed<T> {
         let diagonalization = operator.diagonalization().ok_or_else(missing)?;
         let scale = common_scale(description).ok_or_else(missing)?;
         let penalty = penalty_in(description, &diagonalization.basis()).ok_or_else(missing)?;
+        let equal_leverages = equal_leverages(description, Some(&diagonalization.basis()));
         for factor in diagonalization.factors().into_iter().flatten() {
             let view = factor.matrix();
             let bad = |j: usize| (0..view.nrows()).find(|&i| !view[(i, j)].finite()).map(|i| Size::Position(i, j));
@@ -111,7 +123,27 @@ impl<T: Scalar> Transformed<T> {
         let core = TransformCore::new(diagonalization, (rows, unknowns), penalty, scale.to_f64(), description.threads())
             .map_err(|refusal| refusal_error(Engine::Transform, refusal, unknowns))?;
         let (require_full_rank, general_penalty) = (description.require_full_rank, !description.penalty.is_identity());
-        Ok(Self { core, scale, prior, rows, unknowns, require_full_rank, general_penalty })
+        Ok(Self { core, scale, prior, rows, unknowns, require_full_rank, general_penalty, equal_leverages })
+    }
+
+    /// Whether a rule finds here what it looks at.
+    pub fn serves(&self, rule: &Rule) -> bool {
+        !rule.needs_leverages() || (self.equal_leverages && matches!(rule, Rule::Loo(_)))
+    }
+
+    /// λ on the spectra. With h the same for all rows, Σ|r/(1 − h)|² = m²‖r‖²/tr(I − H)², which is m times the GCV function.
+    fn choose(&self, prepared: &Prepared<T>, rule: &Rule, shared: bool, unit: f64) -> Result<(Vec<f64>, Vec<Chosen>)> {
+        let on = |rule: &Rule| choose_on(rule, &prepared.projection.spectra, shared, &prepared.norms, unit);
+        if !matches!(rule, Rule::Loo(_)) {
+            return on(rule);
+        }
+        let (dampings, mut chosen) = on(&Gcv.into())?;
+        let rows = self.rows as f64;
+        for chosen in &mut chosen {
+            chosen.value *= rows;
+            chosen.minima.iter_mut().chain(&mut chosen.evaluated).for_each(|(_, value)| *value *= rows);
+        }
+        Ok((dampings, chosen))
     }
 
     fn prepare(&self, b: MatRef<'_, T>) -> Result<Prepared<T>> {
@@ -146,7 +178,7 @@ impl<T: Scalar> Transformed<T> {
         let in_units = |norm: f64| times_power_of_two(norm, -prepared.exponent);
         let (dampings, chosen) = match choice.kind {
             Kind::Number(lambda) => (vec![lambda.damping(); k], Vec::new()),
-            Kind::Rule(rule) => choose_on(&rule, &prepared.projection.spectra, choice.shared, &prepared.norms, unit)?,
+            Kind::Rule(rule) => self.choose(&prepared, &rule.in_penalty_units(unit), choice.shared, unit)?,
         };
         let answer = self.core.solve(&prepared.projection, &dampings);
         let z = answer.map_err(|refusal| refusal_error(Engine::Transform, refusal, self.unknowns))?.z;

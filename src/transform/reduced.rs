@@ -148,6 +148,26 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln()).sum()
     }
 
+    /// x₀ of component j.
+    pub fn prior_value(&self, j: usize) -> f64 {
+        self.prior.as_ref().map_or(0.0, |(mean, _)| mean[j].real().to_f64())
+    }
+
+    /// A value of component j of x as one of z, which measures the departure from x₀ in units of its own (real scalar types).
+    pub fn departure(&self, j: usize, value: f64, data: &ReducedData<T>) -> f64 {
+        self.in_departure_units(value - self.prior_value(j), data)
+    }
+
+    /// A length in the caller's x in the units of z.
+    pub fn in_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, data.exponent - self.whitening.exponent)
+    }
+
+    /// The way back.
+    pub fn from_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+        times_power_of_two(length, self.whitening.exponent - data.exponent)
+    }
+
     pub fn data(&self, b: MatRef<'_, T>) -> Result<ReducedData<T>> {
         let (m, k) = b.shape();
         let image = |i: usize| self.prior.as_ref().map_or(T::ZERO, |(_, image)| image[i]);

@@ -185,6 +185,11 @@ impl<T: Scalar> StandardForm<T> {
         }
     }
 
+    /// Whether rows were taken away with the unpenalised directions.
+    pub fn is_reduced(&self) -> bool {
+        self.null.is_some()
+    }
+
     /// A basis in the reduced rows, taken back to all rows: H(0; U).
     pub fn expand(&self, u: Mat<T>, threads: Threads) -> Mat<T> {
         let Some(null) = &self.null else { return u };

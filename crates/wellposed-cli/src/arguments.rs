@@ -60,15 +60,23 @@ pub enum Command {
     },
 }
 
-/// `wellposed solve`.
+/// A, b and what is made of them.
 #[derive(Debug, Args)]
-pub struct Solve {
+pub struct Data {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub input: Input,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: Model,
+}
+
+/// How a problem is to be solved.
+#[derive(Debug, Args)]
+pub struct Task {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub data: Data,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub amount: Amount,
@@ -78,6 +86,14 @@ pub struct Solve {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub method: MethodOptions,
+}
+
+/// `wellposed solve`.
+#[derive(Debug, Args)]
+pub struct Solve {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub task: Task,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub results: Results,
@@ -91,10 +107,7 @@ pub struct Solve {
 pub struct Choose {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub input: Input,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub model: Model,
+    pub data: Data,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub noise: Noise,
@@ -108,19 +121,7 @@ pub struct Choose {
 pub struct Plan {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub input: Input,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub model: Model,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub amount: Amount,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub noise: Noise,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub method: MethodOptions,
+    pub task: Task,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub talk: Talk,
@@ -140,10 +141,10 @@ pub struct Demo {
     /// Seed of the noise
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// λ, or the rule that chooses it, as of solve; discrepancy is told the noise
-    // gcv asks for next to no regularization in two of the first four seeds of shaw with 64 data: too few for a first impression
-    #[arg(long, default_value = "robust-gcv", value_name = "NUMBER|RULE")]
-    pub lambda: LambdaChoice,
+    /// λ, or the rule that chooses it, as of solve [default: discrepancy, which is told the noise; where that cannot serve, a rule
+    /// that needs none, with the reason]
+    #[arg(long, value_name = "NUMBER|RULE")]
+    pub lambda: Option<LambdaChoice>,
     /// L
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     pub penalty: DemoPenalty,
@@ -224,6 +225,9 @@ pub struct Model {
     /// Fit an unpenalised constant beside x
     #[arg(long)]
     pub intercept: bool,
+    /// Keep x between bounds: 0: (nonnegative), 0:1, :5, or a FILE of two columns, lower and upper (1e300 for none)
+    #[arg(long, value_name = "LOW:HIGH|FILE", allow_hyphen_values = true)]
+    pub bounds: Option<BoundsChoice>,
     /// Refuse a minimiser that is not unique, instead of the one of minimum norm
     #[arg(long)]
     pub require_full_rank: bool,
@@ -356,6 +360,30 @@ impl FromStr for PenaltyChoice {
                 None => return Err("give identity, first, second, diagonal:FILE or the FILE of a matrix".into()),
             },
         })
+    }
+}
+
+/// lo ≤ x ≤ hi.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundsChoice {
+    /// The same for all of x; infinite where there is none.
+    Range(f64, f64),
+    /// They are in this file.
+    Each(String),
+}
+
+impl FromStr for BoundsChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |text: &str, open: f64| if text.trim().is_empty() { Some(open) } else { text.trim().parse().ok() };
+        let sides = text.split_once(':').map(|(low, high)| (side(low, f64::NEG_INFINITY), side(high, f64::INFINITY)));
+        match sides {
+            Some((Some(low), Some(high))) if low <= high => Ok(Self::Range(low, high)),
+            Some((Some(_), Some(_))) => Err("give the lower bound first, and numbers: LOW:HIGH".into()),
+            // file.npz:name, or a file
+            _ if text.contains('.') => Ok(Self::Each(text.to_owned())),
+            _ => Err("give LOW:HIGH with either left out for none, as in 0: or 0:1 or :5, or a FILE of two columns".into()),
+        }
     }
 }
 

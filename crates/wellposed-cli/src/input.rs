@@ -1,16 +1,16 @@
 //! From the command line to the problem: reads the files, checks that they fit together, and says which does not.
 
-use crate::arguments::{Amount, BoundaryChoice, Input, MethodChoice, MethodOptions, Model, Noise, PenaltyChoice};
+use crate::arguments::{BoundaryChoice, BoundsChoice, Data, Input, MethodChoice, MethodOptions, Model, PenaltyChoice, Task};
 use crate::failure::Failure;
 use crate::files::{Array, Contents, FileError, Numbers, Order, Place, Problem, ReadOptions, Shape, Source};
 use crate::number::Number;
 use crate::rules::{LambdaChoice, Level};
 use crate::sparse::Rows;
-use wellposed::{Boundary, Cgls, Choice, DenseView, Entries, Gcv, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty};
+use wellposed::{Boundary, Bounds, Cgls, Choice, DenseView, Gcv, HybridLsqr, Lambda, Lsmr, Lsqr, Method, Operator, Penalty};
 
-/// A sparse matrix of no more entries than this, zeros included, is written out, so that every method and rule serves it: 128
-/// MB of doubles, the size of a 4000×4000 matrix, whose decomposition takes a minute. A guess of what is still wanted.
-pub const DENSE_ENTRIES: usize = 16_000_000;
+/// A file of sparse entries where a vector or a dense matrix is needed (weights, b) is written out up to so many places, zeros
+/// included: 128 MB of doubles.
+const WRITTEN_OUT: usize = 16_000_000;
 
 /// What the files hold.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub struct Files {
     pub noise_std: Option<Vec<f64>>,
     /// x₀.
     pub prior_mean: Option<Array>,
+    /// Lower and upper bounds of x, one for each column of A.
+    pub bounds: Option<(Vec<f64>, Vec<f64>)>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -46,7 +48,7 @@ impl Files {
     ///
     /// # Errors
     /// A file that is refused, and files that do not fit together.
-    pub fn read(input: &Input, model: &Model) -> Result<Self, Failure> {
+    pub fn read(Data { input, model }: &Data) -> Result<Self, Failure> {
         let options = ReadOptions { header: input.header };
         let a_source = Source::parse(&input.a);
         let mut notes = Vec::new();
@@ -106,8 +108,13 @@ impl Files {
         let prior_mean = model.prior_mean.as_deref().map(|file| read_dense(file, options)).transpose()?;
         let prior_mean =
             prior_mean.map(|mean| column(mean, model.prior_mean.as_deref().unwrap_or_default(), &[columns], "column of A")).transpose()?;
+        let bounds = match &model.bounds {
+            None => None,
+            Some(BoundsChoice::Range(low, high)) => Some((vec![*low; columns], vec![*high; columns])),
+            Some(BoundsChoice::Each(file)) => Some(read_bounds(file, options, columns)?),
+        };
         let a_name = a_source.to_string();
-        Ok(Self { a, b, a_name, b_name, names, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, notes })
+        Ok(Self { a, b, a_name, b_name, names, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, bounds, notes })
     }
 
     /// Whether any number is complex, so that the problem is.
@@ -171,7 +178,7 @@ fn read_dense(text: &str, options: ReadOptions) -> Result<Array, Failure> {
     let source = Source::parse(text);
     Ok(match source.read(options)? {
         Contents::Dense(array) => array,
-        Contents::Sparse(matrix) if matrix.rows.saturating_mul(matrix.columns) <= DENSE_ENTRIES => {
+        Contents::Sparse(matrix) if matrix.rows.saturating_mul(matrix.columns) <= WRITTEN_OUT => {
             matrix.to_dense().map_err(|problem| problem.in_file(source))?
         }
         Contents::Sparse(matrix) => {
@@ -189,6 +196,23 @@ fn read_dense(text: &str, options: ReadOptions) -> Result<Array, Failure> {
 fn read_vector(text: &str, options: ReadOptions, lengths: &[usize], of: &str) -> Result<Vec<f64>, Failure> {
     let array = column(read_dense(text, options)?, text, lengths, of)?;
     f64::from_numbers(array.numbers).map_err(|problem| problem.in_file(text).into())
+}
+
+/// Two columns of real numbers.
+fn read_bounds(text: &str, options: ReadOptions, columns: usize) -> Result<(Vec<f64>, Vec<f64>), Failure> {
+    let array = read_dense(text, options)?;
+    if (array.rows, array.columns) != (columns, 2) {
+        return Err(Failure::Data(format!(
+            "{text} is {}×{}, but {columns}×2 is needed: the lower and the upper bound for each column of A",
+            array.rows, array.columns
+        )));
+    }
+    let side = |j: usize| {
+        let mut numbers = Numbers::new(array.numbers.is_complex());
+        (0..columns).for_each(|i| numbers.push(array.get(i, j).unwrap_or_default()));
+        f64::from_numbers(numbers).map_err(|problem| problem.in_file(text))
+    };
+    Ok((side(0)?, side(1)?))
 }
 
 /// An image, a row or a column as a vector of one of these lengths.
@@ -212,94 +236,67 @@ fn stacked(image: &Array) -> Result<Array, Failure> {
     Ok(Array::vector(numbers))
 }
 
-/// A matrix of the problem, in the scalar type of the problem.
+/// A dense matrix in the scalar type of the problem.
 #[derive(Debug)]
-pub enum Matrix<T> {
-    /// All entries.
-    Dense {
-        /// Rows.
-        rows: usize,
-        /// Columns.
-        columns: usize,
-        /// Which lie one after another.
-        order: Order,
-        /// rows × columns.
-        entries: Vec<T>,
-    },
-    /// Those that are not zero, where all would be too many.
-    Sparse(Rows<T>),
+pub struct Dense<T> {
+    rows: usize,
+    columns: usize,
+    order: Order,
+    entries: Vec<T>,
+    /// Whether it is a vector, so that x, as its answer, is one, too.
+    pub is_vector: bool,
 }
 
-/// A [`Matrix`] as the library takes it.
-#[derive(Debug, Clone, Copy)]
-pub enum View<'a, T> {
-    /// All entries.
-    Dense(DenseView<'a, T>),
-    /// Only products.
-    Sparse(&'a Rows<T>),
-}
-
-impl<T: Number> Matrix<T> {
-    /// Sparse matrices of moderate size are written out, unless only products are wanted.
-    ///
-    /// # Errors
-    /// Complex numbers for a real T; what does not fit into memory.
-    pub fn new(contents: Contents, only_products: bool, name: &str) -> Result<Self, FileError> {
-        let convert = || -> Result<Self, Problem> {
-            let array = match contents {
-                Contents::Dense(array) => array,
-                Contents::Sparse(matrix) if only_products || matrix.rows.saturating_mul(matrix.columns) > DENSE_ENTRIES => {
-                    return Ok(Self::Sparse(Rows::new(matrix)?));
-                }
-                Contents::Sparse(matrix) => matrix.to_dense()?,
-            };
-            Ok(Self::Dense { rows: array.rows, columns: array.columns, order: array.order, entries: T::from_numbers(array.numbers)? })
-        };
-        convert().map_err(|problem| problem.in_file(name))
+impl<T: Number> Dense<T> {
+    fn new(array: Array) -> Result<Self, Problem> {
+        let Array { rows, columns, order, numbers, shape, .. } = array;
+        Ok(Self { rows, columns, order, entries: T::from_numbers(numbers)?, is_vector: shape == Shape::Vector })
     }
 
     /// As the library takes it.
     ///
     /// # Errors
-    /// None for a matrix that [`new`](Self::new) made.
-    pub fn view(&self) -> wellposed::Result<View<'_, T>> {
+    /// None for one that was made of an array.
+    pub fn view(&self) -> wellposed::Result<DenseView<'_, T>> {
+        match self.order {
+            Order::RowMajor => DenseView::row_major(&self.entries, self.rows, self.columns),
+            Order::ColumnMajor => DenseView::column_major(&self.entries, self.rows, self.columns),
+        }
+    }
+}
+
+/// A matrix in the scalar type of the problem; what is sparse stays sparse.
+#[derive(Debug)]
+pub enum Matrix<T> {
+    /// All entries.
+    Dense(Dense<T>),
+    /// Those that are not zero.
+    Sparse(Rows<T>),
+}
+
+impl<T: Number> Matrix<T> {
+    fn new(contents: Contents, name: &str) -> Result<Self, FileError> {
+        let converted = match contents {
+            Contents::Dense(array) => Dense::new(array).map(Self::Dense),
+            Contents::Sparse(matrix) => Rows::new(matrix).map(Self::Sparse),
+        };
+        converted.map_err(|problem| problem.in_file(name))
+    }
+
+    /// As the library takes it.
+    ///
+    /// # Errors
+    /// None for one that was made of the contents of a file.
+    pub fn view(&self) -> wellposed::Result<BoxedOperator<'_, T>> {
         Ok(match self {
-            Self::Dense { rows, columns, order, entries } => View::Dense(match order {
-                Order::RowMajor => DenseView::row_major(entries, *rows, *columns)?,
-                Order::ColumnMajor => DenseView::column_major(entries, *rows, *columns)?,
-            }),
-            Self::Sparse(rows) => View::Sparse(rows),
+            Self::Dense(matrix) => Box::new(matrix.view()?),
+            Self::Sparse(rows) => Box::new(rows.view()?),
         })
     }
 }
 
-impl<T: Number> Operator for View<'_, T> {
-    type Scalar = T;
-    fn shape(&self) -> (usize, usize) {
-        match self {
-            Self::Dense(view) => view.shape(),
-            Self::Sparse(rows) => rows.shape(),
-        }
-    }
-    fn apply(&self, x: &[T], y: &mut [T]) {
-        match self {
-            Self::Dense(view) => view.apply(x, y),
-            Self::Sparse(rows) => rows.apply(x, y),
-        }
-    }
-    fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
-        match self {
-            Self::Dense(view) => view.apply_adjoint(y, x),
-            Self::Sparse(rows) => rows.apply_adjoint(y, x),
-        }
-    }
-    fn entries(&self) -> Entries<'_, T> {
-        match self {
-            Self::Dense(view) => Entries::Dense(*view),
-            Self::Sparse(_) => Entries::None,
-        }
-    }
-}
+/// A dense or sparse matrix as the library takes it.
+pub type BoxedOperator<'a, T> = Box<dyn Operator<Scalar = T> + 'a>;
 
 /// All of the problem but b, in its scalar type.
 #[derive(Debug)]
@@ -311,6 +308,7 @@ pub struct Parts<T> {
     weights: Option<Vec<f64>>,
     noise_std: Option<Vec<f64>>,
     prior_mean: Option<Vec<T>>,
+    bounds: Option<(Vec<f64>, Vec<f64>)>,
     grid: Option<(usize, usize)>,
 }
 
@@ -319,11 +317,11 @@ impl<T: Number> Parts<T> {
     ///
     /// # Errors
     /// Numbers that do not convert.
-    pub fn new(files: Files, only_products: bool) -> Result<(Self, Option<Dense<T>>), Failure> {
-        let Files { a, b, a_name, b_name, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, .. } = files;
+    pub fn new(files: Files) -> Result<(Self, Option<Dense<T>>), Failure> {
+        let Files { a, b, a_name, b_name, grid, penalty_matrix, penalty_diagonal, weights, noise_std, prior_mean, bounds, .. } = files;
         let parts = Self {
-            a: Matrix::new(a, only_products, &a_name)?,
-            penalty_matrix: penalty_matrix.map(|l| Matrix::new(l, only_products, "the penalty")).transpose()?,
+            a: Matrix::new(a, &a_name)?,
+            penalty_matrix: penalty_matrix.map(|l| Matrix::new(l, "the penalty")).transpose()?,
             penalty_diagonal,
             weights,
             noise_std,
@@ -331,9 +329,11 @@ impl<T: Number> Parts<T> {
                 .map(|mean| T::from_numbers(mean.numbers))
                 .transpose()
                 .map_err(|problem| problem.in_file("the prior mean"))?,
+            bounds,
             grid,
         };
-        Ok((parts, b.map(|b| Dense::new(b, &b_name)).transpose()?))
+        let b = b.map(|b| Dense::new(b).map_err(|problem| problem.in_file(&b_name))).transpose()?;
+        Ok((parts, b))
     }
 
     /// What the problem borrows.
@@ -381,6 +381,9 @@ impl<T: Number> Parts<T> {
         if model.intercept {
             problem = problem.intercept();
         }
+        if let Some((low, high)) = &self.bounds {
+            problem = problem.bounds(Bounds::each(low, high));
+        }
         if model.require_full_rank {
             problem = problem.require_full_rank();
         }
@@ -392,35 +395,15 @@ impl<T: Number> Parts<T> {
 }
 
 /// A and L as the library takes them.
-#[derive(Debug)]
 pub struct Views<'a, T> {
-    a: View<'a, T>,
-    penalty_matrix: Option<View<'a, T>>,
+    a: BoxedOperator<'a, T>,
+    penalty_matrix: Option<BoxedOperator<'a, T>>,
 }
 
-/// b: dense, in the scalar type of the problem.
-#[derive(Debug)]
-pub struct Dense<T> {
-    matrix: Matrix<T>,
-    /// Whether x is to be a vector, too.
-    pub is_vector: bool,
-}
-
-impl<T: Number> Dense<T> {
-    fn new(array: Array, name: &str) -> Result<Self, FileError> {
-        let is_vector = array.shape == Shape::Vector;
-        Ok(Self { matrix: Matrix::new(Contents::Dense(array), false, name)?, is_vector })
-    }
-
-    /// As the library takes it.
-    ///
-    /// # Errors
-    /// As [`Matrix::view`].
-    pub fn view(&self) -> Result<DenseView<'_, T>, Failure> {
-        match self.matrix.view()? {
-            View::Dense(view) => Ok(view),
-            View::Sparse(_) => Err(Failure::Data("b must be dense".into())),
-        }
+impl<T: Number> Views<'_, T> {
+    /// Of A.
+    pub fn shape(&self) -> (usize, usize) {
+        self.a.shape()
     }
 }
 
@@ -428,10 +411,10 @@ impl<T: Number> Dense<T> {
 ///
 /// # Errors
 /// A noise level that nothing reads, or a rule that needs one.
-pub fn choice(amount: &Amount, noise: &Noise, model: &Model) -> Result<Choice, Failure> {
+pub fn choice(Task { data, amount, noise, .. }: &Task) -> Result<Choice, Failure> {
     let named = noise.noise_norm.is_some() || noise.relative_noise.is_some();
     let choice = match (amount.lambda, amount.damping) {
-        (Some(lambda), _) => lambda.choice(Level::new(noise, model), noise.safety)?,
+        (Some(lambda), _) => lambda.choice(Level::new(noise, &data.model), noise.safety)?,
         (None, Some(damping)) => Lambda::from_damping(damping).into(),
         (None, None) => Gcv.into(),
     };
@@ -485,9 +468,4 @@ pub fn method(options: &MethodOptions) -> Result<Method, Failure> {
         MethodChoice::Lsmr => iteration!(Lsmr),
         MethodChoice::HybridLsqr => iteration!(HybridLsqr),
     })
-}
-
-/// Whether the method makes no use of entries, so that a sparse matrix stays sparse.
-pub fn only_products(method: &Method) -> bool {
-    matches!(method, Method::Cgls(_) | Method::Lsqr(_) | Method::Lsmr(_) | Method::HybridLsqr(_))
 }

@@ -2,15 +2,21 @@
 
 use crate::number::Number;
 use serde_json::{Map, Value, json};
-use wellposed::{Plan, Report};
+use wellposed::{Plan, Report, Storage};
 
 /// The plan.
 pub fn plan(plan: &Plan) -> Value {
+    let (storage, stored) = match plan.storage {
+        Storage::Dense => ("dense", None),
+        Storage::Sparse(entries) => ("sparse", Some(entries)),
+        _ => ("matrix-free", None),
+    };
     json!({
         "rows": plan.rows,
         "columns": plan.columns,
         "scalar": plan.scalar,
-        "storage": hyphenated(&format!("{:?}", plan.storage)),
+        "storage": storage,
+        "stored": stored,
         "penalty": plan.penalty,
         "lambda": plan.choice.map(|choice| choice.to_string()),
         "method": plan.method,
@@ -20,18 +26,6 @@ pub fn plan(plan: &Plan) -> Value {
         "first": plan.transforms,
         "threads": plan.threads,
     })
-}
-
-/// `MatrixFree` as `matrix-free`.
-fn hyphenated(name: &str) -> String {
-    let mut text = String::new();
-    for (index, letter) in name.chars().enumerate() {
-        if letter.is_uppercase() && index > 0 {
-            text.push('-');
-        }
-        text.extend(letter.to_lowercase());
-    }
-    text
 }
 
 /// The head of every document.
@@ -94,6 +88,9 @@ pub fn solution<T: Number>(
     map.insert("steps".into(), report.steps.into());
     map.insert("stop".into(), report.stop.map(|stop| stop.to_string()).into());
     map.insert("converged".into(), report.stop.map(|stop| stop.converged()).into());
+    let constrained =
+        report.constrained.iter().map(|c| json!({ "kkt_residual": c.kkt_residual, "at_lower": c.at_lower, "at_upper": c.at_upper }));
+    map.insert("bounds".into(), constrained.collect());
     map.insert("criteria".into(), criteria.collect());
     map.insert("warnings".into(), report.warnings.iter().map(|warning| Value::from(warning.to_string())).collect());
     map.insert("names".into(), names.into());

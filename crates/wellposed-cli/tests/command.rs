@@ -451,6 +451,33 @@ fn pages_are_written() {
     assert!(!folder.path().join("zero.html").exists() && !folder.path().join("two.html").exists());
 }
 
+/// x between bounds, from the range and from a file; what does not go with it.
+#[test]
+fn bounds_are_kept() {
+    let folder = folder();
+    // A = diag(1, 2), b = (2, 5), λ = 1: x = (1, 2) without bounds
+    for (bounds, expected) in [(":1.5", [1.0, 1.5]), ("1.25:", [1.25, 2.0]), ("-1:0.5", [0.5, 0.5]), ("0:9", [1.0, 2.0])] {
+        let answer = json(&folder, &format!("solve A.npy b.npy --lambda 1 --bounds {bounds} --json"));
+        let x: Vec<f64> = answer["x"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert_close(&x, &expected);
+        assert!(answer["bounds"][0]["kkt_residual"].as_f64().unwrap() < 1e-10);
+    }
+    write(&folder, "bounds.npy", &Array::matrix(2, 2, Numbers::Real(vec![0.0, 0.5, -1e300, 1e300])).unwrap());
+    run(&folder, "solve A.npy b.npy --lambda 1 --bounds bounds.npy --quiet --out x.npy").success();
+    assert_close(&real(&folder, "x.npy"), &[0.5, 2.0]);
+    for (line, words) in [
+        ("solve A.npy b.npy --bounds 2:1", "lower bound first"),
+        ("solve A.npy b.npy --bounds b.npy", "needed: the lower and the upper bound"),
+        ("solve A.npy b.npy --bounds 0: --html page.html", "leave one of the two out"),
+        ("solve A.npy b.npy --bounds 0: --lambda l-curve", "use Gcv"),
+        ("choose A.npy b.npy --bounds 0:", "leave --bounds out"),
+    ] {
+        let output = run(&folder, line).failure();
+        let text = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert!(text.contains(words), "{line}: {text}");
+    }
+}
+
 #[test]
 fn completions_and_manual_are_generated() {
     let folder = folder();
@@ -629,7 +656,7 @@ $ wellposed solve A.npy b.npy --boundary zero
 wellposed: --boundary belongs to differences: add --penalty first or --penalty second
 
 $ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
-wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: the noise norm is as large as the data; lower it
+wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: even λ = ∞ (x₀ and what the penalty leaves free) fits to within that noise; lower it, or take that fit with .at_most()
 
 $ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
 wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with --max-steps, ask for less with --tolerance, take what there is with --accept-partial, or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test
@@ -712,7 +739,7 @@ note: 2 of 2 pixels are below 0 or above 1; y.png shows them black or white
 "#]]);
 }
 
-/// Bidiagonal n×n, 1 on the diagonal and −1 below: too large to be written out, so that only products are left.
+/// Bidiagonal n×n, 1 on the diagonal and −1 below.
 fn large_sparse(folder: &TempDir, n: usize) {
     let mut text = format!("%%MatrixMarket matrix coordinate real general\n{n} {n} {}\n", 2 * n - 1);
     for i in 1..=n {
@@ -730,7 +757,7 @@ fn sparse_matrices_stay_sparse() {
     let folder = folder();
     large_sparse(&folder, 5000);
     let plan = json(&folder, "plan D.mtx --lambda 1 --json");
-    assert_eq!(plan["plan"]["storage"], "matrix-free");
+    assert_eq!((&plan["plan"]["storage"], &plan["plan"]["stored"]), (&"sparse".into(), &9999.into()));
     run(&folder, "solve D.mtx ones.npy --lambda 1 --out x.npy --quiet").success();
     let x = real(&folder, "x.npy");
     // (DᵀD + I)x = Dᵀb, row by row; Dᵀ1 = (0, …, 0, 1)
@@ -741,12 +768,47 @@ fn sparse_matrices_stay_sparse() {
         let normal = above + below + x[i] - f64::from(u8::from(last));
         assert!(normal.abs() < 1e-12, "{i}: {normal}");
     }
-    // asked for products, a small one is left sparse, too
-    fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 2\n").unwrap();
-    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --method cgls --json")["plan"]["storage"], "matrix-free");
-    assert_eq!(json(&folder, "plan S.mtx --lambda 1 --json")["plan"]["storage"], "dense");
-    run(&folder, "solve S.mtx b.npy --lambda 1 --method cgls --quiet --out s.npy").success();
-    assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+    // entries in the same place add up, and every method takes the same matrix
+    fs::write(folder.path().join("S.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 3\n1 1 1\n2 2 0.5\n2 2 1.5\n").unwrap();
+    for method in ["cgls", "lsmr", "cholesky", "qr", "svd", "auto"] {
+        run(&folder, &format!("solve S.mtx b.npy --lambda 0 --method {method} --quiet --force --out s.npy")).success();
+        assert_close(&real(&folder, "s.npy"), &[1.0, 2.0]);
+    }
+    // a sparse L, with a sparse and with a dense A
+    fs::write(folder.path().join("I.mtx"), "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 1\n2 2 1\n").unwrap();
+    for a in ["S.mtx", "A.npy"] {
+        let x = |penalty: &str| json(&folder, &format!("solve {a} b.npy --lambda 1 --penalty {penalty} --json"))["x"].clone();
+        assert_eq!(x("I.mtx"), x("identity"));
+    }
+}
+
+/// Rules on a sparse matrix, by the sparse factorization and by the hybrid iteration, choose as on the same matrix written out.
+#[test]
+fn rules_choose_on_sparse_matrices() {
+    let folder = folder();
+    let n = 300;
+    large_sparse(&folder, n);
+    // D of a wave, and half as much noise
+    let noisy = (0..n).map(|i| (2.5 * i as f64).cos() - (2.5 * i as f64 - 2.5).cos() + 0.5 * ((i * i * 7919) as f64).sin()).collect();
+    write(&folder, "noisy.npy", &Array::vector(Numbers::Real(noisy)));
+    let lambda = |method: &str| {
+        let answer = json(&folder, &format!("solve D.mtx noisy.npy --lambda gcv --method {method} --json"));
+        assert!(answer["warnings"].as_array().unwrap().is_empty(), "{answer}");
+        (answer["fits"][0]["lambda"].as_f64().unwrap(), answer["method"].as_str().unwrap().to_owned())
+    };
+    let (dense, sparse, hybrid) = (lambda("svd"), lambda("auto"), lambda("hybrid-lsqr"));
+    assert_eq!([&dense.1, &sparse.1, &hybrid.1], ["SVD", "sparse Cholesky", "hybrid LSQR"]);
+    assert!((sparse.0 / dense.0 - 1.0).abs() < 1e-4 && (hybrid.0 / dense.0 - 1.0).abs() < 1e-2, "{dense:?} {sparse:?} {hybrid:?}");
+}
+
+/// What a matrix is too large for is refused, with a way out; and with that way out it works.
+#[test]
+fn what_is_too_large_to_be_decomposed_says_so() {
+    let folder = folder();
+    large_sparse(&folder, 6000);
+    let refused = run(&folder, "choose D.mtx ones.npy").code(1);
+    let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("wellposed solve") && said.contains("--lambda"), "{said}");
 }
 
 /// The README shows what the command prints.
@@ -812,7 +874,7 @@ fn an_interrupted_iteration_leaves_what_it_has() {
     let folder = folder();
     // its condition is about n, so that conjugate gradients make about n steps
     large_sparse(&folder, 60_000);
-    let (code, said) = interrupt(folder.path(), "solve D.mtx ones.npy --lambda 1e-12 --out x.npy --report r.json --verbose");
+    let (code, said) = interrupt(folder.path(), "solve D.mtx ones.npy --method cgls --lambda 1e-12 --out x.npy --report r.json --verbose");
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("interrupted after"), "{said}");
     let report: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();

@@ -286,9 +286,6 @@ impl Curve for From<'_> {
     fn rows(&self) -> usize {
         self.curve.rows()
     }
-    fn leave_one_out(&self, damping: f64) -> Option<Jet> {
-        self.curve.leave_one_out(damping)
-    }
 }
 
 /// The projected curve as weighted GCV sees it: k + 1 rows, and tr(I − ωH).
@@ -311,9 +308,6 @@ impl Curve for Weighted {
     }
     fn rows(&self) -> usize {
         self.spectrum.rows
-    }
-    fn leave_one_out(&self, _: f64) -> Option<Jet> {
-        None
     }
 }
 

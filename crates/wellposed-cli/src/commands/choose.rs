@@ -2,34 +2,48 @@
 
 use crate::arguments::Choose;
 use crate::failure::Failure;
-use crate::input::{Files, Parts};
+use crate::input::{Files, Matrix, Parts};
 use crate::json;
 use crate::number::Number;
 use crate::print::Printer;
 use crate::rules::Level;
 use serde_json::{Value, json};
-use wellposed::{Method, Rule, RuleComparison, c64};
+use wellposed::{Error, Method, Rule, RuleComparison, c64};
 
 pub fn run(options: &Choose) -> Result<(), Failure> {
-    let files = Files::read(&options.input, &options.model)?;
+    let files = Files::read(&options.data)?;
     if files.is_complex() { choose::<c64>(files, options) } else { choose::<f64>(files, options) }
 }
 
 fn choose<T: Number>(files: Files, options: &Choose) -> Result<(), Failure> {
+    if options.data.model.bounds.is_some() {
+        return Err(Failure::Usage(
+            "choose compares rules of the unbounded problem: leave --bounds out, or use solve with --lambda gcv, aicc, bic or discrepancy"
+                .into(),
+        ));
+    }
     let printer = Printer::new(&options.talk);
     files.notes.iter().for_each(|note| printer.note(note));
-    let (parts, b) = Parts::<T>::new(files, false)?;
+    let (parts, b) = Parts::<T>::new(files)?;
     let b = b.ok_or_else(|| Failure::Usage("name b after A; or --response, the column of the table A that is b".into()))?;
     let view = b.view()?;
     if view.shape().1 != 1 {
         return Err(Failure::Data(format!("b has {} columns; rules are compared for one right-hand side", view.shape().1)));
     }
     let views = parts.views()?;
-    let problem = parts.problem(&views, &options.model, Method::Auto)?;
+    let problem = parts.problem(&views, &options.data.model, Method::Auto)?;
     printer.progress("decomposing A");
-    let factor = problem.factorize()?;
+    let factor = problem.factorize().map_err(|error| match error {
+        Error::Unsupported { .. } if matches!(parts.a, Matrix::Sparse(_)) => {
+            let (rows, columns) = views.shape();
+            Failure::Data(format!(
+                "rules are compared on a decomposition of A, and this one, {rows}×{columns}, is too large to be written out: ask one rule with wellposed solve --lambda gcv, discrepancy or another"
+            ))
+        }
+        other => other.into(),
+    })?;
     let mut comparison = only(factor.compare_rules(&view)?)?;
-    let level = Level::new(&options.noise, &options.model);
+    let level = Level::new(&options.noise, &options.data.model);
     if level != Level::Unknown {
         // the rows of the comparison estimate the noise; those that take a norm are asked again with the one given
         let discrepancy = level.discrepancy(options.noise.safety)?;

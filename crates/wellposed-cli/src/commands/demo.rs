@@ -5,16 +5,20 @@ use crate::arguments::{Demo, DemoPenalty};
 use crate::failure::Failure;
 use crate::json;
 use crate::print::Printer;
-use crate::rules::Level;
+use crate::rules::{LambdaChoice, Level};
 use crate::watch::{self, Goal, Phase};
 use serde_json::json;
 use std::fmt::Write;
 use wellposed::gallery::{self, CATALOGUE, Entry, Layout, TestProblem, noise};
-use wellposed::{Boundary, Operator, Penalty, Problem, plot};
+use wellposed::{Boundary, Choice, Discrepancy, Error, Gcv, Operator, Penalty, Problem, Solution, plot};
 
-/// The side of a two-dimensional problem up to which its matrix is written out for the comparison with the best λ: 134 MB of numbers
-/// for 4096 unknowns.
-const LARGEST_SIDE: usize = 64;
+/// Unknowns up to which A is written out and decomposed, which every rule, the comparison with the best λ and the page need:
+/// a few seconds. Beyond it is left as it is, for fast transforms and iterations.
+const DECOMPOSED_UP_TO: usize = 1100;
+/// The largest side of a two-dimensional problem.
+const LARGEST_SIDE: usize = 512;
+/// ‖Ax − b‖ of the true x and the data without noise, as a fraction of the noise, up to which the noise is all that the data lack.
+const DISCRETIZATION: f64 = 0.1;
 
 pub fn run(options: &Demo) -> Result<(), Failure> {
     let printer = Printer::new(&options.talk);
@@ -48,31 +52,71 @@ fn penalty(choice: DemoPenalty, example: &TestProblem) -> Penalty<'static, f64> 
     }
 }
 
+/// A rule, and why it is asked.
+struct Ask {
+    choice: Choice,
+    why: String,
+}
+
+/// The rules to try when none is named, in order, by the study in the library's docs/CHOOSING.md: with the noise known,
+/// discrepancy has the shortest tail of all; without, robust GCV where the penalty suits x.
+fn usual_rules(example: &TestProblem, noise_norm: f64) -> Result<Vec<Ask>, Failure> {
+    let robust = |why: String| Ask { choice: Gcv.robust(0.3).into(), why: format!("robust GCV, {why}") };
+    if noise_norm == 0.0 {
+        return Ok(vec![robust("since there is no noise to tell discrepancy of".into())]);
+    }
+    if let Some(x) = &example.x {
+        let mut image = vec![0.0; example.b.len()];
+        example.a.apply(x, &mut image);
+        let error = image.iter().zip(&example.b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+        if error > DISCRETIZATION * noise_norm {
+            return Ok(vec![robust(format!("since the data have a discretization error of {error:.1e} beside noise of {noise_norm:.1e}"))]);
+        }
+    }
+    Ok(vec![
+        Ask {
+            choice: Discrepancy::noise_norm(noise_norm).into(),
+            why: format!("discrepancy, since the norm of the noise is known here: {noise_norm:.3e}"),
+        },
+        robust("since what the penalty leaves free fits the data to within the noise, so that discrepancy finds no λ".into()),
+    ])
+}
+
 fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Result<(), Failure> {
     let size = options.size.map_or(entry.usual_size, usize::from);
     if entry.two_dimensional && size > LARGEST_SIDE {
         return Err(Failure::Usage(format!("{} has --size² unknowns: give a side of {LARGEST_SIDE} or less", entry.name)));
     }
-    let example = entry.build(size)?.dense();
+    let example = entry.build(size)?;
     let (rows, columns) = example.a.shape();
+    let whole = columns <= DECOMPOSED_UP_TO;
+    if !whole && options.results.html.is_some() {
+        return Err(Failure::Usage(format!(
+            "--html decomposes A, for up to {DECOMPOSED_UP_TO} unknowns; {} with --size {size} has {columns}: give a smaller --size",
+            entry.name
+        )));
+    }
+    let example = if whole { example.dense() } else { example };
     let grid = match example.facts.unknowns {
         Layout::Grid { rows, columns } => Some((rows, columns)),
         _ => None,
     };
     let noisy = noise::gaussian(&example.b, options.noise, options.seed)?;
-    let b = noisy.b;
-
-    let choice = options.lambda.choice(Level::Norm(noisy.noise_norm), 1.0)?;
+    let b = noisy.b.as_slice();
+    let rules = match options.lambda {
+        Some(named) => vec![Ask { choice: named.choice(Level::Norm(noisy.noise_norm), 1.0)?, why: String::new() }],
+        None => usual_rules(&example, noisy.noise_norm)?,
+    };
     let problem = Problem::new(&example.a).penalty(penalty(options.penalty, &example));
     destinations.check(true, false, grid)?;
-    destinations.check_page(1, options.lambda.number())?;
+    destinations.check_page(1, options.lambda.and_then(LambdaChoice::number))?;
     let printer = &destinations.printer;
     printer.text(&format!(
-        "{}: {}; {rows} data, {columns} unknowns, noise {:.1e} of the data, seed {}\n",
+        "{}: {}; {rows} data, {columns} unknowns, noise {:.1e} of the data, seed {}",
         entry.name, entry.about, options.noise, options.seed
     ))?;
-    let plan = problem.plan(choice)?;
-    let solution = destinations.watch(&plan, Goal::Tolerance(f64::EPSILON), |observe| problem.solve_with(&b, choice, observe))?;
+    let (solution, why) = first_answer(&problem, b, &rules, destinations)?;
+    printer.text(&if why.is_empty() { String::new() } else { format!("λ is chosen by {why}\n") })?;
     destinations.deliver(&Answer {
         x: vec![solution.x.clone()],
         intercept: None,
@@ -87,14 +131,18 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
 
     // what follows is quick to repeat: Ctrl-C ends it at once
     watch::enter(Phase::Idle);
-    let factor = problem.factorize()?;
+    let factor = if whole { Some(problem.factorize()?) } else { None };
     let mut text = String::new();
-    match &example.x {
-        None => text.push_str("\nnobody knows the true x of these data\n"),
-        Some(truth) => {
+    match (&example.x, &factor) {
+        (None, _) => text.push_str("\nnobody knows the true x of these data\n"),
+        (Some(_), None) => {
             let ours = example.relative_error(&solution.x)?;
-            let best = factor.oracle(&b, truth)?;
-            let least_squares = example.relative_error(&factor.solve(&b, 0.0)?.x)?;
+            let _ = writeln!(text, "\nrelative error of x   {ours:.3e}   at λ = {:.2e}", solution.lambda);
+        }
+        (Some(truth), Some(factor)) => {
+            let ours = example.relative_error(&solution.x)?;
+            let best = factor.oracle(b, truth)?;
+            let least_squares = example.relative_error(&factor.solve(b, 0.0)?.x)?;
             text.push_str("\nrelative error of x\n");
             let _ = writeln!(text, "  this λ           {ours:.3e}   at λ = {:.2e}", solution.lambda);
             let _ = writeln!(
@@ -112,8 +160,9 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
     printer.text(&text)?;
 
     destinations.page(|| {
+        let Some(factor) = &factor else { return Err(Failure::Data("there is no page without a decomposition".into())) };
         let title = format!("{}: {}, {columns} unknowns, noise {:.1e} of the data", entry.name, entry.about, options.noise);
-        let mut page = plot::Report::new(&factor, &b, &solution)?.title(title);
+        let mut page = plot::Report::new(factor, b, &solution)?.title(title);
         if let Some(truth) = &example.x {
             page = page.truth(truth)?;
         }
@@ -122,6 +171,24 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
         }
         Ok(page.to_html())
     })
+}
+
+/// The answer by the first of the rules that finds a λ, and why that one was asked.
+fn first_answer<'r>(
+    problem: &Problem<'_, f64>,
+    b: &[f64],
+    rules: &'r [Ask],
+    destinations: &Destinations,
+) -> Result<(Solution<f64, [f64]>, &'r str), Failure> {
+    let mut refused = None;
+    for Ask { choice, why } in rules {
+        let plan = problem.plan(*choice)?;
+        match destinations.watch(&plan, Goal::Tolerance(f64::EPSILON), |observe| problem.solve_with(b, *choice, observe)) {
+            Err(Failure::Library(error @ Error::NoLambda { .. })) => refused = Some(error),
+            answer => return Ok((answer?, why)),
+        }
+    }
+    Err(refused.map_or_else(|| Failure::Usage("no rule was asked".into()), Failure::Library))
 }
 
 /// The truth and the solution, drawn in characters.

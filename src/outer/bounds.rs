@@ -1,0 +1,607 @@
+//! Ridge between bounds, dense: many components exchanged at once on the Gram matrix, and a certificate for the answer.
+//!
+//! ```text
+//! min ‖Az − b‖² + d²‖Lz‖²   subject to   lo ≤ z ≤ hi         G = AᵀA + d²LᵀL, h = Aᵀb, y = Gz − h
+//! ```
+//! *Block principal pivoting* (Júdice, Pires 1994, Computers & Operations Research 21:587; for least squares Kim, Park 2011,
+//! doi:10.1137/110821172): given which components are free, solve for them (Cholesky of G_FF) and for the gradient y of the others;
+//! exchange *all* that are wrong, a free one outside its bounds or a held one that would rather move inwards. If the number of wrong
+//! ones has not fallen for [`BACKUPS`] rounds, only the last of them is exchanged, which is Murty's rule and ends for every
+//! positive definite G. A handful of rounds is usual, whatever n is; the set found at one λ starts the next.
+//!
+//! Forming G squares the condition number. The solution is refined with the residual of the least-squares problem, as in
+//! Cholesky's method, and believed only where the condition of G_FF leaves the digits and the first-order conditions, computed from A,
+//! hold; otherwise the set is handed to [`active_set`], which works on [A; dL] itself. Equations Cz = e beside the bounds are kept to
+//! there, by multipliers ([`equality`](super::equality)). Cost: mn² once, then |F|³/3 and n² a round;
+//! 2n² numbers.
+//!
+//! Prefer [`projected`](super::projected) where A is sparse or only multiplies.
+
+use super::active_set;
+use super::equality;
+use super::limits::{Limits, Place, power_of_two};
+use crate::linalg::{self, Accum, Kernels, Mat, MatMut, MatRef, Op, Threads};
+use crate::transform::standard_form::PenaltyRows;
+use core::cell::OnceCell;
+
+/// Rounds without progress before single exchanges; Kim and Park's number.
+const BACKUPS: usize = 3;
+/// Rounds after which the active set takes over. Block exchanges take about ten; single ones can take exponentially many. A guess.
+const ROUNDS: usize = 100;
+/// Condition of the scaled G_FF times ε up to which its refined solutions have the digits of QR: the limit that
+/// [`cholesky`](crate::factor::cholesky) keeps to, measured in tests/nist.rs.
+const LARGEST_CONDITION: f64 = 1e-4;
+/// A component is on the wrong side only if it is so by more than this, relative to the data: less is rounding.
+const WRONG: f64 = 1e-12;
+/// First-order conditions that hold to this, without units, are taken from the Gram matrix; otherwise the active set is asked.
+const CERTIFIED: f64 = 1e-12;
+/// How much heavier than the columns of [A; dL] the rows of C are: the defect falls by about its square a round, and as many
+/// digits as it has are lost. A guess between the two.
+const WEIGHT: f64 = 1e3;
+/// Rounds of multipliers: four or five are usual.
+const MULTIPLIER_ROUNDS: usize = 60;
+/// No answer is given above this: the promise of the reports.
+pub(crate) const PROMISED: f64 = 1e-10;
+
+/// Which of the two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The Gram matrix, and the active set where that does not do.
+    Either,
+    /// The Gram matrix or nothing.
+    Gram,
+    /// The active set.
+    ActiveSet,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Failure {
+    /// The Gram matrix was asked for by name and does not do.
+    IllConditioned(f64),
+    /// The active set, or the certificate of its answer, after so many steps.
+    NotConverged { steps: usize, reached: f64 },
+    /// No z within the bounds satisfies the equations: the least ‖Cz − e‖.
+    Infeasible(f64),
+}
+
+/// A, L and the bounds; what every λ and right-hand side share.
+pub(crate) struct Bounded {
+    a: Mat<f64>,
+    penalty: PenaltyRows<f64>,
+    limits: Limits,
+    /// Cz = e, rows of norm 1.
+    equations: Option<(Mat<f64>, Vec<f64>)>,
+    threads: Threads,
+    /// AᵀA, both triangles.
+    gram: OnceCell<Mat<f64>>,
+    /// LᵀL of a general L, both triangles.
+    penalty_gram: OnceCell<Mat<f64>>,
+    /// R of A = QR, where A is tall, with Q in reflectors.
+    triangle: OnceCell<(Mat<f64>, linalg::Reflectors<f64>)>,
+}
+
+/// One right-hand side.
+pub(crate) struct Data {
+    b: Vec<f64>,
+    norm: f64,
+    /// Aᵀb.
+    product: Vec<f64>,
+}
+
+/// The bounded minimiser at one λ.
+pub(crate) struct Answer {
+    pub z: Vec<f64>,
+    pub places: Vec<Place>,
+    pub residual_norm: f64,
+    pub penalty_norm: f64,
+    pub kkt: f64,
+    pub by_gram: bool,
+    factor: Factor,
+}
+
+/// Where an answer was, for the next λ.
+#[derive(Clone)]
+pub(crate) struct Start {
+    places: Vec<Place>,
+    z: Vec<f64>,
+}
+
+impl Answer {
+    pub fn start(&self) -> Start {
+        Start { places: self.places.clone(), z: self.z.clone() }
+    }
+}
+
+/// RᵀR = SG_FFS, R = `lower`ᵀ.
+struct Factor {
+    lower: Mat<f64>,
+    free: Vec<usize>,
+    /// 1/S.
+    scale: Vec<f64>,
+}
+
+impl Bounded {
+    pub fn new(a: Mat<f64>, penalty: PenaltyRows<f64>, limits: Limits, equations: Option<(Mat<f64>, Vec<f64>)>, threads: Threads) -> Self {
+        Self { a, penalty, limits, equations, threads, gram: OnceCell::new(), penalty_gram: OnceCell::new(), triangle: OnceCell::new() }
+    }
+
+    pub fn data(&self, b: Vec<f64>) -> Data {
+        let mut product = vec![0.0; self.a.ncols()];
+        f64::multiply_adjoint(self.a.as_ref(), &b, &mut product, self.threads);
+        Data { norm: linalg::norm(&b), b, product }
+    }
+
+    /// ‖A‖ and ‖L‖ in Frobenius' norm: the λ at which the two terms are of one size is the square of their ratio.
+    pub fn sizes(&self) -> (f64, f64) {
+        let size = |columns: Vec<f64>| linalg::norm(&columns);
+        let penalty = match &self.penalty {
+            PenaltyRows::Identity => (self.a.ncols() as f64).sqrt(),
+            PenaltyRows::Diagonal(w) => linalg::norm(w),
+            PenaltyRows::Dense(l) => size(linalg::column_norms(l.as_ref())),
+        };
+        (size(linalg::column_norms(self.a.as_ref())), penalty)
+    }
+
+    /// The minimiser at damping d, from where an earlier one was.
+    pub fn solve(&self, data: &Data, damping: f64, way: Way, start: Option<&Start>) -> Result<Answer, Failure> {
+        let places = start.map_or_else(|| self.limits.start(), |start| start.places.clone());
+        let mut guess = (places, start.map(|start| start.z.clone()));
+        if way != Way::ActiveSet && self.equations.is_none() {
+            match self.by_gram(data, damping, &guess.0) {
+                Ok(answer) => return Ok(answer),
+                Err((condition, found)) => {
+                    if way == Way::Gram {
+                        return Err(Failure::IllConditioned(condition));
+                    }
+                    guess = found.unwrap_or(guess);
+                }
+            }
+        }
+        let answer = match &self.equations {
+            None => self.by_active_set(data, damping, guess)?,
+            Some((c, e)) => self.by_multipliers(data, damping, guess, c, e)?,
+        };
+        if !(answer.kkt <= PROMISED) {
+            return Err(Failure::NotConverged { steps: 0, reached: answer.kkt });
+        }
+        Ok(answer)
+    }
+
+    /// G at this damping, both triangles.
+    fn normal(&self, damping: f64) -> Mat<f64> {
+        let n = self.a.ncols();
+        let full = |of: MatRef<'_, f64>| {
+            let mut gram = linalg::zeros(n, n);
+            f64::gram(gram.as_mut(), Accum::Replace, of, Op::Adjoint, self.threads);
+            for j in 0..n {
+                for i in 0..j {
+                    gram[(i, j)] = gram[(j, i)];
+                }
+            }
+            gram
+        };
+        let gram = self.gram.get_or_init(|| full(self.a.as_ref()));
+        let lambda = damping * damping;
+        let mut normal = gram.clone();
+        match &self.penalty {
+            PenaltyRows::Identity => (0..n).for_each(|j| normal[(j, j)] += lambda),
+            PenaltyRows::Diagonal(w) => (0..n).for_each(|j| normal[(j, j)] += lambda * w[j] * w[j]),
+            PenaltyRows::Dense(l) => {
+                let penalty = self.penalty_gram.get_or_init(|| full(l.as_ref()));
+                for j in 0..n {
+                    let added = normal.col_as_slice_mut(j).iter_mut().zip(penalty.col_as_slice(j));
+                    added.for_each(|(entry, &p)| *entry += lambda * p);
+                }
+            }
+        }
+        normal
+    }
+
+    /// Block principal pivoting. The error is the condition that was met, and the set where pivoting had ended.
+    #[allow(clippy::type_complexity)]
+    fn by_gram(&self, data: &Data, damping: f64, places: &[Place]) -> Result<Answer, (f64, Option<(Vec<Place>, Option<Vec<f64>>)>)> {
+        let n = self.a.ncols();
+        let hopeless = (1.0 / f64::EPSILON, None);
+        let lambda = damping * damping;
+        if (damping > 0.0 && lambda < f64::MIN_POSITIVE) || !lambda.is_finite() {
+            return Err(hopeless);
+        }
+        let normal = self.normal(damping);
+        let scale: Vec<f64> = (0..n).map(|j| power_of_two(normal[(j, j)].sqrt())).collect();
+        // in units in which the diagonal of G is near 1: G ← SGS, h ← Sh, z ← S⁻¹z
+        let normal = Mat::from_fn(n, n, |i, j| normal[(i, j)] / scale[i] / scale[j]);
+        let product: Vec<f64> = data.product.iter().zip(&scale).map(|(h, s)| h / s).collect();
+        let limits = self.limits.scaled(&scale);
+
+        let mut places = places.to_vec();
+        // what an active set holds for want of independence is free here, where nothing is dependent
+        places.iter_mut().filter(|place| **place == Place::Held).for_each(|place| *place = Place::Free);
+        let (mut least, mut backups) = (usize::MAX, BACKUPS);
+        let mut rounds = 0;
+        let (mut z, factor) = loop {
+            let free: Vec<usize> = (0..n).filter(|&j| places[j] == Place::Free).collect();
+            let lower = factorized(&normal, &free, self.threads).ok_or(hopeless.clone())?;
+            let mut z: Vec<f64> = (0..n).map(|j| limits.value(j, places[j])).collect();
+            let mut y = product.clone();
+            subtract_product(&normal, &z, &mut y);
+            let mut solution: Vec<f64> = free.iter().map(|&j| y[j]).collect();
+            solve_factored(&lower, &mut solution);
+            free.iter().zip(&solution).for_each(|(&j, &value)| z[j] = value);
+            y.copy_from_slice(&product);
+            subtract_product(&normal, &z, &mut y);
+            y.iter_mut().for_each(|y| *y = -*y);
+
+            // ‖b − Az‖² + d²‖Lz‖² = ‖b‖² + zᵀ(y − h)
+            let squares: f64 = data.norm * data.norm + z.iter().zip(y.iter().zip(&product)).map(|(z, (y, h))| z * (y - h)).sum::<f64>();
+            let tolerance = WRONG * data.norm.max(squares.max(0.0).sqrt());
+            let wrong: Vec<(usize, Place)> = (0..n)
+                .filter_map(|j| match places[j] {
+                    Place::Free if z[j] < limits.low[j] - tolerance => Some((j, Place::Low)),
+                    Place::Free if z[j] > limits.high[j] + tolerance => Some((j, Place::High)),
+                    Place::Low if y[j] < -tolerance && !limits.is_fixed(j) => Some((j, Place::Free)),
+                    Place::High if y[j] > tolerance && !limits.is_fixed(j) => Some((j, Place::Free)),
+                    _ => None,
+                })
+                .collect();
+            if wrong.is_empty() {
+                break (z, Factor { lower, free, scale: scale.clone() });
+            }
+            rounds += 1;
+            if rounds > ROUNDS {
+                let z = (0..n).map(|j| limits.clamp(j, z[j]) / scale[j]).collect();
+                return Err((1.0 / f64::EPSILON, Some((places, Some(z)))));
+            }
+            let all = if wrong.len() < least {
+                (least, backups) = (wrong.len(), BACKUPS);
+                true
+            } else {
+                backups = backups.saturating_sub(1);
+                backups > 0
+            };
+            let exchanged = if all { &wrong[..] } else { &wrong[wrong.len() - 1..] };
+            exchanged.iter().for_each(|&(j, place)| places[j] = place);
+        };
+
+        let condition = factor.condition(&normal);
+        z.iter_mut().zip(&scale).for_each(|(z, s)| *z /= s);
+        let handed = |z: Vec<f64>, places: Vec<Place>| Err((condition, Some((places, Some(z)))));
+        if !(condition * f64::EPSILON <= LARGEST_CONDITION) {
+            return handed(z, places);
+        }
+        // what forming G lost: two steps of refinement with the residual of the least-squares problem
+        for _ in 0..2 {
+            let gradient = self.gradient(data, damping, &z).0;
+            let mut correction: Vec<f64> = factor.free.iter().map(|&j| -gradient[j] / scale[j]).collect();
+            solve_factored(&factor.lower, &mut correction);
+            factor.free.iter().zip(&correction).for_each(|(&j, c)| z[j] += c / scale[j]);
+        }
+        let answer = self.answer(data, damping, z, places, factor, true);
+        if answer.kkt <= CERTIFIED { Ok(answer) } else { handed(answer.z, answer.places) }
+    }
+
+    fn by_active_set(&self, data: &Data, damping: f64, (places, z): (Vec<Place>, Option<Vec<f64>>)) -> Result<Answer, Failure> {
+        let (stack, rest) = self.stack(data, damping);
+        let (z, places, factor) = self.on_stack(&stack, &rest, &places, z.as_deref())?;
+        Ok(self.answer(data, damping, z, places, factor, false))
+    }
+
+    /// [A; dL] and [b; 0]. Many λ and a tall A: its triangle stands for it.
+    fn stack(&self, data: &Data, damping: f64) -> (Mat<f64>, Vec<f64>) {
+        let (m, n) = self.a.shape();
+        let compressed = (m > n).then(|| {
+            self.triangle.get_or_init(|| {
+                let reflectors = f64::qr(self.a.clone(), self.threads);
+                (Mat::from_fn(n, n, |i, j| if i <= j { reflectors.basis[(i, j)] } else { 0.0 }), reflectors)
+            })
+        });
+        let (top, mut rest) = match compressed {
+            None => (self.a.as_ref(), data.b.clone()),
+            Some((triangle, reflectors)) => {
+                let mut b = Mat::from_fn(m, 1, |i, _| data.b[i]);
+                f64::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::Adjoint, b.as_mut(), self.threads);
+                (triangle.as_ref(), (0..n).map(|i| b[(i, 0)]).collect())
+            }
+        };
+        let rows = top.nrows();
+        let below = if damping == 0.0 { 0 } else { self.penalty_count() };
+        let stack = Mat::from_fn(rows + below, n, |i, j| if i < rows { top[(i, j)] } else { damping * self.penalty_entry(i - rows, j) });
+        rest.resize(rows + below, 0.0);
+        (stack, rest)
+    }
+
+    /// The active set on any rows, whose columns are scaled here.
+    fn on_stack(
+        &self,
+        stack: &Mat<f64>,
+        rest: &[f64],
+        places: &[Place],
+        z: Option<&[f64]>,
+    ) -> Result<(Vec<f64>, Vec<Place>, Factor), Failure> {
+        let scale: Vec<f64> = linalg::column_norms(stack.as_ref()).into_iter().map(power_of_two).collect();
+        let stack = Mat::from_fn(stack.nrows(), stack.ncols(), |i, j| stack[(i, j)] / scale[j]);
+        let limits = self.limits.scaled(&scale);
+        let z: Option<Vec<f64>> = z.map(|z| z.iter().zip(&scale).map(|(z, s)| z * s).collect());
+        let solved = active_set::solve(stack.as_ref(), rest, &limits, places, z.as_deref(), self.threads)
+            .map_err(|steps| Failure::NotConverged { steps, reached: f64::INFINITY })?;
+        let z = solved.z.iter().zip(&scale).map(|(z, s)| z / s).collect();
+        Ok((z, solved.places, Factor { lower: solved.lower, free: solved.free, scale }))
+    }
+
+    /// Cz = e within the bounds, by multipliers.
+    fn by_multipliers(
+        &self,
+        data: &Data,
+        damping: f64,
+        (places, z): (Vec<Place>, Option<Vec<f64>>),
+        c: &Mat<f64>,
+        e: &[f64],
+    ) -> Result<Answer, Failure> {
+        let q = e.len();
+        let defect = |z: &[f64]| {
+            let mut defect = vec![0.0; q];
+            f64::multiply(c.as_ref(), z, &mut defect, Threads::ONE);
+            defect.iter_mut().zip(e).for_each(|(cz, &e)| *cz = e - *cz);
+            defect
+        };
+        let in_box = |mut z: Vec<f64>| {
+            z.iter_mut().enumerate().for_each(|(j, z)| *z = self.limits.clamp(j, *z));
+            z
+        };
+        let sizes = |z: &[f64]| linalg::norm(z) + linalg::norm(e);
+        let holds = |z: &[f64], gap: f64| equality::holds(gap, q, linalg::norm(z), linalg::norm(e), f64::EPSILON);
+        let (nearest, ..) = self.on_stack(c, e, &self.limits.start(), None)?;
+        let nearest = in_box(nearest);
+        let gap = linalg::norm(&defect(&nearest));
+        if !holds(&nearest, gap) {
+            return Err(Failure::Infeasible(gap));
+        }
+        let (below, below_data) = self.stack(data, damping);
+        let weight = WEIGHT * power_of_two(linalg::column_norms(below.as_ref()).into_iter().fold(0.0, f64::max));
+        let stack = Mat::from_fn(q + below.nrows(), below.ncols(), |i, j| if i < q { weight * c[(i, j)] } else { below[(i - q, j)] });
+        let mut rest: Vec<f64> = e.iter().map(|e| weight * e).chain(below_data).collect();
+        let (mut places, mut z) = (places, Some(z.unwrap_or(nearest)));
+        let mut last = f64::INFINITY;
+        for _ in 0..MULTIPLIER_ROUNDS {
+            let (next, set, factor) = self.on_stack(&stack, &rest, &places, z.as_deref())?;
+            let lack = defect(&next);
+            let gap = linalg::norm(&lack);
+            // as far as rounding lets it fall
+            if gap <= 1e-14 * sizes(&next) || (gap > 0.5 * last && holds(&next, gap)) {
+                // −μ = w²(e' − Cz), e' the corrected right-hand side
+                let mut image = vec![0.0; q];
+                f64::multiply(c.as_ref(), &next, &mut image, Threads::ONE);
+                let forces: Vec<f64> = image.iter().zip(&rest).map(|(cz, e)| weight * (weight * cz - e)).collect();
+                let mut along = vec![0.0; next.len()];
+                f64::multiply_adjoint(c.as_ref(), &forces, &mut along, Threads::ONE);
+                return Ok(self.answer_with(data, damping, next, set, factor, false, Some(&along)));
+            }
+            last = gap;
+            rest[..q].iter_mut().zip(&lack).for_each(|(rest, lack)| *rest += weight * lack);
+            (places, z) = (set, Some(next));
+        }
+        Err(Failure::NotConverged { steps: MULTIPLIER_ROUNDS, reached: last })
+    }
+
+    /// z within its bounds, with all that is said of it computed from A, L and b.
+    fn answer(&self, data: &Data, damping: f64, z: Vec<f64>, places: Vec<Place>, factor: Factor, by_gram: bool) -> Answer {
+        self.answer_with(data, damping, z, places, factor, by_gram, None)
+    }
+
+    /// The same with what the equations add to the gradient, Cᵀμ.
+    #[allow(clippy::too_many_arguments)]
+    fn answer_with(
+        &self,
+        data: &Data,
+        damping: f64,
+        mut z: Vec<f64>,
+        places: Vec<Place>,
+        factor: Factor,
+        by_gram: bool,
+        forces: Option<&[f64]>,
+    ) -> Answer {
+        for (j, z) in z.iter_mut().enumerate() {
+            *z = if places[j] == Place::Free { self.limits.clamp(j, *z) } else { self.limits.value(j, places[j]) };
+        }
+        let (mut gradient, residual_norm, penalty_norm) = self.gradient(data, damping, &z);
+        if let Some(forces) = forces {
+            linalg::add_scaled(&mut gradient, 1.0, forces);
+        }
+        let size = data.norm.max(residual_norm.hypot(damping * penalty_norm));
+        let norms = self.column_norms(damping);
+        let wrong = |j: usize| match self.limits.projected(j, z[j], gradient[j]).abs() {
+            0.0 => 0.0,
+            projected => projected / norms[j] / size,
+        };
+        let kkt = (0..z.len()).map(wrong).fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a });
+        Answer { z, places, residual_norm, penalty_norm, kkt, by_gram, factor }
+    }
+
+    /// The numerical rank of [A; dL; C] and its tolerance, by QR with pivoting where it is not plain.
+    pub fn rank(&self, answer: &Answer, damping: f64) -> (usize, f64) {
+        let n = self.a.ncols();
+        let (m, below) = (self.a.nrows(), if damping == 0.0 { 0 } else { self.penalty_count() });
+        let equations = self.equations.as_ref().map_or(0, |(c, _)| c.nrows());
+        let rows = m + below + equations;
+        let tolerance = f64::EPSILON * rows.max(n) as f64;
+        let weighted = damping > 0.0 && !matches!(self.penalty, PenaltyRows::Dense(_)) && (0..n).all(|j| self.penalty_entry(j, j) != 0.0);
+        // free columns are independent, each of them
+        if weighted || answer.factor.free.len() == n || rows.min(n) == 0 {
+            return (if rows.min(n) == 0 { 0 } else { n }, tolerance);
+        }
+        let entry = |i: usize, j: usize| match &self.equations {
+            _ if i < m => self.a[(i, j)],
+            Some((c, _)) if i >= m + below => c[(i - m - below, j)],
+            _ => damping * self.penalty_entry(i - m, j),
+        };
+        let mut stack = Mat::from_fn(rows, n, entry);
+        for j in 0..n {
+            let column = stack.col_as_slice_mut(j);
+            let norm = linalg::norm(column);
+            if norm > 0.0 {
+                column.iter_mut().for_each(|v| *v /= norm);
+            }
+        }
+        let (reflectors, _) = f64::qr_pivoted(stack, self.threads);
+        let pivot = |k: usize| reflectors.basis[(k, k)].abs();
+        ((0..rows.min(n)).take_while(|&k| pivot(k) > tolerance * pivot(0)).count(), tolerance)
+    }
+
+    /// ‖Cz − e‖.
+    pub fn defect(&self, z: &[f64]) -> f64 {
+        let Some((c, e)) = &self.equations else { return 0.0 };
+        let mut image = vec![0.0; e.len()];
+        f64::multiply(c.as_ref(), z, &mut image, Threads::ONE);
+        linalg::norm(&image.iter().zip(e).map(|(cz, e)| cz - e).collect::<Vec<f64>>())
+    }
+
+    fn penalty_count(&self) -> usize {
+        match &self.penalty {
+            PenaltyRows::Identity | PenaltyRows::Diagonal(_) => self.a.ncols(),
+            PenaltyRows::Dense(l) => l.nrows(),
+        }
+    }
+
+    fn penalty_entry(&self, i: usize, j: usize) -> f64 {
+        match &self.penalty {
+            PenaltyRows::Identity => f64::from(u8::from(i == j)),
+            PenaltyRows::Diagonal(w) if i == j => w[i],
+            PenaltyRows::Diagonal(_) => 0.0,
+            PenaltyRows::Dense(l) => l[(i, j)],
+        }
+    }
+
+    /// Norms of the columns of [A; dL].
+    fn column_norms(&self, damping: f64) -> Vec<f64> {
+        let below = match &self.penalty {
+            PenaltyRows::Identity => vec![1.0; self.a.ncols()],
+            PenaltyRows::Diagonal(w) => w.clone(),
+            PenaltyRows::Dense(l) => linalg::column_norms(l.as_ref()),
+        };
+        linalg::column_norms(self.a.as_ref()).into_iter().zip(below).map(|(a, l)| a.hypot(damping * l)).collect()
+    }
+
+    /// −Aᵀ(b − Az) + d²LᵀLz with ‖b − Az‖ and ‖Lz‖.
+    fn gradient(&self, data: &Data, damping: f64, z: &[f64]) -> (Vec<f64>, f64, f64) {
+        let (m, n) = self.a.shape();
+        let mut residual = vec![0.0; m];
+        f64::multiply(self.a.as_ref(), z, &mut residual, self.threads);
+        residual.iter_mut().zip(&data.b).for_each(|(r, &b)| *r = b - *r);
+        let mut gradient = vec![0.0; n];
+        f64::multiply_adjoint(self.a.as_ref(), &residual, &mut gradient, self.threads);
+        let lambda = damping * damping;
+        let penalty_norm = match &self.penalty {
+            PenaltyRows::Identity => {
+                gradient.iter_mut().zip(z).for_each(|(g, &z)| *g = lambda * z - *g);
+                linalg::norm(z)
+            }
+            PenaltyRows::Diagonal(w) => {
+                gradient.iter_mut().zip(z.iter().zip(w)).for_each(|(g, (&z, &w))| *g = lambda * w * w * z - *g);
+                linalg::norm(&z.iter().zip(w).map(|(z, w)| z * w).collect::<Vec<f64>>())
+            }
+            PenaltyRows::Dense(l) => {
+                let (mut image, mut back) = (vec![0.0; l.nrows()], vec![0.0; n]);
+                f64::multiply(l.as_ref(), z, &mut image, self.threads);
+                f64::multiply_adjoint(l.as_ref(), &image, &mut back, self.threads);
+                gradient.iter_mut().zip(&back).for_each(|(g, &back)| *g = lambda * back - *g);
+                linalg::norm(&image)
+            }
+        };
+        (gradient, linalg::norm(&residual), penalty_norm)
+    }
+
+    /// tr H of the free components: |F| − d²‖L_F R⁻¹‖².
+    pub fn dof(&self, answer: &Answer, damping: f64) -> f64 {
+        let Factor { lower, free, scale } = &answer.factor;
+        if let Some((c, _)) = &self.equations {
+            return self.dof_on_equations(c, free, damping);
+        }
+        let f = free.len();
+        if damping == 0.0 {
+            return f as f64;
+        }
+        let lost: f64 = match &self.penalty {
+            PenaltyRows::Dense(l) => {
+                let mut columns = Mat::from_fn(f, l.nrows(), |i, p| damping * l[(p, free[i])] / scale[free[i]]);
+                f64::solve_lower(lower.as_ref(), Op::None, columns.as_mut(), self.threads);
+                (0..columns.ncols()).map(|p| columns.col_as_slice(p).iter().map(|v| v * v).sum::<f64>()).sum()
+            }
+            _ => {
+                let mut inverse = linalg::zeros(f, f);
+                f64::invert_lower(lower.as_ref(), inverse.as_mut(), self.threads);
+                let column = |i: usize| {
+                    let weight = damping * self.penalty_entry(free[i], free[i]) / scale[free[i]];
+                    inverse.col_as_slice(i)[i..].iter().map(|v| v * v).sum::<f64>() * weight * weight
+                };
+                (0..f).map(column).sum()
+            }
+        };
+        (f as f64 - lost).max(0.0)
+    }
+}
+
+impl Bounded {
+    /// The same in the null space of the free columns of C: dim N − d²‖L_F N R⁻¹‖² with QR = [A_F; dL_F]N.
+    fn dof_on_equations(&self, c: &Mat<f64>, free: &[usize], damping: f64) -> f64 {
+        let columns = Mat::from_fn(c.nrows(), free.len(), |i, k| c[(i, free[k])]);
+        // d = 0 has a solution always
+        let Ok(eliminated) = equality::eliminate(&columns, &vec![0.0; c.nrows()], self.threads) else { return f64::NAN };
+        let dimension = eliminated.basis.ncols();
+        if damping == 0.0 || dimension == 0 {
+            return dimension as f64;
+        }
+        let (m, below) = (self.a.nrows(), self.penalty_count());
+        let rows = |count: usize, entry: &dyn Fn(usize, usize) -> f64| {
+            let stack = Mat::from_fn(count, free.len(), |i, k| entry(i, free[k]));
+            let mut product = linalg::zeros(count, dimension);
+            let basis = eliminated.basis.as_ref();
+            f64::product(product.as_mut(), Accum::Replace, 1.0, stack.as_ref(), Op::None, basis, Op::None, self.threads);
+            product
+        };
+        let (a, l) = (rows(m, &|i, j| self.a[(i, j)]), rows(below, &|i, j| damping * self.penalty_entry(i, j)));
+        let reflectors = f64::qr(Mat::from_fn(m + below, dimension, |i, j| if i < m { a[(i, j)] } else { l[(i - m, j)] }), self.threads);
+        if m + below < dimension {
+            return dimension as f64;
+        }
+        let mut back = linalg::adjoint(l.as_ref());
+        let triangle = reflectors.basis.as_ref().submatrix(0, 0, dimension, dimension);
+        f64::solve_upper(triangle, Op::Adjoint, back.as_mut(), self.threads);
+        let lost: f64 = linalg::column_norms(back.as_ref()).iter().map(|v| v * v).sum();
+        (dimension as f64 - lost).max(0.0)
+    }
+}
+
+impl Factor {
+    /// The 1-norm condition of SG_FFS.
+    fn condition(&self, normal: &Mat<f64>) -> f64 {
+        let f = self.free.len();
+        let sum = |j: usize| self.free.iter().map(|&i| normal[(i, j)].abs()).sum::<f64>();
+        let norm = self.free.iter().map(|&j| sum(j)).fold(0.0, f64::max);
+        let solve = |x: &mut [f64]| solve_factored(&self.lower, x);
+        (norm * linalg::inverse_one_norm(f, &solve, &solve)).max(1.0)
+    }
+}
+
+/// The Cholesky factor of G_FF.
+fn factorized(normal: &Mat<f64>, free: &[usize], threads: Threads) -> Option<Mat<f64>> {
+    let f = free.len();
+    let mut lower = Mat::from_fn(f, f, |i, j| if j <= i { normal[(free[i], free[j])] } else { 0.0 });
+    f64::cholesky(lower.as_mut(), threads).ok()?;
+    Some(lower)
+}
+
+fn solve_factored(lower: &Mat<f64>, x: &mut [f64]) {
+    let f = x.len();
+    let mut column = MatMut::from_column_major_slice_mut(x, f, 1);
+    f64::solve_lower(lower.as_ref(), Op::None, column.as_mut(), Threads::ONE);
+    f64::solve_lower(lower.as_ref(), Op::Adjoint, column, Threads::ONE);
+}
+
+/// y ← y − Gz.
+fn subtract_product(normal: &Mat<f64>, z: &[f64], y: &mut [f64]) {
+    for (j, &z) in z.iter().enumerate() {
+        if z != 0.0 {
+            linalg::add_scaled(y, -z, normal.col_as_slice(j));
+        }
+    }
+}
