@@ -273,14 +273,14 @@ pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice:
     }
 }
 
-/// A factorization has one λ.
-pub(crate) fn check_one_penalty<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+/// A factorization and a posterior have one λ.
+pub(crate) fn check_one_penalty<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
     match description.several.is_empty() {
         true => Ok(()),
         false => Err(Error::Unsupported {
-            what: "a factorization or posterior, which has one λ,",
-            with: "several penalties",
-            instead: "use Problem::solve, or Penalty::sum with the ratios of their λ",
+            what,
+            with: "penalties that have a λ each",
+            instead: "solve for the λⱼ first, and give their sum: Problem::penalty(Penalty::sum([(λ₁, first), …])) at λ = 1",
         }),
     }
 }
@@ -334,10 +334,8 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
 /// Everything that a posterior is refused for, but b.
 pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
     check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
+    check_one_penalty(description, "a posterior")?;
     scales.check()?;
-    if let Kind::Rule(_) = scales.choice.kind {
-        check_one_penalty(description)?;
-    }
     check(description, Some(scales.choice))?;
     if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
         return Err(no_prior());
@@ -379,6 +377,7 @@ pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: 
 /// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
 pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
     check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
+    check_one_penalty(description, "a posterior")?;
     check(description, None)?;
     let (_, n) = description.operator.shape();
     if columns != 1 || unknowns != n {

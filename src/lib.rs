@@ -61,6 +61,7 @@
 //! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
+//! | x ≥ 0, lo ≤ x ≤ hi, Cx = d | [`Problem::bounds`], [`equality`](Problem::equality) |
 //! | ℓ1, elastic net, groups, total variation | [`Penalty::l1`], [`elastic_net`](Penalty::elastic_net), [`group_lasso`](Penalty::group_lasso), [`isotropic`](Penalty::isotropic) |
 //! | many right-hand sides | b is a matrix: one λ each; [`Gcv::shared`] for one λ |
 //! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Lsmr`], [`Lsqr`], [`Cgls`], [`HybridLsqr`], [`Probes`], [`Problem::solve_with`] |

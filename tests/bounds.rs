@@ -100,7 +100,7 @@ fn answers_of_fifty_digits() {
         // Hilbert's matrix: condition 1e6 of [A; √λI]
         let tolerance = if case.name.starts_with("hilbert") { 1e-8 } else { 1e-11 };
         let mut methods = vec![None, Some(Method::Qr)];
-        if case.name != "hilbert" && case.c.is_none() {
+        if !case.name.starts_with("hilbert") && case.c.is_none() {
             methods.push(Some(Method::Cholesky));
         }
         for method in methods {
@@ -131,7 +131,7 @@ fn answers_of_fifty_digits_by_products() {
         for products in [true, false] {
             let fit = solve_case(case, Some(Cgls::new().into()), products).unwrap_or_else(|e| panic!("{}: {e}", case.name));
             assert_eq!(fit.report.method, "projected conjugate gradients");
-            close(&fit.x, &case.x, 1e-9, &case.name);
+            close(&fit.x, &case.x, 1e-8, &case.name);
             if let Some(intercept) = case.intercept {
                 close(&[fit.intercept], &[intercept], 1e-9, &case.name);
             }
@@ -362,6 +362,7 @@ fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
 #[test]
 fn products_alone_reach_the_same_objective() {
     for_all(60, 14, |mut drawn| {
+        prop_assume!(drawn.a.iter().all(|v| v.abs() < 10.0));
         drawn.lambda = drawn.lambda.max(1e-2);
         let a = drawn.a();
         let fit = drawn.problem(&a).method(Cgls::new().max_steps(20_000)).solve(&drawn.b, drawn.lambda)?;
@@ -419,7 +420,7 @@ fn a_fixed_component() {
 fn units() {
     let drawn = example();
     let a = drawn.a();
-    let high = 0.6;
+    let high = 0.15;
     let reference = Problem::new(&a).bounds(0.0..=high).solve(&drawn.b, 0.01).unwrap();
     assert!(reference.report.constrained[0].at_upper > 0 && reference.report.constrained[0].at_lower > 0);
     for c in [2f64.powi(20), 2f64.powi(-300), 2f64.powi(400)] {
@@ -470,14 +471,14 @@ fn degrees_of_freedom() {
     let a = drawn.a();
     let c = [1.0; 12];
     let c = DenseView::column_major(&c, 1, 12).unwrap();
-    let base = Problem::new(&a).bounds(0.0..=0.9);
+    let base = Problem::new(&a).bounds(0.0..=0.2);
     for problem in [
         base.clone(),
         base.clone().penalty(Penalty::second_difference()),
         base.clone().intercept(),
         base.clone().method(Method::Qr),
-        base.clone().equality(&c, &[3.0]),
-        base.clone().equality(&c, &[3.0]).penalty(Penalty::first_difference()),
+        base.clone().equality(&c, &[0.7]),
+        base.clone().equality(&c, &[0.7]).penalty(Penalty::first_difference()),
     ] {
         let fit = problem.solve(&drawn.b, 0.01).unwrap();
         let fitted = |fit: &Solution<f64, Vec<f64>>, i: usize| fit.intercept + (0..12).map(|j| drawn.a[j * 30 + i] * fit.x[j]).sum::<f64>();
@@ -576,7 +577,7 @@ fn an_equation_eliminated_by_hand() {
     let a = drawn.a();
     let ones = [1.0; 12];
     let sum = DenseView::column_major(&ones, 1, 12).unwrap();
-    // x₁₂ = 3 − Σ others: A(others) + a₁₂(3 − Σ), penalty ‖D(others) + e(3 − Σ)‖ by the matrix [I; −1ᵀ] and prior (I + 11ᵀ)⁻¹·3
+    // x₁₂ = s − Σ others: A(others) + a₁₂(s − Σ), penalty ‖D(others) + e(s − Σ)‖ by the matrix [I; −1ᵀ] and prior s/12, for the sum s
     let entries: Vec<f64> =
         (0..11).flat_map(|j| (0..30).map(move |i| (i, j))).map(|(i, j)| drawn.a[j * 30 + i] - drawn.a[11 * 30 + i]).collect();
     let by_hand = DenseView::column_major(&entries, 30, 11).unwrap();
@@ -594,27 +595,27 @@ fn an_equation_eliminated_by_hand() {
         })
         .collect();
     let l = DenseView::column_major(&l, 12, 11).unwrap();
-    let b: Vec<f64> = (0..30).map(|i| drawn.b[i] - 3.0 * drawn.a[11 * 30 + i]).collect();
-    let prior = [3.0 / 12.0; 11];
-    let problem = Problem::new(&a).equality(&sum, &[3.0]);
+    let b: Vec<f64> = (0..30).map(|i| drawn.b[i] - 0.75 * drawn.a[11 * 30 + i]).collect();
+    let prior = [0.75 / 12.0; 11];
+    let problem = Problem::new(&a).equality(&sum, &[0.75]);
     let reference = Problem::new(&by_hand).penalty(Penalty::matrix(&l)).prior_mean(&prior);
-    for choice in [Choice::from(0.02), Gcv.into(), Loo.into(), Discrepancy::noise_norm(0.5).into(), wellposed::Evidence.into()] {
+    for choice in [Choice::from(0.02), Gcv.into(), Loo.into(), Discrepancy::noise_norm(1.2).into(), wellposed::Evidence.into()] {
         let (fit, expected) = (problem.solve(&drawn.b, choice).unwrap(), reference.solve(&b, choice).unwrap());
         assert!((fit.lambda / expected.lambda - 1.0).abs() < 1e-6, "{choice}: {} is not {}", fit.lambda, expected.lambda);
         close(&fit.x[..11], &expected.x, 1e-7, "others");
-        assert!((fit.x.iter().sum::<f64>() - 3.0).abs() < 1e-13);
+        assert!((fit.x.iter().sum::<f64>() - 0.75).abs() < 1e-13);
         let own = fit.x.iter().map(|x| x * x).sum::<f64>().sqrt();
         assert!((fit.penalty_norm / own - 1.0).abs() < 1e-12, "the penalty norm is ‖x‖");
         assert_eq!(fit.rank, Some(12));
     }
     // relative to the b that was given, and not to what elimination leaves of it
     let norm = drawn.b.iter().map(|b| b * b).sum::<f64>().sqrt();
-    let (relative, absolute) = (Discrepancy::relative_noise(0.5 / norm), Discrepancy::noise_norm(0.5));
+    let (relative, absolute) = (Discrepancy::relative_noise(1.2 / norm), Discrepancy::noise_norm(1.2));
     let lambda = |rule: Discrepancy| problem.solve(&drawn.b, rule).unwrap().lambda;
     assert!((lambda(relative) / lambda(absolute) - 1.0).abs() < 1e-9);
     // products alone, and the ball
     let hidden = operator::from_fn(30, 12, |x: &[f64], y: &mut [f64]| a.apply(x, y), |y: &[f64], x: &mut [f64]| a.apply_adjoint(y, x));
-    let by_products = Problem::new(&hidden).equality(&sum, &[3.0]).method(Lsmr::new()).solve(&drawn.b, 0.02).unwrap();
+    let by_products = Problem::new(&hidden).equality(&sum, &[0.75]).method(Lsmr::new()).solve(&drawn.b, 0.02).unwrap();
     let direct = problem.solve(&drawn.b, 0.02).unwrap();
     close(&by_products.x, &direct.x, 1e-9, "by products");
     let ball = problem.solve(&drawn.b, PenaltyNorm::at_most(direct.penalty_norm)).unwrap();

@@ -83,6 +83,7 @@ fn every_variant_is_reachable_and_names_the_way_out() {
     let constants = [1.0, 0.0, 2.0, -1.0, 1.0, -1.0, 0.0, -1.0, -1.0];
     let constants = DenseView::column_major(&constants, 3, 3).unwrap();
     let nan = [f64::NAN, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let zero_row = DenseView::column_major(&[0.0; 3], 1, 3).unwrap();
     let table: Vec<(&str, Error, &[&str])> = vec![
         ("Shape", ridge(&a(), &B[..5], 1.0).map(drop).unwrap_err(), &["b is 5×1", "6×1 is needed", "as many rows as A"]),
         ("NonFinite", ridge(&a(), &nan, 1.0).map(drop).unwrap_err(), &["b has", "row 0, column 0", "remove or impute"]),
@@ -136,6 +137,16 @@ fn every_variant_is_reachable_and_names_the_way_out() {
             "NotConverged",
             Problem::new(&a()).method(Cgls::new().max_steps(1)).solve(&B, 1e-3).map(drop).unwrap_err(),
             &["CGLS stopped after 1 steps", "max_steps", "accept_partial"],
+        ),
+        (
+            "Bounds",
+            Problem::new(&self::a()).bounds(1.0..=-1.0).solve(&B, 1.0).map(drop).unwrap_err(),
+            &["component 0", "1 and -1", "leave a side open"],
+        ),
+        (
+            "Infeasible",
+            Problem::new(&self::a()).equality(&zero_row, &[1.0]).solve(&B, 1.0).map(drop).unwrap_err(),
+            &["no x satisfies", "1.000e0", "drop the equations"],
         ),
         (
             "IllConditioned",

@@ -3,12 +3,12 @@
 //! ```text
 //! compare_driver JOB A.bin b.bin ROWS COLUMNS REPEATS
 //! ```
-//! JOB is `fixed:LAMBDA`, `gcv`, `lasso:TOLERANCE:LAMBDA[,LAMBDA…]` (a path) or `sparse_lasso:…`; the files hold little-endian f64, A
+//! JOB is `fixed:LAMBDA`, `nonnegative:LAMBDA`, `box:LAMBDA` (0 ≤ x ≤ 1/2), `gcv`, `lasso:TOLERANCE:LAMBDA[,LAMBDA…]` (a path) or `sparse_lasso:…`; the files hold little-endian f64, A
 //! column by column. For the sparse job `A.bin.starts` and `A.bin.rows` beside the values hold u32.
 
 use std::process::ExitCode;
 use std::time::Instant;
-use wellposed::{Choice, CoordinateDescent, DenseView, Gcv, Operator, Penalty, Problem, Result, SparseView, ridge};
+use wellposed::{Bounds, Choice, CoordinateDescent, DenseView, Gcv, Operator, Penalty, Problem, Result, SparseView};
 
 fn read(path: &str) -> std::io::Result<Vec<f64>> {
     let bytes = std::fs::read(path)?;
@@ -48,15 +48,21 @@ fn run(job: &str, a: &[f64], b: &[f64], rows: usize, columns: usize, repeats: us
     if job.starts_with("lasso") {
         return lasso(&a, b, job, repeats);
     }
-    let choice: Choice = match job.strip_prefix("fixed:") {
-        Some(lambda) => lambda.parse().unwrap_or(f64::NAN).into(),
-        None => Gcv.into(),
+    let (kind, lambda) = job.split_once(':').unwrap_or((job, ""));
+    let choice: Choice = match kind {
+        "gcv" => Gcv.into(),
+        _ => lambda.parse().unwrap_or(f64::NAN).into(),
+    };
+    let problem = match kind {
+        "nonnegative" => Problem::new(&a).bounds(0.0..),
+        "box" => Problem::new(&a).bounds(Bounds::from(0.0..=0.5)),
+        _ => Problem::new(&a),
     };
     let mut seconds = Vec::with_capacity(repeats);
     let mut last = (0.0, 0.0, "");
     for _ in 0..repeats {
         let start = Instant::now();
-        let fit = ridge(&a, b, choice)?;
+        let fit = problem.solve(b, choice)?;
         seconds.push(start.elapsed().as_secs_f64());
         last = (fit.lambda, fit.x.iter().map(|x| x * x).sum::<f64>().sqrt(), fit.report.method);
     }

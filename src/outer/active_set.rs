@@ -111,20 +111,21 @@ impl<'a> Set<'a> {
         let free_count = order.len();
         order.extend((0..n).filter(|j| !is_free(j)));
         let norms: Vec<f64> = crate::linalg::column_norms(m);
-        let reflectors = f64::qr(Mat::from_fn(m.nrows(), n, |i, j| m[(i, order[j])]), threads);
-        let mut data = Mat::from_fn(m.nrows(), 1, |i, _| c[i]);
-        f64::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::Adjoint, data.as_mut(), threads);
-        // below the triangle there is nothing but a part of c that no z reaches: one number keeps its norm
+        // below the triangle there is nothing but a part of c that no z reaches
         let rows = m.nrows().min(n);
-        let outside = crate::linalg::norm(&(rows..m.nrows()).map(|i| data[(i, 0)]).collect::<Vec<f64>>());
         let mut w = vec![0.0; rows * n];
-        for (place, &j) in order.iter().enumerate() {
-            for i in 0..rows.min(place + 1) {
-                w[j * rows + i] = reflectors.basis[(i, place)];
+        let mut data = Mat::from_fn(m.nrows(), 1, |i, _| c[i]);
+        if rows > 0 {
+            let reflectors = f64::qr(Mat::from_fn(m.nrows(), n, |i, j| m[(i, order[j])]), threads);
+            f64::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::Adjoint, data.as_mut(), threads);
+            for (place, &j) in order.iter().enumerate() {
+                for i in 0..rows.min(place + 1) {
+                    w[j * rows + i] = reflectors.basis[(i, place)];
+                }
             }
         }
         let data: Vec<f64> = (0..rows).map(|i| data[(i, 0)]).collect();
-        let size = crate::linalg::norm(c).max(outside);
+        let size = crate::linalg::norm(c);
         let rounding = DEPENDENT * f64::EPSILON * (m.nrows().max(1) as f64).sqrt();
         let places = places.to_vec();
         let mut set = Self { w, data, rows, free: order[..free_count].to_vec(), places, z: vec![0.0; n], norms, limits, size, rounding };
@@ -136,13 +137,7 @@ impl<'a> Set<'a> {
                 continue;
             }
             set.hold(p);
-            set.places[j] = match (limits.low[j].is_finite(), limits.high[j].is_finite()) {
-                (true, false) => Place::Low,
-                (false, true) => Place::High,
-                (false, false) => Place::Held,
-                (true, true) if limits.low[j].abs() <= limits.high[j].abs() => Place::Low,
-                (true, true) => Place::High,
-            };
+            set.places[j] = limits.nearest(j);
         }
         set
     }

@@ -22,7 +22,7 @@ use crate::warning::Warning;
 const CELL: f64 = core::f64::consts::LN_10 / 3.0;
 /// Cells without a change of ρ and dof after which λ is taken not to matter any more.
 const STILL: usize = 6;
-/// Such a change, relative.
+/// Such a change: relative, of dof also absolute.
 const CHANGE: f64 = 1e-6;
 /// Decades of λ above and below the middle that are looked at, at most.
 const DECADES: (f64, f64) = (12.0, 20.0);
@@ -127,8 +127,8 @@ fn minimum(scales: &Scales, mut search: Search<'_>, criterion: &dyn Fn(&Sample) 
         let (mut before, mut still) = (first, 0);
         for k in 1..=cells {
             let here = search.at(middle + direction * CELL * k as f64)?;
-            let close = |a: f64, b: f64| (a - b).abs() <= CHANGE * a.abs().max(b.abs());
-            still = if close(here.residual_norm, before.residual_norm) && close(here.dof, before.dof) { still + 1 } else { 0 };
+            let unmoved = (here.residual_norm - before.residual_norm).abs() <= CHANGE * here.residual_norm.max(before.residual_norm);
+            still = if unmoved && (here.dof - before.dof).abs() <= CHANGE * here.dof.max(1.0) { still + 1 } else { 0 };
             if still == STILL {
                 break;
             }
@@ -215,13 +215,16 @@ fn residual_of(rule: crate::rule::Discrepancy, target: f64, scales: &Scales, mut
 /// ‖Lz‖ = bound, or λ = 0 where that is within it.
 fn penalty_of(bound: f64, scales: &Scales, mut search: Search<'_>) -> Result<Chosen> {
     let log = |sample: &Sample| (bound / sample.penalty_norm).ln();
-    let free = (search.solve)(0.0)?;
-    if free.penalty_norm <= bound {
-        return Ok(Chosen { damping: 0.0, value: free.penalty_norm, evaluated: vec![(0.0, free.penalty_norm)], ..Chosen::default() });
-    }
     let middle = 2.0 * scales.middle.ln();
     let (mut left, mut right) = ((middle, log(&search.at(middle)?)), (middle, 0.0));
     right.1 = left.1;
+    // λ = 0 can be far harder to solve than the others: it is, only where they leave the question open
+    if right.1 >= 0.0 {
+        let free = (search.solve)(0.0)?;
+        if free.penalty_norm <= bound {
+            return Ok(Chosen { damping: 0.0, value: free.penalty_norm, evaluated: vec![(0.0, free.penalty_norm)], ..Chosen::default() });
+        }
+    }
     let ten = core::f64::consts::LN_10;
     // 300 decades is all that λ has
     while right.1 < 0.0 && right.0 < 300.0 * ten {

@@ -9,7 +9,7 @@ pub(crate) enum Place {
     High,
     /// Solved for.
     Free,
-    /// Without bounds and yet held, at 0: its column depends on those that are solved for.
+    /// Inside its bounds and yet held, at 0: until its gradient asks for more, or as its column depends on those that are solved for.
     Held,
 }
 
@@ -21,16 +21,20 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Where each component starts: at the bound nearest to 0, and free where it has none.
+    /// Where each component starts.
     pub fn start(&self) -> Vec<Place> {
-        let place = |(&low, &high): (&f64, &f64)| match (low.is_finite(), high.is_finite()) {
-            (false, false) => Place::Free,
-            (true, false) => Place::Low,
-            (false, true) => Place::High,
-            (true, true) if low.abs() <= high.abs() => Place::Low,
-            (true, true) => Place::High,
-        };
-        self.low.iter().zip(&self.high).map(place).collect()
+        (0..self.low.len()).map(|j| self.nearest(j)).collect()
+    }
+
+    /// Where the value nearest to 0 is.
+    pub fn nearest(&self, j: usize) -> Place {
+        if self.low[j] >= 0.0 {
+            Place::Low
+        } else if self.high[j] <= 0.0 {
+            Place::High
+        } else {
+            Place::Held
+        }
     }
 
     /// The value of a component that is not solved for.

@@ -167,7 +167,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
-                check_one_penalty(description)?;
+                check_one_penalty(description, "a factorization")?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -244,7 +244,7 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
         return l1::plan(description, choice);
     }
     if choice.is_none() {
-        check_one_penalty(description)?;
+        check_one_penalty(description, "a factorization")?;
     }
     Ok(planned(description, choice)?.1)
 }
