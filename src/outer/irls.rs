@@ -212,7 +212,8 @@ pub(crate) fn reweight<S>(
             made += 1;
             let (data, penalty) = objective.value(&step, misfit.as_ref(), &smoothing);
             history.push(data + step.lambda * penalty);
-            if step.change <= if last { tolerance } else { tolerance.max(LOOSE) } || stands_still(&history, STILL) {
+            let bound = if last { tolerance } else { tolerance.max(LOOSE) };
+            if step.change <= bound || stands_still(&history, STILL) {
                 break;
             }
             if !last && made >= STAGE_STEPS {

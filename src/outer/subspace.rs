@@ -240,10 +240,9 @@ pub(crate) fn solve<T: Scalar>(
             };
             let gradient = linalg::norm(&g).to_f64();
             let reached = if gradient == 0.0 { 0.0 } else { gradient / reference };
-            if reached <= if last { tolerance } else { tolerance.max(LOOSE) }
-                || (!last && made >= STAGE_STEPS)
-                || stands_still(&history, STILL)
-            {
+            let bound = if last { tolerance } else { tolerance.max(LOOSE) };
+            let enough = !last && made >= STAGE_STEPS;
+            if reached <= bound || enough || stands_still(&history, STILL) {
                 break;
             }
             if steps >= max_steps {
