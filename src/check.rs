@@ -259,7 +259,7 @@ pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice:
     if !description.quadratic() || description.several.iter().any(|penalty| !penalty.is_squared()) {
         return refuse(
             "several penalties with a rule",
-            "a misfit, or a penalty that is no square of a norm",
+            "a misfit, bounds or equality constraints, or a penalty that is no square of a norm",
             "use Penalty::sum with weights, and a rule for one λ",
         );
     }
@@ -327,7 +327,7 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
     }
     match description.quadratic() {
         true => Ok(()),
-        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm", instead }),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or a misfit", instead }),
     }
 }
 
