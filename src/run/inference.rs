@@ -1,7 +1,7 @@
 //! Standard errors and diagnostics of rows: the solution by whatever engine solves it, then one QR factorization at its λ.
 
 use super::{several, solve};
-use crate::check::{check, check_data};
+use crate::check::{check, check_data, check_quadratic};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::factor::influence::Influence;
@@ -29,6 +29,7 @@ pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
             instead: "stack real and imaginary parts into a real problem",
         });
     }
+    check_quadratic(description, "inference", "its standard errors are those of an x that is linear in b: take those away")?;
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();
