@@ -8,7 +8,7 @@ use crate::outer::{Place, equality, power_of_two};
 /// How much heavier than the columns of [A; dL] the rows of C are: the defect falls by about its square a round, and as many
 /// digits as it has are lost. A guess between the two.
 const WEIGHT: f64 = 1e3;
-/// Rounds of multipliers: four or five are usual.
+/// Rounds of multipliers: three or four are usual.
 const MULTIPLIER_ROUNDS: usize = 60;
 impl Bounded {
     /// Cz = e within the bounds, by multipliers.
