@@ -5,7 +5,7 @@ use crate::error::{Error, Result, Size};
 use crate::linalg::{MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
-use crate::penalty::Resolved;
+use crate::penalty::{Resolved, Shape};
 use crate::rule::{Choice, Kind, Rule, Scales};
 use crate::scalar::{Real, Scalar};
 
@@ -73,6 +73,9 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             hint: "an intercept needs at least one row",
         });
     }
+    if let Some(misfit) = &description.misfit {
+        misfit.check()?;
+    }
     description.method.check()?;
     if description.intercept && description.method.iterative().is_some_and(|options| options.wants_variances()) {
         return Err(Error::Unsupported {
@@ -99,20 +102,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
             );
         }
     }
-    if description.merged.is_some() {
-        if description.method.multiplies() {
-            return Err(Error::Unsupported {
-                what: description.method.name(),
-                with: "rows that were merged as they came",
-                instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
-            });
-        }
-        if let Some(Kind::Rule(rule)) = choice.map(|choice| choice.kind)
-            && rule.needs_leverages()
-        {
-            return Err(crate::rule::needs_unmerged_rows(rule.name()));
-        }
-    }
+    check_merged(description, choice)?;
     check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
@@ -155,15 +145,20 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
 fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
     let n = description.operator.shape().1;
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    if (description.bounds.is_some() || description.equality.is_some()) && !description.penalty.is_squared() {
-        return refuse(
-            "bounds or equality constraints",
-            "a penalty that is no square of a norm",
-            "drop one of the two, or use a quadratic penalty",
-        );
-    }
-    if (description.bounds.is_some() || description.equality.is_some()) && !description.several.is_empty() {
-        return refuse("bounds or equality constraints", "several penalties", "use Penalty::sum with the ratios of their λ");
+    if description.bounds.is_some() || description.equality.is_some() {
+        if !description.penalty.is_squared() {
+            return refuse(
+                "bounds or equality constraints",
+                "a penalty that is no square of a norm",
+                "drop one of the two, or use a quadratic penalty",
+            );
+        }
+        if description.misfit.is_some() {
+            return refuse("bounds or equality constraints", "a misfit other than the sum of squares", "drop one of the two");
+        }
+        if !description.several.is_empty() {
+            return refuse("bounds or equality constraints", "several penalties", "use Penalty::sum with the ratios of their λ");
+        }
     }
     if let Some(equality) = &description.equality {
         equality.check(n)?;
@@ -210,16 +205,121 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     }
 }
 
+/// What asks for more than the triangle of rows that were merged. Called before any route is taken: not every one reads the count of rows and the
+/// image of the constant that stand beside the triangle.
+pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<()> {
+    if description.merged.is_none() {
+        return Ok(());
+    }
+    if !description.quadratic() {
+        return Err(Error::Unsupported {
+            what: "a penalty or constraint that is no square of a norm",
+            with: "rows that were merged as they came",
+            instead: "keep the rows and solve a Problem, or use a quadratic penalty",
+        });
+    }
+    if description.method.multiplies() {
+        return Err(Error::Unsupported {
+            what: description.method.name(),
+            with: "rows that were merged as they came",
+            instead: "leave the method to Auto, or use a direct one: the triangle that is left is small",
+        });
+    }
+    match choice.map(|choice| choice.kind) {
+        Some(Kind::Rule(rule)) if rule.needs_leverages() => Err(crate::rule::needs_unmerged_rows(rule.name())),
+        _ => Ok(()),
+    }
+}
+
 /// A penalty that makes components exactly zero at a finite λ.
 pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    match description.penalty.is_squared() {
+    match description.penalty.is_squared() || description.penalty.is_reweighted() || description.misfit.is_some() {
         false => Ok(()),
         true => Err(Error::Unsupported {
             what: "lambda_max",
-            with: "a penalty that is the square of a norm, under which no coefficient is exactly 0",
+            with: "a penalty under which no coefficient is exactly 0, or a misfit",
             instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
         }),
     }
+}
+
+/// A λ for each of several penalties: the rule that chooses them.
+pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<Rule> {
+    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
+    let Kind::Rule(rule) = choice.kind else {
+        return refuse("several penalties", "λ as a number in this place", "use Problem::solve");
+    };
+    if T::IS_COMPLEX {
+        return refuse(
+            "several penalties with a rule",
+            "complex data",
+            "stack real and imaginary parts into a real problem, or use Penalty::sum",
+        );
+    }
+    if choice.shared {
+        return refuse("several penalties", "one choice for all right-hand sides", "drop .shared()");
+    }
+    if !description.quadratic() || description.several.iter().any(|penalty| !penalty.is_squared()) {
+        return refuse(
+            "several penalties with a rule",
+            "a misfit, or a penalty that is no square of a norm",
+            "use Penalty::sum with weights, and a rule for one λ",
+        );
+    }
+    match rule {
+        Rule::Gcv(_) | Rule::Evidence(_) => Ok(rule),
+        Rule::Loo(_) if description.groups.is_some() => {
+            refuse("leave-one-out for several penalties", "groups of rows", "use Gcv or Evidence, or Penalty::sum")
+        }
+        Rule::Loo(_) => Ok(rule),
+        _ => refuse(rule.name(), "several penalties", "use Gcv, Loo or Evidence, or Penalty::sum with the ratios of their λ"),
+    }
+}
+
+/// A factorization and a posterior have one λ.
+pub(crate) fn check_one_penalty<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
+    match description.several.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            what,
+            with: "penalties that have a λ each",
+            instead: "solve for the λⱼ first, and give their sum: Problem::penalty(Penalty::sum([(λ₁, first), …])) at λ = 1",
+        }),
+    }
+}
+
+/// A misfit, or a penalty that is measured by reweighting.
+pub(crate) fn check_reweighted<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<()> {
+    if choice.shared {
+        return Err(Error::Unsupported {
+            what: "one choice of λ for all right-hand sides",
+            with: "reweighting, which weights the rows for each of them",
+            instead: "drop .shared(), or give λ as a number",
+        });
+    }
+    // sums and their weights are checked there
+    description.penalty.resolve(description.operator.shape().1)?;
+    description.penalty.flat().iter().try_for_each(|(_, _, shape)| match shape {
+        Shape::Squared => Ok(()),
+        Shape::Profile(profile) => profile.check(),
+        _ => Err(Error::Unsupported {
+            what: "a robust misfit, or a penalty by reweighting,",
+            with: "l1(), elastic_net(..), group_lasso(..) or isotropic()",
+            instead: "use power(1.0) or huber(..) in their place",
+        }),
+    })
+}
+
+/// What standard errors are refused for, but what a solution is refused for.
+pub(crate) fn check_inference<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
+    if T::IS_COMPLEX {
+        return Err(Error::Unsupported {
+            what: "inference",
+            with: "complex data, whose noise has three numbers instead of one",
+            instead: "stack real and imaginary parts into a real problem",
+        });
+    }
+    check_quadratic(description, "inference", "drop the misfit or the penalty that is no square, or give their weights to a plain problem")
 }
 
 /// Refuses what the engines for plain quadratic problems would silently leave out.
@@ -240,6 +340,7 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
 /// Everything that a posterior is refused for, but b.
 pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
     check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
+    check_one_penalty(description, "a posterior")?;
     scales.check()?;
     check(description, Some(scales.choice))?;
     if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
@@ -282,6 +383,7 @@ pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: 
 /// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
 pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
     check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
+    check_one_penalty(description, "a posterior")?;
     check(description, None)?;
     let (_, n) = description.operator.shape();
     if columns != 1 || unknowns != n {

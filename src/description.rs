@@ -3,6 +3,7 @@
 use crate::constraint::{Bounds, Equality};
 use crate::linalg::Threads;
 use crate::method::Method;
+use crate::misfit::Misfit;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::preconditioner::Preconditioner;
@@ -15,6 +16,8 @@ pub struct Description<'a, T: Scalar> {
     pub(crate) penalty: Penalty<'a, T>,
     /// Penalties that a rule gives a λ each; `penalty` is their sum. Empty where one λ is all.
     pub(crate) several: Vec<Penalty<'a, T>>,
+    /// How residuals are measured; `None` is the square.
+    pub(crate) misfit: Option<Misfit>,
     pub(crate) weights: Option<Vec<T::Real>>,
     pub(crate) noise_std: Option<Vec<T::Real>>,
     pub(crate) prior_mean: Option<Vec<T>>,
@@ -46,6 +49,7 @@ impl<'a, T: Scalar> Description<'a, T> {
             operator,
             penalty: Penalty::identity(),
             several: Vec::new(),
+            misfit: None,
             weights: None,
             noise_std: None,
             prior_mean: None,
@@ -67,7 +71,7 @@ impl<'a, T: Scalar> Description<'a, T> {
 
     /// A quadratic data term and R(z) = ‖Lz‖², nothing bounded or constrained: what the linear engines solve.
     pub(crate) fn quadratic(&self) -> bool {
-        self.penalty.is_squared() && self.bounds.is_none() && self.equality.is_none()
+        self.penalty.is_squared() && self.misfit.is_none() && self.bounds.is_none() && self.equality.is_none()
     }
 
     /// ‖Ax − b‖² + λ‖x‖² and nothing else: no transformation, no option.

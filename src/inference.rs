@@ -14,10 +14,10 @@
 //! variance inflation  diag(RRᵀ)·‖aⱼ − mean‖²       Marquardt's where λ acts on scaled columns
 //! ```
 //!
-//! References: Hastie and Tibshirani 1990, *Generalized Additive Models*, §3.5, §3.8; Wahba 1983 (doi:10.1111/j.2517-6161.1983.tb01239.x) and
-//! Nychka 1988 (doi:10.1080/01621459.1988.10478711) on what credible intervals cover; MacKinnon and White 1985
-//! (doi:10.1016/0304-4076(85)90158-7); Marquardt 1970 (doi:10.1080/00401706.1970.10488699); Cook 1977
-//! (doi:10.1080/00401706.1977.10489493); Walker and Birch 1988 (doi:10.1080/00401706.1988.10488370) on rows in ridge regression.
+//! References: Hastie and Tibshirani 1990, *Generalized Additive Models*, §3.5, §3.8; Wahba 1983, J. R. Stat. Soc. B 45:133, and
+//! Nychka 1988, J. Am. Stat. Assoc. 83:1134, on what credible intervals cover; MacKinnon and White 1985
+//! (doi:10.1016/0304-4076(85)90158-7); Marquardt 1970, Technometrics 12:591; Cook 1977, Technometrics 19:15; Walker and Birch 1988,
+//! Technometrics 30:221, on rows in ridge regression.
 
 use crate::error::{Error, Result, Size};
 use crate::lambda::Lambda;

@@ -57,6 +57,7 @@
 //! | λ from the data | `ridge(&a, &b, Gcv)`, [`Loo`], [`KFold`], [`Evidence`], [`LCurve`], … ([`rule`]) |
 //! | which λ, and can it be believed | [`Factorization::compare_rules`], [`diagnostics`](Factorization::diagnostics) |
 //! | standard errors, intervals, leverages | [`Problem::inference`] |
+//! | outliers in b, ℓp penalties | [`Problem::misfit`], [`Penalty::huber`], [`Penalty::power`] |
 //! | several penalties, each with its λ | [`Problem::penalties`], [`Penalty::bands`] |
 //! | λ from the noise | [`Discrepancy::noise_norm`], [`relative_noise`](Discrepancy::relative_noise), [`whitened`](Discrepancy::whitened) |
 //! | penalty, weights, noise, prior mean, intercept | [`Problem::penalty`], [`weights`](Problem::weights), [`noise_std`](Problem::noise_std), [`prior_mean`](Problem::prior_mean), [`intercept`](Problem::intercept) |
@@ -113,6 +114,7 @@ pub mod lambda;
 pub(crate) mod linalg;
 pub mod log_prior;
 pub mod method;
+pub mod misfit;
 pub mod operator;
 pub(crate) mod outer;
 pub mod penalty;
@@ -149,6 +151,7 @@ pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
 pub use log_prior::{LogPrior, Prior};
 pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
+pub use misfit::Misfit;
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;
 pub use plan::{Plan, Storage};
@@ -162,7 +165,7 @@ pub use rule::{
     HyperPrior, KFold, KnownNoiseEvidence, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Solution};
+pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Reweighted, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

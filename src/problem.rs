@@ -9,6 +9,7 @@ use crate::inference::Inference;
 use crate::lambda::Lambda;
 use crate::log_prior::LogPrior;
 use crate::method::Method;
+use crate::misfit::Misfit;
 use crate::operator::Operator;
 use crate::penalty::Penalty;
 use crate::plan::Plan;
@@ -90,6 +91,32 @@ impl<'a, T: Scalar> Problem<'a, T> {
         }
         self.description.penalty = Penalty::sum(several.iter().map(|penalty| (1.0, penalty.clone())));
         self.description.several = several;
+        self
+    }
+
+    /// Measures the residual by [`Misfit::huber`], [`Misfit::student_t`] or [`Misfit::power`] instead of its square, so that outliers
+    /// in b do not carry the fit away: min Σφ(uᵢ) + λR(x − x₀), u = W^½(b − Ax − c).
+    ///
+    /// Solved by a sequence of weighted ridge problems, for every A, method and rule; a rule chooses λ anew at each of them, for the weights
+    /// of that step. [`Report::reweighted`](crate::Report::reweighted) has the objective, the weights and the smoothing. `residual_norm` stays ‖u‖, and
+    /// dof is that of the last weighted problem.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Gcv, Misfit, Problem};
+    /// let a: Vec<f64> = (0..40).map(|k| if k < 20 { 1.0 } else { k as f64 - 30.0 }).collect();
+    /// let b: Vec<f64> = (0..20).map(|i| 2.0 + 0.5 * (i as f64 - 10.0) + if i == 3 { 100.0 } else { 0.1 * ((i * i) as f64).cos() }).collect();
+    /// let a = DenseView::column_major(&a, 20, 2)?;
+    /// let fit = Problem::new(&a).misfit(Misfit::huber(1.345).scaled_by_mad()).solve(&b, 1e-3)?;
+    /// assert!((fit.x[1] - 0.5).abs() < 0.02);
+    /// assert!(fit.report.reweighted[0].weights[3] < 0.01); // the outlier
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When solved: [`Error::NotConverged`](crate::Error::NotConverged), with a rule also where λ does not settle;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) beside [`l1`](Penalty::l1) and its like.
+    pub fn misfit(mut self, misfit: Misfit) -> Self {
+        self.description.misfit = Some(misfit);
         self
     }
 

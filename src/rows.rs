@@ -8,7 +8,7 @@ mod window;
 
 pub use window::Window;
 
-use crate::check::first_nonfinite;
+use crate::check::{check_merged, first_nonfinite};
 use crate::comparison::RuleComparison;
 use crate::data::{self, Data};
 use crate::description::{Description, MergedRows};
@@ -121,7 +121,8 @@ impl<T: Scalar> Rows<T, DenseView<'static, T>> {
 
 impl<T: Scalar, B: RightHandSides<T>> Rows<T, B> {
     fn empty(columns: usize, right_hand_sides: usize) -> Self {
-        let accumulated = Accumulated::new(1 + columns + right_hand_sides, Threads::available());
+        let width = columns.saturating_add(right_hand_sides).saturating_add(1);
+        let accumulated = Accumulated::new(width, Threads::available());
         Self { accumulated, columns, right_hand_sides, count: 0, effective: 0.0, forgetting: 1.0, inflation: 1.0, family: PhantomData }
     }
 
@@ -443,7 +444,7 @@ impl<'a, T: Scalar, B: RightHandSides<T>> RowsProblem<'a, T, B> {
     }
 
     /// The small problem that has all that is left of the rows.
-    fn with<R>(&self, work: impl FnOnce(&Description<'_, T>, DenseView<'_, T>) -> R) -> R {
+    fn with<R>(&self, work: impl FnOnce(&Description<'_, T>, DenseView<'_, T>) -> Result<R>) -> Result<R> {
         let rows = self.triangle.nrows();
         let a = DenseView::from_matrix(self.triangle.as_ref().subcols(1, self.columns));
         let b = DenseView::from_matrix(self.triangle.as_ref().subcols(1 + self.columns, self.triangle.ncols() - 1 - self.columns));
@@ -461,6 +462,7 @@ impl<'a, T: Scalar, B: RightHandSides<T>> RowsProblem<'a, T, B> {
             }),
             ..Description::new(&a)
         };
+        check_merged(&description, None)?;
         work(&description, b)
     }
 

@@ -68,6 +68,32 @@ pub struct Criterion {
     pub probes: Option<ProbesUsed>,
 }
 
+/// What reweighting did, for one right-hand side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reweighted {
+    /// Σφ(uᵢ) + λ·R(x − x₀), not smoothed.
+    pub objective: f64,
+    /// The same with its powers smoothed by ε: what x minimises.
+    pub smoothed_objective: f64,
+    /// The smoothed objective after each step at the last ε; it falls unless λ or a scale is chosen at each step.
+    pub history: Vec<f64>,
+    /// ε of the misfit in (u² + ε²)^{p/2} − εᵖ; 0 where it needs none.
+    pub misfit_smoothing: f64,
+    /// ε of each term of the penalty.
+    pub penalty_smoothing: Vec<f64>,
+    /// The noise's standard deviation, where it was estimated.
+    pub scale: Option<f64>,
+    /// φ'(u)/2u of each row at the last step: 1 is a row that counts in full, near 0 one that is an outlier. Empty for the square.
+    pub weights: Vec<f64>,
+    /// Ridge problems solved (steps, for a space that grows).
+    pub steps: usize,
+    /// ‖last change of (x, c)‖/‖(x, c)‖.
+    pub change: f64,
+    /// Whether the objective is convex, so that the minimum is global.
+    pub convex: bool,
+}
+
 /// The λ of several penalties, for one right-hand side.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -163,6 +189,8 @@ pub struct Report {
     pub constrained: Vec<Constrained>,
     /// What a rule saw, one for each λ chosen.
     pub criteria: Vec<Criterion>,
+    /// What reweighting did, for each right-hand side of a problem with a misfit or a penalty that asks for it; empty otherwise.
+    pub reweighted: Vec<Reweighted>,
     /// The λ of several penalties that a rule chose, for each right-hand side; empty otherwise.
     pub penalties: Vec<PenaltiesUsed>,
     /// The diagonal of (AᴴA + λLᴴL)⁻¹ as far as an iteration has seen it, entry by entry a lower bound, for each right-hand side;
@@ -187,6 +215,7 @@ impl Report {
             comparison: None,
             constrained: Vec::new(),
             criteria: Vec::new(),
+            reweighted: Vec::new(),
             penalties: Vec::new(),
             variances: Vec::new(),
             warnings: Vec::new(),
@@ -301,6 +330,21 @@ impl fmt::Display for Report {
                 if fits.len() > ROWS_SHOWN {
                     writeln!(f, "       … and {} more", fits.len() - ROWS_SHOWN)?;
                 }
+            }
+        }
+        for one in self.reweighted.iter().take(ROWS_SHOWN) {
+            write!(f, "objective  {:.6e} after {} reweighted steps", one.objective, one.steps)?;
+            let smoothing = one.penalty_smoothing.iter().copied().fold(one.misfit_smoothing, f64::max);
+            if smoothing > 0.0 {
+                write!(f, " ({:.6e} smoothed by ε = {smoothing:.1e})", one.smoothed_objective)?;
+            }
+            if let Some(scale) = one.scale {
+                write!(f, ", scale {scale:.4e}")?;
+            }
+            writeln!(f)?;
+            let small = one.weights.iter().filter(|&&weight| weight < 0.5).count();
+            if !one.weights.is_empty() {
+                writeln!(f, "           {small} of {} rows count less than half", one.weights.len())?;
             }
         }
         for used in self.penalties.iter().take(ROWS_SHOWN) {

@@ -13,6 +13,8 @@ pub enum Warning {
         /// Whether it is the upper end.
         upper: bool,
     },
+    /// The objective is not convex: this is a local minimum.
+    LocalMinimum,
     /// The λ of one of several penalties is an end of its range: the criterion has no minimum inside.
     PenaltyAtEdge {
         /// Which penalty, in their order.
@@ -112,6 +114,9 @@ impl fmt::Display for Warning {
                 };
                 write!(f, "λ = {lambda:.3e} is the {end} end of the interval searched: {hint}")
             }
+            Warning::LocalMinimum => f.write_str(
+                "the objective is not convex: this is the local minimum downhill from the ridge solution, and there may be lower ones",
+            ),
             Warning::PenaltyAtEdge { penalty, lambda, upper } => {
                 let (end, hint) = if *upper {
                     ("upper", "the data favour an x that this penalty does not see")

@@ -246,7 +246,7 @@ def flatten(rows):
 
 
 def prostate():
-    rows = [line.split("\t") for line in open(os.path.join(HERE, "prostate.tsv")).read().splitlines()]
+    rows = [line.split("\t") for line in open(os.path.join(HERE, "..", "data", "prostate.tsv")).read().splitlines()]
     header = [name.strip('"') for name in rows[0]]
     train = header.index("train")
     data = [row for row in rows[1:] if row[train].strip().strip('"') in ("T", "TRUE", "1")]

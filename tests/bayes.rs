@@ -285,6 +285,29 @@ fn units() {
     }
 }
 
+/// A noise level is the same said by the problem or by the rule; λ is that of the rule.
+#[test]
+fn known_noise() {
+    let mut random = Random(44);
+    let (m, n, s) = (20, 6, 0.3);
+    let (a, x) = (random.normals(m * n), random.normals(n));
+    let b: Vec<f64> = product(&a, m, &x).into_iter().map(|y| y + s * random.normal()).collect();
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let by_problem = Problem::new(&view).noise_std(&[s]).posterior(&b, Evidence).unwrap();
+    let by_rule = Problem::new(&view).posterior(&b, Evidence::noise_std(s)).unwrap();
+    let whitened = Problem::new(&view).noise_std(&[s]).posterior(&b, Evidence::whitened()).unwrap();
+    let solved = Problem::new(&view).solve(&b, Evidence::noise_std(s)).unwrap();
+    close(by_rule.lambda, solved.lambda, 1e-8, "λ");
+    for other in [&by_rule, &whitened] {
+        close(by_problem.noise_std, s, 1e-14, "s");
+        close(other.noise_std, s, 1e-14, "s");
+        close(other.prior_std, by_problem.prior_std, 1e-8, "τ");
+        close(other.log_evidence, by_problem.log_evidence, 1e-10, "log evidence");
+        close(other.log_prior_std_error.unwrap(), by_problem.log_prior_std_error.unwrap(), 1e-7, "error of log τ");
+        assert!(other.log_noise_std_error.is_none() && other.std().iter().zip(by_problem.std()).all(|(p, q)| (p / q - 1.0).abs() < 1e-8));
+    }
+}
+
 /// What cannot be, says so.
 #[test]
 fn refusals() {
@@ -302,6 +325,9 @@ fn refusals() {
     assert!(matches!(posterior.band(1.0), Err(Error::Parameter { .. })));
     assert!(matches!(posterior.covariance_times(&[1.0]), Err(Error::Shape { .. })));
     assert!(matches!(posterior.predict(&DenseView::column_major(&[1.0], 1, 1).unwrap()), Err(Error::Shape { .. })));
+    let several = problem.clone().penalties([Penalty::identity(), Penalty::first_difference()]);
+    assert!(text(several.posterior(&b, Evidence)).contains("a λ each"));
+    assert!(text(problem.clone().penalty(Penalty::identity().l1()).posterior(&b, 1.0)).contains("Problem::map"));
     // a direction that neither A nor L sees has no posterior
     let zero = Penalty::diagonal(&[1.0, 0.0]);
     let unseen = [1.0, 2.0, 3.0, 0.0, 0.0, 0.0];

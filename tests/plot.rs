@@ -1,7 +1,9 @@
 //! Figures hold the numbers they claim to hold, and are well-formed whatever the numbers are.
 
+mod base64;
 mod shaw;
 
+use base64::decode;
 use roxmltree::Document;
 use shaw::shaw;
 use wellposed::plot::{self, Figure, Report};
@@ -251,24 +253,6 @@ fn a_picture_shows_every_entry() {
     assert!(wrong.contains("rows times columns"), "{wrong}");
     let wrong = Report::new(&factor, &b, &fit).unwrap().truth(&[1.0]).unwrap_err().to_string();
     assert!(wrong.contains("for each unknown"), "{wrong}");
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    let value = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let letters: Vec<u8> = text.bytes().filter(|&c| c != b'=').map(value).collect();
-    letters
-        .chunks(4)
-        .flat_map(|group| {
-            let bits = group.iter().fold(0u32, |b, &v| b << 6 | u32::from(v)) << (6 * (4 - group.len()));
-            bits.to_be_bytes()[1..group.len()].to_vec()
-        })
-        .collect()
 }
 
 /// Nothing is fetched, every figure is well-formed, nothing undefined is printed, and the same input is the same page.

@@ -146,7 +146,7 @@ fn orthogonal_columns_are_thresholds() -> Result<(), Error> {
     let largest = lasso.lambda_max(&b)?;
     assert_eq!(largest, 12.0);
     assert!(lasso.solve(&b, largest)?.x.iter().all(|x| *x == 0.0));
-    assert_eq!(lasso.solve(&b, largest * (1.0 - 1e-9))?.x.iter().filter(|x| **x != 0.0).count(), 1);
+    assert_eq!(lasso.solve(&b, largest * (1.0 - 1e-4))?.x.iter().filter(|x| **x != 0.0).count(), 1);
     // equal columns: a group shrinks along its own direction, by √2·λ/2
     let unit: Vec<f64> = (0..16).map(|k| if k % 5 == 0 { 1.0 } else { 0.0 }).collect();
     let unit = DenseView::column_major(&unit, 4, 4)?;

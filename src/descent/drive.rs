@@ -42,6 +42,7 @@ impl<'h, T: Scalar> HeldOut<'h, T> {
     }
 }
 
+/// Columns of a block.
 pub(super) fn check_columns<T: Scalar>(a: &impl Operator<Scalar = T>, columns: usize) -> Result<()> {
     let (rows, found) = a.shape();
     if found == columns {
@@ -98,8 +99,8 @@ where
                     instead: "stream(..) with an operator for each block, or a batch of all rows",
                 });
             };
-            if let Some(tolerance) = options.tolerance {
-                return Err(no_tolerance(tolerance, "steps that look at blocks of rows"));
+            if options.tolerance.is_some() {
+                return Err(no_tolerance("steps that look at blocks of rows"));
             }
             let mut blocks = Blocks::new(view.matrix(), &b, factor, rows, options.seed);
             let step = options.step.unwrap_or_else(|| estimate(blocks.curvature(), curvature_of_decay));
@@ -129,8 +130,8 @@ where
     I: Iterator<Item = (A, D)>,
 {
     options.check(columns)?;
-    if let Some(tolerance) = options.tolerance {
-        return Err(no_tolerance(tolerance, "rows that pass by once"));
+    if options.tolerance.is_some() {
+        return Err(no_tolerance("rows that pass by once"));
     }
     if !options.scaling.is_mean() {
         return Err(Error::Unsupported {
@@ -150,16 +151,18 @@ where
     drive(&unlimited, step, columns, 1, &mut Stream { blocks, scaling: options.scaling, columns }, None, observer)
 }
 
-fn no_tolerance(value: f64, with: &'static str) -> Error {
-    let _ = value;
+/// Where the gradient of a step says nothing about the end.
+fn no_tolerance(with: &'static str) -> Error {
     Error::Unsupported { what: "the tolerance of a descent", with, instead: "end it by epochs(..), by held-out rows or by an observer" }
 }
 
+/// 1 over the largest curvature; 1 where there is none.
 fn estimate(curvature: f64, decay: f64) -> f64 {
     let total = curvature + decay;
     if total > 0.0 && (1.0 / total).is_finite() { 1.0 / total } else { 1.0 }
 }
 
+/// The loop.
 fn drive<T: Scalar>(
     options: &Options,
     first_step: f64,
@@ -176,7 +179,7 @@ fn drive<T: Scalar>(
         Limit::Epochs(epochs) => (epochs.saturating_mul(steps_of_epoch), options.tolerance),
     };
     if tolerance.is_some() && balanced.is_none() {
-        return Err(no_tolerance(0.0, "Adam with decoupled decay, whose gradient does not vanish"));
+        return Err(no_tolerance("Adam with decoupled decay, whose gradient does not vanish"));
     }
     let mut update = Update::new(&options.rule, &options.decay, unknowns);
     let mut x = vec![T::ZERO; unknowns];
@@ -217,8 +220,7 @@ fn drive<T: Scalar>(
         }
         update.step(&mut x, &gradient, options.step_at(first_step, steps));
         steps += 1;
-        if let Some(bad) = x.iter().position(|value| !value.finite()) {
-            let _ = bad;
+        if x.iter().any(|value| !value.finite()) {
             return Err(Error::NonFinite { what: "the iterate x: give a smaller step(..);", index: Size::Step(steps) });
         }
         if let Some(held_out) = &mut held_out

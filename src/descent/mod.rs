@@ -440,9 +440,8 @@ macro_rules! blocks {
             ///
             /// ```
             /// use wellposed::{DenseView, descent::Sgd};
-            /// let blocks = (0..400).map(|k| ([1.0, (k % 7) as f64], [2.0 + (k % 7) as f64 * 0.0, 2.0 * (k % 7) as f64]));
-            /// let stored: Vec<_> = blocks.collect();
-            /// let run = Sgd::new().step(0.02).stream(1, stored.iter().map(|(a, b)| (DenseView::column(a), b)))?;
+            /// let blocks: Vec<_> = (0..400).map(|k| [1.0, (k % 7) as f64]).map(|a| (a, a.map(|a| 2.0 * a))).collect();
+            /// let run = Sgd::new().step(0.02).stream(1, blocks.iter().map(|(a, b)| (DenseView::column(a), b)))?;
             /// assert!((run.x[0] - 2.0_f64).abs() < 1e-6);
             /// # Ok::<(), wellposed::Error>(())
             /// ```

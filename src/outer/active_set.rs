@@ -18,7 +18,7 @@
 //! Cost: a QR factorization of M at the start (2kn²), n numbers a row; O(kn) a step, about as many steps as components that the
 //! starting set has wrong.
 
-use super::{Limits, Place};
+use super::limits::{Limits, Place};
 use crate::linalg::{Kernels, Mat, MatRef, Op, Threads};
 
 /// The set, and what was solved for it.

@@ -11,7 +11,7 @@
 //! ```
 //! on one factorization for each ρ, which changes seldom: only where the primal and the dual residual differ by more than a factor of 5. Where
 //! all groups have one member, the pattern of zeros in v is tried as the final one every so often: with it the problem is one
-//! of least squares with L_Zx = 0, solved by the method of multipliers on one more factorization. When the pattern is right that has all digits.
+//! of least squares with L_Zx = 0 ([`constrained`]). When the pattern is right that has all digits.
 //!
 //! **What is certified.** After each x-update w = ρ(Lx − v + u) satisfies Lᵀw = Āᵀ(b̄ − Āx), to the rounding of the solve: s·(b̄ − Āx) is feasible for the dual
 //! problem with the largest s ≤ 1 for which ‖s·w_g‖ ≤ α_g, and P(x) exceeds the minimum by at most
@@ -26,6 +26,8 @@
 //! multipliers", Foundations and Trends in Machine Learning 3:1, doi:10.1561/2200000016. Degrees of freedom: Tibshirani, Taylor 2012,
 //! doi:10.1214/12-AOS1003.
 
+mod constrained;
+
 use super::design::Design;
 use super::path::{Fits, Reached, Settings, Verdict};
 use crate::error::{Error, Result};
@@ -38,8 +40,6 @@ const RELAXATION: f64 = 1.6;
 const LOOK: usize = 10;
 /// Steps between two changes of ρ, or two patterns tried. A guess.
 const CHANGE: usize = 50;
-/// ρ of the method of multipliers, times that of the iteration: large enough for a few steps to have all digits. A guess.
-const FIRM: f64 = 100.0;
 /// Unknowns up to which ĀᵀĀ is stored densely: 512 MB.
 pub(crate) const DENSE_UP_TO: usize = 8000;
 /// Entries of L up to which its rank is computed from a dense copy, for degrees of freedom.
@@ -134,15 +134,7 @@ impl<'d, 'a> General<'d, 'a> {
         match &self.normal {
             Normal::Dense(gram) => {
                 let mut sum = gram.clone();
-                for i in 0..self.rows() {
-                    let (columns, values) = self.l.row(i);
-                    let w = weight(i);
-                    for (&j, &a) in columns.iter().zip(values) {
-                        for (&k, &b) in columns.iter().zip(values).filter(|(k, _)| **k >= j) {
-                            sum[(k, j)] += w * a * b;
-                        }
-                    }
-                }
+                self.add_rows(&mut sum, weight);
                 f64::cholesky(sum.as_mut(), self.design.threads).ok()?;
                 // a pivot at rounding level is a direction that neither A nor L sees
                 let pivots = (0..sum.nrows()).map(|k| sum[(k, k)]);
@@ -154,6 +146,19 @@ impl<'d, 'a> General<'d, 'a> {
                 (0..self.rows()).for_each(|i| stack.push(self.l.row(i), weight(i).sqrt()));
                 let lower = stack.gram(&stack.transposed());
                 f64::factorize_sparse(analysis, &lower).map(Factor::Sparse)
+            }
+        }
+    }
+
+    /// Lower triangle of M ← M + Σ weightᵢ·lᵢᵀlᵢ.
+    fn add_rows(&self, sum: &mut Mat<f64>, weight: &dyn Fn(usize) -> f64) {
+        for i in 0..self.rows() {
+            let (columns, values) = self.l.row(i);
+            let w = weight(i);
+            for (&j, &a) in columns.iter().zip(values).filter(|_| w != 0.0) {
+                for (&k, &b) in columns.iter().zip(values).filter(|(k, _)| **k >= j) {
+                    sum[(k, j)] += w * a * b;
+                }
             }
         }
     }
@@ -221,46 +226,11 @@ impl<'d, 'a> General<'d, 'a> {
         0.5 * (1.0 - scale) * (1.0 - scale) * outside + sum
     }
 
-    /// min ½‖b̄ − Āx‖² + cᵀ(Lx)_F + ½Σγ(Lx)_F² with (Lx)_Z = 0, by the method of multipliers: x and w with Lᵀw = Āᵀr. `w` holds c where a row is
-    /// free and the multipliers to start from elsewhere.
-    fn constrained(
-        &self,
-        zero: &[bool],
-        gamma: &dyn Fn(usize) -> f64,
-        atb: &[f64],
-        rho: f64,
-        mut w: Vec<f64>,
-    ) -> Option<(Vec<f64>, Vec<f64>)> {
-        let factor = self.factor(&|i| if zero[i] { rho } else { gamma(i) })?;
-        let (mut x, mut v) = (vec![0.0; atb.len()], vec![0.0; w.len()]);
-        let mut last = f64::INFINITY;
-        for _ in 0..100 {
-            x.copy_from_slice(atb);
-            self.l.add_adjoint_product(-1.0, &w, &mut x);
-            self.solve(&factor, &mut x);
-            self.image(&x, &mut v);
-            let (mut off, mut size) = (0.0f64, 0.0f64);
-            for i in (0..w.len()).filter(|&i| zero[i]) {
-                w[i] += rho * v[i];
-                (off, size) = (off.max((rho * v[i]).abs()), size.max(w[i].abs()));
-            }
-            if !off.is_finite() {
-                return None;
-            }
-            if off <= 1e-15 * size || off > 0.7 * last {
-                break;
-            }
-            last = off;
-        }
-        (0..w.len()).filter(|&i| !zero[i]).for_each(|i| w[i] += gamma(i) * v[i]);
-        Some((x, w))
-    }
-
-    /// λ from which on Lx = 0 is sure, from the multipliers of least norm; the least such λ where L has full row rank.
+    /// λ from which on Lx = 0 is sure, from multipliers that show it; the least such λ where L has full row rank, which leaves no other.
     fn lambda_max(&self, b: &[f64]) -> Result<f64> {
         let atb = self.adjoint(b);
         let zero: Vec<bool> = (0..self.rows()).map(|i| self.l1[self.owner[i]] > 0.0).collect();
-        let (_, w) = self.constrained(&zero, &|_| 0.0, &atb, FIRM * self.ratio, vec![0.0; self.rows()]).ok_or_else(shared_null_space)?;
+        let (_, w) = self.constrained(&zero, &|_| 0.0, b, &atb, self.ratio, vec![0.0; self.rows()]).ok_or_else(shared_null_space)?;
         let of = |g: usize| 2.0 * self.norm_of(g, &w) / self.l1[g];
         Ok((0..self.blocks.len()).filter(|&g| self.l1[g] > 0.0).map(of).fold(0.0, f64::max))
     }
@@ -361,7 +331,7 @@ impl<'p, 'd, 'a> Directions<'p, 'd, 'a> {
                 (false, false) => 0.0,
             })
             .collect();
-        let (x, found) = problem.constrained(&zero, &gamma, &self.atb, FIRM * self.rho, start)?;
+        let (x, found) = problem.constrained(&zero, &gamma, &self.b, &self.atb, self.rho, start)?;
         let mut v = vec![0.0; w.len()];
         problem.image(&x, &mut v);
         let norm = linalg::norm(&problem.design.residual(&self.b, &x).s);

@@ -20,7 +20,7 @@
 mod multipliers;
 
 use super::active_set;
-use super::{Limits, Place, power_of_two};
+use super::limits::{Limits, Place, power_of_two};
 use crate::linalg::{self, Accum, Kernels, Mat, MatMut, MatRef, Op, Threads};
 use crate::transform::standard_form::PenaltyRows;
 use core::cell::OnceCell;

@@ -17,7 +17,7 @@
 //! ```text
 //! gap = ½(1 − s)²(‖r‖² + Σγz²) + Σ (α_g‖z_g‖ − s·z_g·u_g) + Σ_{α=0} (sĀᵀr − γz)²/2γ
 //! ```
-//! a sum of terms none of which is negative, so that nothing cancels. A block with ‖s·u_g‖ + √(2·gap)·√(‖A_g‖² + γ) < α_g is zero in
+//! a sum of terms none of which is negative, so that nothing cancels. (With γ > 0 a second dual point is tried, and the smaller gap taken.) A block with ‖s·u_g‖ + √(2·gap)·√(‖A_g‖² + γ) < α_g is zero in
 //! every minimiser and is left out (gap-safe screening, Ndiaye, Fercoq, Gramfort, Salmon 2017).
 //!
 //! **Cost.** A pass over the working set: 4m flops a column that moves, 2m one that does not; a full gradient 2mn for each working set (usually
@@ -193,6 +193,7 @@ impl<'d, 'a> Separable<'d, 'a> {
             alive: (0..self.blocks()).collect(),
             u: vec![0.0; self.design.columns],
             passes: 0,
+            screened_by: f64::INFINITY,
             rounding: 0.0,
         };
         let data = linalg::norm(b);
@@ -227,7 +228,7 @@ impl<'d, 'a> Separable<'d, 'a> {
                 return reached(enough(Verdict::Limit), descent.passes);
             }
             finished = false;
-            descent.screen(state, gap);
+            descent.screen(state);
             set = descent.choose_set(state, &set);
             let target = (0.1 * gap).max(0.3 * asked);
             descent.on_set(&set, state, target, stopping.max_passes);

@@ -117,8 +117,11 @@ const STEPS: usize = 200;
 const LONGEST: f64 = 3.0;
 /// Points along the common multiple, along each coordinate, and at random for each penalty. Choices.
 const COMMON: usize = 32;
-const ALONG: usize = 16;
+const ALONG: usize = 24;
 const AT_RANDOM: usize = 8;
+/// How far θ goes beyond the singular values, as factors of λ: filter factors are then 1 within 10⁻¹⁰, and 0 within 10⁻⁶.
+const BELOW: f64 = 1e10;
+const ABOVE: f64 = 1e6;
 /// Starts of Newton's method.
 const STARTS: usize = 6;
 
@@ -176,7 +179,7 @@ impl Several {
             let of_l = values(l, threads)?;
             let most = of_l.first().copied().unwrap_or(1.0);
             let least = of_l.iter().copied().filter(|&v| v > l.nrows().max(n) as f64 * f64::EPSILON * most).fold(most, f64::min);
-            range.push((2.0 * (a_least / most).ln() - 1e4f64.ln(), 2.0 * (a_norm / least).ln() + 1e4f64.ln()));
+            range.push((2.0 * (a_least / most).ln() - BELOW.ln(), 2.0 * (a_norm / least).ln() + ABOVE.ln()));
         }
         Ok(Self { r, c, outside, rows, m, constant: has_constant, terms, seen, unseen: n - rank, log_free, range, threads })
     }

@@ -13,7 +13,7 @@
 //! Prefer [`bounds`](super::bounds) where A has entries and n² numbers fit: it needs no steps. Cost: a product with A and one with Aᵀ
 //! a step (twice that where the free components change), 8 vectors of length n and 3 of length m.
 
-use super::{Limits, Place};
+use super::limits::{Limits, Place};
 use crate::linalg;
 use crate::operator::Operator;
 use crate::random::Random;

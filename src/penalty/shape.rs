@@ -5,6 +5,7 @@
 
 use super::{Kind, Order, Penalty, Resolved};
 use crate::error::{Error, Result, Size};
+use crate::misfit::Profile;
 use crate::scalar::Scalar;
 use core::fmt;
 
@@ -21,6 +22,8 @@ pub(crate) enum Shape {
     Groups(Vec<usize>),
     /// Σ ‖v_s‖ over the points s of a grid, v_s the differences at that point.
     Isotropic,
+    /// Σ ψ(vᵢ): by reweighting.
+    Profile(Profile),
 }
 
 /// One term ω·R(z) of a sum, its L resolved.
@@ -91,6 +94,47 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         self.shaped(&Shape::Isotropic)
     }
 
+    /// R(z) = Σ ψ((Lz)ᵢ) with Huber's ψ: the square up to δ, then 2δ|v| − δ²: large components are penalised like ℓ1, small ones
+    /// like the square. Convex; solved by reweighted ridge problems.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, Penalty, Problem};
+    /// let a = DenseView::column_major(&[1.0, 0.0, 0.0, 1.0], 2, 2)?;
+    /// let fit = Problem::new(&a).penalty(Penalty::identity().huber(0.5)).solve(&[10.0, 0.2], 1.0)?;
+    /// assert!((fit.x[0] - 9.5).abs() < 1e-7 && (fit.x[1] - 0.1).abs() < 1e-7);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    ///
+    /// Source: Huber 1964, doi:10.1214/aoms/1177703732.
+    pub fn huber(self, delta: f64) -> Self {
+        self.shaped(&Shape::Profile(Profile::Huber { delta }))
+    }
+
+    /// R(z) = Σ |(Lz)ᵢ|ᵖ, 0 < p ≤ 2, smoothed near 0 as [`Report::reweighted`](crate::Report::reweighted) says. p < 1 keeps edges and
+    /// single spikes, and is not convex: a local minimum is found. For p = 1 [`l1`](Self::l1) is exact.
+    pub fn power(self, p: f64) -> Self {
+        self.shaped(&Shape::Profile(Profile::Power { p }))
+    }
+
+    /// R(z) = Σ (ν + 1)s²·log(1 + (Lz)ᵢ²/νs²): minus twice the logarithm of Student's density, times s². Not convex: a local minimum is
+    /// found.
+    pub fn student_t(self, freedom: f64, scale: f64) -> Self {
+        self.shaped(&Shape::Profile(Profile::StudentT { freedom, scale }))
+    }
+
+    /// The terms of a sum, sums inside sums multiplied out: weight, ‖Lz‖² and what is measured instead of it.
+    pub(crate) fn flat(&self) -> Vec<(f64, Self, Shape)> {
+        match &self.kind {
+            Kind::Sum(terms) => {
+                let inside = |(weight, term): &(f64, Self)| {
+                    term.flat().into_iter().map(|(w, term, shape)| (weight * w, term, shape)).collect::<Vec<_>>()
+                };
+                terms.iter().flat_map(inside).collect()
+            }
+            kind => vec![(1.0, Self::squared(kind.clone()), self.shape.clone())],
+        }
+    }
+
     /// The shape; that of each term of a sum.
     fn shaped(self, shape: &Shape) -> Self {
         match self.kind {
@@ -120,6 +164,14 @@ impl<'a, T: Scalar> Penalty<'a, T> {
         let mut entries = Vec::new();
         let rows = self.for_each(n, &mut |i, j, value| entries.push((i, j, value)))?;
         Ok(vec![(rows, entries)])
+    }
+
+    /// Whether a term of it is measured by reweighting.
+    pub(crate) fn is_reweighted(&self) -> bool {
+        match &self.kind {
+            Kind::Sum(terms) => terms.iter().any(|(_, term)| term.is_reweighted()),
+            _ => matches!(self.shape, Shape::Profile(_)),
+        }
     }
 
     /// R as a sum of terms for n unknowns, sums inside sums multiplied out; a term of weight 0 stays.
@@ -221,6 +273,7 @@ impl Shape {
                 expected: Size::Length(components),
                 hint: "one label for each component of Lz (each coefficient, with L = I)",
             }),
+            Shape::Profile(profile) => profile.check(),
             _ => Ok(()),
         }
     }
@@ -234,6 +287,7 @@ impl fmt::Display for Shape {
             Shape::ElasticNet(rho) => write!(f, ", elastic net (ρ = {rho})"),
             Shape::Groups(_) => f.write_str(", group lasso"),
             Shape::Isotropic => f.write_str(", isotropic"),
+            Shape::Profile(profile) => write!(f, ", {profile}"),
         }
     }
 }

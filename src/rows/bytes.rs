@@ -23,6 +23,8 @@ use core::marker::PhantomData;
 
 const MAGIC: &[u8; 16] = b"wellposed rows\0\0";
 const VERSION: u32 = 1;
+/// Columns of [1 A b] at most: the triangle of more would not fit into any memory.
+const MOST_COLUMNS: usize = 1 << 22;
 /// Bytes before the triangle.
 const HEADER: usize = 16 + 4 + 4 + 6 * 8;
 
@@ -104,13 +106,9 @@ impl<T: Scalar, B: RightHandSides<T>> Rows<T, B> {
             return Err(unreadable(format!("they have {right_hand_sides} right-hand sides: read them as Rows<T, DenseView<'static, T>>")));
         }
         let width = columns.checked_add(right_hand_sides).and_then(|w| w.checked_add(1)).ok_or_else(inconsistent)?;
-        // each row of the triangle has an entry in the last column: what is allocated is no more than what was given
-        let wanted = width.checked_mul(height).filter(|_| height <= width.min(rows)).ok_or_else(inconsistent)?;
-        let given = (bytes.len() - HEADER - 8) / size::<T>();
-        if height > given || (height > 0 && width > given) || entries(height, width) != given || wanted < given {
-            return Err(inconsistent());
-        }
-        if (bytes.len() - HEADER - 8) % size::<T>() != 0 {
+        // what is allocated is no more than what was given
+        let (length, entry) = (bytes.len() - HEADER - 8, size::<T>());
+        if width > MOST_COLUMNS || height != width.min(rows) || length % entry != 0 || entries(height, width) != length / entry {
             return Err(inconsistent());
         }
         let effective_fits = effective >= 0.0 && effective <= rows as f64 * (1.0 + 1e-9);
@@ -148,7 +146,7 @@ fn unreadable(why: impl Into<String>) -> Error {
 
 /// Entries of an upper trapezoid.
 fn entries(height: usize, width: usize) -> usize {
-    // height ≤ width, and both were bounded by the length of the bytes
+    // height ≤ width, and the width is bounded
     height.saturating_mul(width).saturating_sub(height.saturating_mul(height.saturating_sub(1)) / 2)
 }
 

@@ -14,7 +14,7 @@
 //! *With s² known* it is not integrated out: −2 log p(b) is up to constants Q/s² − Σ log fᵢ. Exponentiated in the same way,
 //!
 //! ```text
-//! M(λ; s²) = s²·exp(Q/(m − q)s² − 1) / det⁺(I − H)^{1/(m − q)}
+//! M(λ; s²) = (m − q)s²·exp(Q/(m − q)s² − 1) / det⁺(I − H)^{1/(m − q)}
 //! ```
 //! whose least value over s² is M(λ).
 
@@ -107,7 +107,7 @@ fn log_likelihood_with(spectrum: &Spectrum, damping: f64, variance: f64) -> Obje
     let (quadratic, determinant) = (spectrum.quadratic(damping), spectrum.log_determinant(damping));
     let unit = 1.0 / (free * variance);
     Objective {
-        log: variance.ln() - 1.0 + unit * quadratic.value - determinant.value / free,
+        log: (free * variance).ln() - 1.0 + unit * quadratic.value - determinant.value / free,
         slope: unit * quadratic.slope - determinant.slope / free,
         bend: unit * quadratic.bend - determinant.bend / free,
         slope_noise: 16.0 * f64::EPSILON * (unit * quadratic.slope.abs() + determinant.slope / free),

@@ -21,6 +21,7 @@ use crate::operator::dense::materialize;
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::rule::hyper::{HyperPrior, Scales};
+use crate::rule::noise::Noise as RuleNoise;
 use crate::rule::{Choice, Kind, Rule};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::transform::by_products::ByProducts;
@@ -95,17 +96,19 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     let refused = |refusal| refusal_error(engine, refusal, n);
     let decomposed = decomposed.map_err(refused)?;
     let prepared = decomposed.prepare(data.b.clone(), &reduced.frame()).map_err(refused)?;
-    let units = Units::new(description, &reduced, &data);
+    let units = Units::new(description, scales.choice, &reduced, &data);
     let found: Vec<Scaled> = match (scales.choice.kind, &scales.hierarchical) {
         (Kind::Number(lambda), _) => {
             let one = |j| units.at_damping(decomposed.spectrum(&prepared, j), reduced.damping(lambda), Vec::new());
             (0..b.ncols()).map(one).collect::<Result<_>>()?
         }
-        (Kind::Rule(Rule::Evidence(_)), hierarchical) if !scales.choice.shared && (units.known || hierarchical.is_some()) => {
-            let noise = match hierarchical.and_then(|h| h.noise) {
-                Some(prior) => Noise::Unknown(prior),
-                None if units.known => Noise::Known(units.known_noise().ln()),
-                None => Noise::Unknown(HyperPrior::flat()),
+        (Kind::Rule(Rule::Evidence(_) | Rule::KnownNoiseEvidence(_)), hierarchical)
+            if !scales.choice.shared && (units.known.is_some() || hierarchical.is_some()) =>
+        {
+            let noise = match (hierarchical.and_then(|h| h.noise), units.known) {
+                (Some(prior), _) => Noise::Unknown(prior),
+                (None, Some(std)) => Noise::Known(units.here(std).ln()),
+                (None, None) => Noise::Unknown(HyperPrior::flat()),
             };
             let prior = hierarchical.map_or(HyperPrior::flat(), |h| h.scale);
             let one = |j| units.maximised(decomposed.spectrum(&prepared, j), noise, prior, &|damping| reduced.lambda(damping).value());
@@ -198,6 +201,18 @@ fn single<T: Scalar>(description: &Description<'_, T>) -> f64 {
     }
 }
 
+/// The standard deviation of the whitened noise: what the rule says, or 1 where `noise_std` was divided out.
+fn known_noise<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Option<f64> {
+    match choice.kind {
+        Kind::Rule(Rule::KnownNoiseEvidence(rule)) => match rule.noise {
+            RuleNoise::Std(std) => Some(std),
+            RuleNoise::Whitened => Some(1.0),
+            RuleNoise::Estimated => None,
+        },
+        _ => description.noise_std.is_some().then_some(1.0),
+    }
+}
+
 /// What a right-hand side's scales are, in the units of the spectrum.
 struct Scaled {
     damping: f64,
@@ -208,8 +223,8 @@ struct Scaled {
 
 /// How the scales of the spectrum stand to those of the caller.
 struct Units {
-    /// Whether `noise_std` was given: whitened noise has the standard deviation 1.
-    known: bool,
+    /// The standard deviation of the whitened noise, where it was given.
+    known: Option<f64>,
     /// f: a unit of the caller's whitened data is 2ᶠ here.
     data: i32,
     /// What takes a damping here to one of the caller, as a power of two.
@@ -220,14 +235,20 @@ struct Units {
 }
 
 impl Units {
-    fn new<T: Scalar>(description: &Description<'_, T>, reduced: &Reduced<'_, T>, data: &ReducedData<T>) -> Self {
+    fn new<T: Scalar>(description: &Description<'_, T>, choice: Choice, reduced: &Reduced<'_, T>, data: &ReducedData<T>) -> Self {
         let (penalty, whitening) = reduced.direction_exponents();
-        let row = single(description);
-        Self { known: description.noise_std.is_some(), data: data.exponent, damping: penalty - whitening, complex: T::IS_COMPLEX, row }
+        Self {
+            known: known_noise(description, choice),
+            data: data.exponent,
+            damping: penalty - whitening,
+            complex: T::IS_COMPLEX,
+            row: single(description),
+        }
     }
 
-    fn known_noise(&self) -> f64 {
-        times_power_of_two(1.0, self.data)
+    /// s of the spectrum.
+    fn here(&self, noise_std: f64) -> f64 {
+        times_power_of_two(noise_std, self.data)
     }
 
     /// s of the caller's whitened rows.
@@ -236,8 +257,8 @@ impl Units {
     }
 
     fn at_damping(&self, spectrum: &Spectrum, damping: f64, mut warnings: Vec<Warning>) -> Result<Scaled> {
-        if self.known {
-            return Ok(Scaled { damping, noise_std: self.known_noise(), errors: (None, None), warnings });
+        if let Some(noise_std) = self.known {
+            return Ok(Scaled { damping, noise_std: self.here(noise_std), errors: (None, None), warnings });
         }
         let (noise_std, error) = Surface::noise_at(spectrum, damping, self.complex)?;
         if !(noise_std > 0.0) {
@@ -390,8 +411,8 @@ pub(super) fn low_rank<T: Scalar>(
     let (m, n) = description.operator.shape();
     let outcome = super::solve(description, b, choice, None)?;
     let problem = ByProducts::new(description)?;
-    let known = description.noise_std.is_some();
-    let units = Units { known, data: 0, damping: 0, complex: T::IS_COMPLEX, row: single(description) };
+    let known = known_noise(description, choice);
+    let twice = if T::IS_COMPLEX { 2.0 } else { 1.0 };
     let free = m as f64 - if description.intercept { 1.0 } else { 0.0 };
     let constant = problem.dependence();
     let log_scale: f64 = problem.row_scale().into_iter().flatten().map(|d| d.to_f64().ln()).sum();
@@ -402,14 +423,14 @@ pub(super) fn low_rank<T: Scalar>(
         }
         let quadratic = fit.residual_norm.hypot(fit.lambda.damping() * fit.penalty_norm);
         let mut warnings = outcome.report.warnings.clone();
-        let noise_std = if known { 1.0 } else { quadratic / free.max(0.0).sqrt() };
+        let noise_std = known.unwrap_or(quadratic / free.max(0.0).sqrt());
         if !(noise_std > 0.0 && noise_std.is_finite()) {
             return Err(exact_fit());
         }
         let mut noise_error = None;
-        if !known {
+        if known.is_none() {
             warnings.push(Warning::NoiseEstimated { noise_std, estimator: ESTIMATOR });
-            noise_error = Some((1.0 / (2.0 * free * if units.complex { 2.0 } else { 1.0 })).sqrt());
+            noise_error = Some((1.0 / (2.0 * free * twice)).sqrt());
         }
         let column: Vec<T> = (0..m).map(|i| b[(i, j)]).collect();
         let data = problem.data(&column);
@@ -420,14 +441,13 @@ pub(super) fn low_rank<T: Scalar>(
         let prior_std = noise_std / damping;
         let ratio = quadratic / noise_std;
         let pi = core::f64::consts::PI;
-        let twice = if T::IS_COMPLEX { 2.0 } else { 1.0 };
         let log = -0.5 * twice * (free * ((2.0 * pi / twice).ln() + 2.0 * noise_std.ln()) + ratio * ratio + log_det) + twice * log_scale;
         Ok(Gaussian {
             mean: outcome.x[j * n..(j + 1) * n].to_vec(),
             intercept: outcome.intercepts[j],
             constant: constant.as_ref().map(|(slope, inverse)| Constant { slope: slope.clone(), std: noise_std * inverse }),
             lambda: fit.lambda.value(),
-            row_noise_std: noise_std * units.row,
+            row_noise_std: noise_std * single(description),
             prior_std,
             log_noise_error: noise_error,
             log_prior_error: noise_error,

@@ -1,7 +1,7 @@
 //! Standard errors and diagnostics of rows: the solution by whatever engine solves it, then one QR factorization at its λ.
 
 use super::{several, solve};
-use crate::check::{check, check_data, check_quadratic};
+use crate::check::{check, check_data, check_inference};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::factor::influence::Influence;
@@ -22,14 +22,7 @@ const SELF_FITTED: f64 = 64.0;
 
 /// One for each right-hand side.
 pub(super) fn inference<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, choice: Choice) -> Result<Vec<Inference>> {
-    if T::IS_COMPLEX {
-        return Err(Error::Unsupported {
-            what: "inference",
-            with: "complex data, whose noise has three numbers instead of one",
-            instead: "stack real and imaginary parts into a real problem",
-        });
-    }
-    check_quadratic(description, "inference", "its standard errors are those of an x that is linear in b: take those away")?;
+    check_inference(description)?;
     let checked = check(description, Some(choice))?;
     check_data(description, b)?;
     let (m, n) = description.operator.shape();

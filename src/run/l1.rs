@@ -5,7 +5,7 @@
 
 mod real;
 
-use super::finite_norms;
+use super::{finite_norms, robust};
 use crate::check::{check, check_choice, check_data, check_engine, check_refits};
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
@@ -35,7 +35,7 @@ const MAX_STEPS: usize = 20_000;
 
 /// Whether the problem is one of these.
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
-    !description.penalty.is_squared()
+    !description.penalty.is_squared() && !robust::applies(description)
 }
 
 /// R as ℓ1 norms of blocks of coefficients and squares of coefficients, where that is what it is.
@@ -133,6 +133,13 @@ fn general<T: Scalar>(terms: &[Term<'_, T>], entries: Vec<(usize, Vec<(usize, us
             Shape::Squared => (0.0, 1.0),
             Shape::ElasticNet(rho) => (rho, 1.0 - rho),
             Shape::L1 | Shape::Groups(_) | Shape::Isotropic => (1.0, 0.0),
+            Shape::Profile(_) => {
+                return Err(Error::Unsupported {
+                    what: "a penalty by reweighting",
+                    with: "l1(), elastic_net(..), group_lasso(..) or isotropic()",
+                    instead: "use power(1.0) or huber(..) in their place",
+                });
+            }
         };
         let single: Vec<Vec<usize>>;
         let groups = if term.groups.is_empty() {
@@ -181,7 +188,7 @@ fn separated<T: Scalar>(terms: &[Term<'_, T>], n: usize) -> Option<Separated> {
                 grouped = Some((term.groups.clone(), l1));
                 continue;
             }
-            Shape::Isotropic => return None,
+            Shape::Isotropic | Shape::Profile(_) => return None,
         };
         any_single |= rho > 0.0;
         for (j, w) in weights.iter().enumerate() {

@@ -19,6 +19,7 @@ mod l1;
 mod modes;
 mod probes;
 mod products;
+mod robust;
 mod several;
 mod sparse;
 mod transform;
@@ -31,7 +32,7 @@ pub use modes::Modes;
 use crate::bayes::gaussian::Gaussian;
 use crate::bayes::map::MapEstimate;
 use crate::bayes::relevance::Relevance;
-use crate::check::{check, check_choice, check_data, check_not_quadratic, check_quadratic};
+use crate::check::{check, check_choice, check_data, check_not_quadratic, check_one_penalty, check_quadratic};
 use crate::choose::{self, Engine, Facts, Need, Route, Sparse, stored_densely};
 use crate::comparison::RuleComparison;
 use crate::curve::Spectrum;
@@ -166,7 +167,7 @@ macro_rules! engines {
                 path(description, b.matrix(), lambdas)
             }
             fn factorize(description: &Description<'_, Self>) -> Result<Kept<Self>> {
-                several::refuse_factorization(description)?;
+                check_one_penalty(description, "a factorization")?;
                 kept::factorize(description)
             }
             fn solve_kept(kept: &Kept<Self>, b: DenseView<'_, Self>, choice: Choice) -> Result<Outcome<Self>> {
@@ -233,6 +234,9 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
     if constrained::applies(description) {
         return constrained::plan(description, choice);
     }
+    if let Some(choice) = choice.filter(|_| robust::applies(description)) {
+        return robust::plan(description, choice);
+    }
     if l1::applies(description) {
         return l1::plan(description, choice);
     }
@@ -240,7 +244,7 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
         return several::plan(description, rule);
     }
     if choice.is_none() {
-        several::refuse_factorization(description)?;
+        check_one_penalty(description, "a factorization")?;
     }
     Ok(planned(description, choice)?.1)
 }
@@ -250,7 +254,7 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     check_quadratic(
         description,
         "a linear method",
-        "use Problem::solve or Problem::path with the method left to Auto, or leave out l1(), elastic_net(..), group_lasso(..) and isotropic()",
+        "use Problem::solve or Problem::path with the method left to Auto, or leave out misfit(..), huber(..), l1() and what else is no square",
     )?;
     let (rows, columns) = description.operator.shape();
     let basis = transform::applies(description);
@@ -330,6 +334,9 @@ fn solve<T: Scalar>(
     if constrained::applies(description) {
         return constrained::solve(description, b, choice, observer);
     }
+    if robust::applies(description) {
+        return robust::solve_reweighted(description, b, choice);
+    }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
     }
@@ -383,6 +390,9 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     }
     check(description, None)?;
     check_data(description, b)?;
+    if robust::applies(description) {
+        return lambdas.iter().map(|&lambda| robust::solve_reweighted(description, b, lambda.into())).collect();
+    }
     let iterative = description.method.multiplies()
         || description.preconditioner.is_some()
         || (matches!(description.operator.entries(), Entries::None) && transform::applies(description).is_none());

@@ -2,7 +2,7 @@
 //! solve with the weighted sum.
 
 use super::{inference::stored_entries, planned, solve};
-use crate::check::{check, check_data};
+use crate::check::{check, check_data, check_several};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::lambda::Lambda;
@@ -25,50 +25,15 @@ pub(super) fn applies<T: Scalar>(description: &Description<'_, T>, choice: Optio
     !description.several.is_empty() && matches!(choice.map(|c| c.kind), Some(Kind::Rule(_)))
 }
 
-/// A factorization has one λ.
-pub(super) fn refuse_factorization<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    match description.several.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Unsupported {
-            what: "a factorization, which has one λ,",
-            with: "several penalties",
-            instead: "use Problem::solve, or Penalty::sum with the ratios of their λ",
-        }),
-    }
-}
-
-/// The criterion, or why there is none.
+/// The criterion; what does not go with it is refused before.
 fn criterion<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<(Rule, By)> {
-    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    let Kind::Rule(rule) = choice.kind else {
-        return refuse("several penalties", "λ as a number in this place", "use Problem::solve");
+    let rule = check_several(description, choice)?;
+    let by = match rule {
+        Rule::Evidence(_) => By::Evidence,
+        Rule::Loo(_) => By::LeaveOneOut,
+        _ => By::Gcv,
     };
-    if T::IS_COMPLEX {
-        return refuse(
-            "several penalties with a rule",
-            "complex data",
-            "stack real and imaginary parts into a real problem, or use Penalty::sum",
-        );
-    }
-    if choice.shared {
-        return refuse("several penalties", "one choice for all right-hand sides", "drop .shared()");
-    }
-    if description.several.iter().any(|penalty| !penalty.is_squared()) {
-        return refuse(
-            "several penalties with a rule",
-            "a penalty that is no square of a norm",
-            "use Penalty::sum with weights, and a rule for one λ",
-        );
-    }
-    match rule {
-        Rule::Gcv(_) => Ok((rule, By::Gcv)),
-        Rule::Evidence(_) => Ok((rule, By::Evidence)),
-        Rule::Loo(_) if description.groups.is_some() => {
-            refuse("leave-one-out for several penalties", "groups of rows", "use Gcv or Evidence, or Penalty::sum")
-        }
-        Rule::Loo(_) => Ok((rule, By::LeaveOneOut)),
-        _ => refuse(rule.name(), "several penalties", "use Gcv, Loo or Evidence, or Penalty::sum with the ratios of their λ"),
-    }
+    Ok((rule, by))
 }
 
 /// The weighted sum as one penalty, to be solved with λ = 1.

@@ -22,6 +22,9 @@ pub(crate) struct Constant<T: Scalar> {
     first_row: Vec<T>,
 }
 
+/// Columns that are taken out of A together: a matrix by rows is then read line by line of the cache, and not once for each column.
+const COLUMNS_AT_ONCE: usize = 8;
+
 impl<T: Scalar> Constant<T> {
     /// Removes the constant, whose image in the rows is `ones` (all 1 unless given; its first entry is not negative), from Ā (at least one
     /// row). `counted` rows have gone into those of Ā.
@@ -34,22 +37,24 @@ impl<T: Scalar> Constant<T> {
         reflector[0] = denominator;
         let mut constant = Self { reflector, denominator, norm, first_row: Vec::with_capacity(n) };
         let mut rest = Mat::from_fn(m - 1, n, |_, _| T::ZERO);
-        let mut column = vec![T::ZERO; m];
+        let mut panel = vec![T::ZERO; m * COLUMNS_AT_ONCE.min(n)];
         // what the reflection leaves of a constant column: the rounding of a sum of m terms
         let rounding = T::Real::from_f64(4.0 * (counted.max(m) as f64).sqrt()) * T::Real::EPSILON;
-        for j in 0..n {
-            for (i, entry) in column.iter_mut().enumerate() {
-                *entry = a[(i, j)];
+        for start in (0..n).step_by(COLUMNS_AT_ONCE) {
+            let count = COLUMNS_AT_ONCE.min(n - start);
+            for i in 0..m {
+                for p in 0..count {
+                    panel[p * m + i] = a[(i, start + p)];
+                }
             }
-            let size = linalg::norm(&column);
-            constant.reflect(&mut column);
-            constant.first_row.push(column[0]);
-            // a column must not count by its rounding errors, which a scaling of the columns would make as large as data
-            if linalg::norm(&column[1..]) <= rounding * size {
-                continue;
-            }
-            for (i, &entry) in column[1..].iter().enumerate() {
-                rest[(i, j)] = entry;
+            for (p, column) in panel.chunks_exact_mut(m).take(count).enumerate() {
+                let size = linalg::norm(column);
+                constant.reflect(column);
+                constant.first_row.push(column[0]);
+                // a column must not count by its rounding errors, which a scaling of the columns would make as large as data
+                if !(linalg::norm(&column[1..]) <= rounding * size) {
+                    rest.col_as_slice_mut(start + p).copy_from_slice(&column[1..]);
+                }
             }
         }
         (constant, Matrix::Owned(rest))

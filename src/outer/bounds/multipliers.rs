@@ -3,7 +3,8 @@
 
 use super::{Answer, Bounded, Data, Failure};
 use crate::linalg::{self, Accum, Kernels, Mat, Op, Threads};
-use crate::outer::{Place, equality, power_of_two};
+use crate::outer::equality;
+use crate::outer::limits::{Place, power_of_two};
 
 /// How much heavier than the columns of [A; dL] the rows of C are: the defect falls by about its square a round, and as many
 /// digits as it has are lost. A guess between the two.

@@ -23,6 +23,8 @@ pub(super) struct Descent<'p, 'd, 'a> {
     /// Āᵀr − γz, or Āᵀr where α is 0.
     pub(super) u: Vec<f64>,
     pub(super) passes: usize,
+    /// The gap of the dual point that the screening uses.
+    pub(super) screened_by: f64,
     /// What rounding leaves of a gap.
     pub(super) rounding: f64,
 }
@@ -91,18 +93,51 @@ impl Descent<'_, '_, '_> {
                 }
             }
         }
-        0.5 * (1.0 - scale) * (1.0 - scale) * outside + sum
+        self.screened_by = 0.5 * (1.0 - scale) * (1.0 - scale) * outside + sum;
+        self.screened_by.min(self.gap_by_conjugates(blocks, state).unwrap_or(f64::INFINITY))
+    }
+
+    /// The gap for the dual point s·r that leaves coordinates with γ > 0 out of its constraints: with α|z| + ½γz² their conjugate
+    /// (|u| − α)₊²/2γ is finite everywhere. The better one where α is small beside the gradient's rounding, as for a small ρ.
+    fn gap_by_conjugates(&self, blocks: &[usize], state: &State) -> Option<f64> {
+        let problem = self.problem;
+        if !problem.single || blocks.iter().all(|&g| problem.l2[problem.members(g)[0]] == 0.0) {
+            return None;
+        }
+        let parts = |g: usize| {
+            let j = problem.members(g)[0];
+            (self.alpha[g], self.gamma(j), state.z[j], state.gradient[j])
+        };
+        let mut scale = 1.0f64;
+        for (alpha, _, _, u) in blocks.iter().map(|&g| parts(g)).filter(|part| part.1 == 0.0) {
+            if u.abs() * scale > alpha {
+                scale = alpha / u.abs();
+            }
+        }
+        let mut sum = 0.5 * (1.0 - scale) * (1.0 - scale) * square(&state.residual.s);
+        for (alpha, gamma, z, u) in blocks.iter().map(|&g| parts(g)) {
+            let u = scale * u;
+            sum += if gamma == 0.0 {
+                (alpha * z.abs() - z * u).max(0.0)
+            } else if u.abs() > alpha {
+                let t = u - alpha * u.signum();
+                (gamma * z - t) * (gamma * z - t) / (2.0 * gamma) + alpha * (z.abs() - z * u.signum())
+            } else {
+                0.5 * gamma * z * z + (alpha * z.abs() - z * u).max(0.0)
+            };
+        }
+        Some(sum)
     }
 
     /// Leaves out what is zero in every minimiser.
-    pub(super) fn screen(&mut self, state: &mut State, gap: f64) {
+    pub(super) fn screen(&mut self, state: &mut State) {
         let problem = self.problem;
         let scale = self.alive.iter().filter(|&&g| self.alpha[g] > 0.0).fold(1.0f64, |scale, &g| {
             let norm = problem.norm_of(g, &self.u);
             if norm * scale > self.alpha[g] { self.alpha[g] / norm } else { scale }
         });
         // the rounding of the gap must not screen what is needed
-        let radius = (2.0 * (gap + self.rounding)).sqrt();
+        let radius = (2.0 * (self.screened_by + self.rounding)).sqrt();
         let mut alive = core::mem::take(&mut self.alive);
         alive.retain(|&g| {
             let members = problem.members(g);

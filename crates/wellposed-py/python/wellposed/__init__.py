@@ -1,0 +1,62 @@
+"""Ridge and Tikhonov regularization that chooses the amount of regularization by itself.
+
+Minimises ``||A x - b||^2 + lam ||L x||^2``, where ``lam`` is a number or the rule that finds it:
+
+>>> import numpy as np
+>>> import wellposed as wp
+>>> A = np.exp(-0.3 * (np.arange(30)[:, None] / 2.5 - np.arange(12)) ** 2)
+>>> b = np.sin(np.arange(30) / 6) + 0.01 * np.cos(np.arange(30) ** 2)
+>>> fit = wp.ridge(A, b, "gcv")
+>>> fit.x.shape, bool(0 < fit.lam < 1)
+((12,), True)
+
+``Problem`` has all settings: penalty, weights, noise, prior mean, intercept, method. ``wellposed.linalg`` has ``lsqr`` and
+``lsmr`` as SciPy has them, ``wellposed.sklearn`` has estimators.
+"""
+
+from . import linalg
+from ._core import (
+    Criterion,
+    Diagnostics,
+    Factorization,
+    Inference,
+    Lambda,
+    Problem,
+    Report,
+    Rows,
+    RuleComparison,
+    RuleRow,
+    Solution,
+    Spectrum,
+    Step,
+    __version__,
+    log_grid,
+    ridge,
+    tikhonov,
+)
+from ._errors import Error, NotConvergedError, SingularError
+from ._show import compare_rules
+from .linalg import lsmr, lsqr
+from .methods import Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
+from .penalties import Penalty
+from .rules import (
+    Aicc,
+    Balancing,
+    Bic,
+    Discrepancy,
+    EffectiveDof,
+    Evidence,
+    Gcv,
+    Gml,
+    HoerlKennardBaldwin,
+    KFold,
+    LCurve,
+    LawlessWang,
+    Loo,
+    Ncp,
+    NormFraction,
+    QuasiOptimality,
+    Reginska,
+    Rule,
+    Upre,
+)

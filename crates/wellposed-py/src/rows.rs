@@ -1,0 +1,321 @@
+//! `Rows`: rows that come in blocks, from several machines, or too many to hold.
+
+use crate::array::{Held, array, kind_of, reals, vector};
+use crate::callback::Failure;
+use crate::errors::{raise, type_error, value_error};
+use crate::matrix::{Source, right_hand_side};
+use crate::options::{PenaltyOf, method};
+use crate::problem::{choice_or_gcv, detached};
+use crate::scalar::{Element, Kind, dispatch};
+use crate::solution::{Answer, Solution};
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyType};
+use wellposed::{Choice, DenseView, Method, c32, c64};
+
+/// Rows of A and b in a triangle of O(columns^2) numbers: pushed block by block, merged, stored, and solved at any time.
+///
+/// The answers are those of all rows at once, to all digits, and with any rule that needs no leverages.
+///
+/// Parameters
+/// ----------
+/// columns : int
+///     Unknowns, n.
+/// right_hand_sides : int, optional
+///     Columns of b; a vector b unless given.
+/// dtype : dtype, default float64
+///     float32, float64, complex64 or complex128.
+/// forgetting : float, default 1.0
+///     Before each block, all earlier rows lose this factor of their weight.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np
+/// >>> import wellposed as wp
+/// >>> A, b = np.vander(np.linspace(0, 1, 60), 4), np.cos(np.arange(60.0))
+/// >>> rows = wp.Rows(4)
+/// >>> for start in range(0, 60, 20):
+/// ...     rows.push(A[start : start + 20], b[start : start + 20])
+/// >>> bool(np.allclose(rows.solve(0.1, intercept=True).x, wp.Problem(A).intercept().solve(b, 0.1).x))
+/// True
+#[pyclass(module = "wellposed")]
+pub struct Rows {
+    kept: Kept,
+    kind: Kind,
+    vector: bool,
+}
+
+type Of<T> = wellposed::Rows<T, DenseView<'static, T>>;
+
+enum Kept {
+    Single(Of<f32>),
+    Double(Of<f64>),
+    ComplexSingle(Of<c32>),
+    ComplexDouble(Of<c64>),
+}
+
+macro_rules! on {
+    ($kept:expr, $rows:ident => $body:expr) => {
+        match $kept {
+            Kept::Single($rows) => $body,
+            Kept::Double($rows) => $body,
+            Kept::ComplexSingle($rows) => $body,
+            Kept::ComplexDouble($rows) => $body,
+        }
+    };
+}
+
+/// What is asked of the rows beside λ.
+struct Question<'a, 'py> {
+    intercept: bool,
+    penalty: PenaltyOf,
+    prior_mean: Option<&'a Bound<'py, PyAny>>,
+    noise_std: Option<f64>,
+    method: Option<Method>,
+    choice: Choice,
+}
+
+fn push<T: Element>(
+    rows: &mut Of<T>,
+    py: Python<'_>,
+    source: &Source,
+    b: &Bound<'_, PyUntypedArray>,
+    weights: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let failure = Failure::default();
+    let matrix = source.hold::<T>(py, "A", &failure)?;
+    let b = Held::<T>::new(b, "b")?;
+    let weights = weights.map(|weights| reals::<T>(weights, "the vector of weights")).transpose()?;
+    let outcome = detached(py, || {
+        let a = matrix.operator()?;
+        match &weights {
+            None => rows.push(&a, &b.view()),
+            Some(weights) => rows.push_weighted(&a, &b.view(), &weights.to_vec()),
+        }
+    });
+    if let Some(error) = failure.take() {
+        return Err(error);
+    }
+    outcome.map_err(|error| raise(py, &error))
+}
+
+fn solve<T: Element>(rows: &Of<T>, py: Python<'_>, vector_b: bool, question: Question<'_, '_>) -> PyResult<Solution> {
+    let failure = Failure::default();
+    let penalty = question.penalty.hold::<T>(py, &failure)?;
+    let prior_mean = match question.prior_mean {
+        None => None,
+        Some(mean) => Some(vector(Held::<T>::new(&array(mean, "the prior mean")?, "the prior mean")?, py, "the prior mean")?.to_vec()),
+    };
+    let answer = detached(py, || {
+        let mut operators = Vec::new();
+        penalty.operators(&mut operators)?;
+        let mut problem = rows.problem().penalty(penalty.penalty(&mut operators.iter()));
+        if question.intercept {
+            problem = problem.intercept();
+        }
+        if let Some(mean) = &prior_mean {
+            problem = problem.prior_mean(mean);
+        }
+        if let Some(std) = question.noise_std {
+            problem = problem.noise_std(<T::Real as wellposed::Real>::from_f64(std));
+        }
+        if let Some(method) = question.method {
+            problem = problem.method(method);
+        }
+        let fit = problem.solve(question.choice)?;
+        Ok(Answer { x: fit.x.into_iter().flatten().collect(), unknowns: rows.columns(), intercepts: fit.intercept, report: fit.report })
+    });
+    if let Some(error) = failure.take() {
+        return Err(error);
+    }
+    answer.map_err(|error: wellposed::Error| raise(py, &error))?.into_python(py, vector_b, None)
+}
+
+trait Make: Element {
+    fn make(rows: Of<Self>) -> Kept;
+}
+
+macro_rules! make {
+    ($($type:ty => $variant:ident),*) => {$(
+        impl Make for $type {
+            fn make(rows: Of<Self>) -> Kept {
+                Kept::$variant(rows)
+            }
+        }
+    )*};
+}
+make!(f32 => Single, f64 => Double, c32 => ComplexSingle, c64 => ComplexDouble);
+
+fn empty<T: Make>(columns: usize, count: usize, forgetting: f64) -> Kept {
+    T::make(wellposed::Rows::with_right_hand_sides(columns, count).forgetting(forgetting))
+}
+
+fn stored<T: Make>(bytes: &[u8]) -> wellposed::Result<Kept> {
+    wellposed::Rows::from_bytes(bytes).map(T::make)
+}
+
+#[pymethods]
+impl Rows {
+    #[new]
+    #[pyo3(signature = (columns, *, right_hand_sides=None, dtype=None, forgetting=1.0))]
+    fn new(
+        py: Python<'_>,
+        columns: usize,
+        right_hand_sides: Option<usize>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        forgetting: f64,
+    ) -> PyResult<Self> {
+        let kind = match dtype {
+            None => Kind { double: true, complex: false },
+            Some(dtype) => {
+                let dtype = PyArrayDescr::new(py, dtype)?;
+                Kind::of(&dtype)
+                    .ok_or_else(|| type_error(format!("dtype is {dtype}, but it must be float32, float64, complex64 or complex128")))?
+            }
+        };
+        if right_hand_sides == Some(0) {
+            return Err(value_error(py, "right_hand_sides is 0, but it must be at least 1; leave it out for a vector b"));
+        }
+        let count = right_hand_sides.unwrap_or(1);
+        Ok(Self { kept: dispatch!(kind, empty(columns, count, forgetting)), kind, vector: right_hand_sides.is_none() })
+    }
+
+    /// Adds a block of rows.
+    ///
+    /// Parameters
+    /// ----------
+    /// A : array_like or sparse matrix, shape (rows, columns)
+    /// b : array_like, shape (rows,) or (rows, right_hand_sides)
+    /// weights : array_like, shape (rows,), optional
+    ///     Positive; a weight of 2 counts as the row given twice.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     A ``ValueError`` for wrong shapes or NaN. The rows before are untouched then.
+    #[pyo3(signature = (A, b, weights=None))]
+    #[allow(non_snake_case)]
+    fn push(&mut self, A: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>, weights: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let source = Source::new(A, "A")?;
+        let (b, kind) = right_hand_side(b)?;
+        let complex = |kind: Kind| kind.complex && !self.kind.complex;
+        if complex(source.kind) || complex(kind) {
+            return Err(type_error("a complex block in real rows: make them with Rows(columns, dtype=complex)"));
+        }
+        if self.vector != (b.ndim() == 1) {
+            let needed =
+                if self.vector { "a vector; Rows(columns, right_hand_sides=k) takes matrices" } else { "a matrix of one column for each" };
+            return Err(value_error(A.py(), format!("b has {} dimensions, but it must be {needed}", b.ndim())));
+        }
+        on!(&mut self.kept, rows => push(rows, A.py(), &source, &b, weights))
+    }
+
+    /// Adds the rows of another one, of the same columns and dtype.
+    fn merge(&mut self, other: &Bound<'_, Rows>) -> PyResult<()> {
+        let py = other.py();
+        // rows may be merged with themselves, which a second borrow would refuse
+        let other =
+            other.try_borrow().map_err(|_| value_error(py, "rows cannot be merged with themselves: store them with to_bytes first"))?;
+        match (&mut self.kept, &other.kept) {
+            (Kept::Single(mine), Kept::Single(theirs)) => mine.merge(theirs),
+            (Kept::Double(mine), Kept::Double(theirs)) => mine.merge(theirs),
+            (Kept::ComplexSingle(mine), Kept::ComplexSingle(theirs)) => mine.merge(theirs),
+            (Kept::ComplexDouble(mine), Kept::ComplexDouble(theirs)) => mine.merge(theirs),
+            _ => return Err(type_error("only rows of the same dtype can be merged")),
+        }
+        .map_err(|error| raise(py, &error))
+    }
+
+    /// Solves the problem of the rows so far.
+    ///
+    /// Parameters
+    /// ----------
+    /// choice : float, Lambda, str or rule, default "gcv"
+    /// intercept : bool, default False
+    ///     Fits an unpenalised constant.
+    /// penalty, prior_mean, method
+    ///     As in ``Problem``.
+    /// noise_std : float, optional
+    ///     One standard deviation for all rows.
+    ///
+    /// Returns
+    /// -------
+    /// Solution
+    #[pyo3(signature = (choice=None, *, intercept=false, penalty=None, prior_mean=None, noise_std=None, method=None))]
+    fn solve(
+        &self,
+        py: Python<'_>,
+        choice: Option<&Bound<'_, PyAny>>,
+        intercept: bool,
+        penalty: Option<&Bound<'_, PyAny>>,
+        prior_mean: Option<&Bound<'_, PyAny>>,
+        noise_std: Option<f64>,
+        #[pyo3(from_py_with = optional_method)] method: Option<Method>,
+    ) -> PyResult<Solution> {
+        if let Some(mean) = prior_mean
+            && kind_of(&array(mean, "the prior mean")?, "the prior mean")?.complex
+            && !self.kind.complex
+        {
+            return Err(type_error("the prior mean is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+        }
+        let penalty = penalty.map_or(Ok(PenaltyOf::Identity), PenaltyOf::new)?;
+        if penalty.kind().complex && !self.kind.complex {
+            return Err(type_error("the penalty is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+        }
+        let question = Question { intercept, penalty, prior_mean, noise_std, method, choice: choice_or_gcv(choice)? };
+        on!(&self.kept, rows => solve(rows, py, self.vector, question))
+    }
+
+    /// Rows pushed.
+    #[getter]
+    fn count(&self) -> usize {
+        on!(&self.kept, rows => rows.count())
+    }
+
+    /// The same, each counted by its forgetting factor.
+    #[getter]
+    fn effective_rows(&self) -> f64 {
+        on!(&self.kept, rows => rows.effective_rows())
+    }
+
+    /// Unknowns.
+    #[getter]
+    fn columns(&self) -> usize {
+        on!(&self.kept, rows => rows.columns())
+    }
+
+    /// All that is known of the rows: to store them, or to send them to where they are merged.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &on!(&self.kept, rows => rows.to_bytes()))
+    }
+
+    /// The rows that ``to_bytes`` stored, of this dtype; ``vector`` says whether b was a vector.
+    #[classmethod]
+    #[pyo3(signature = (data, *, dtype=None, vector=true))]
+    fn from_bytes(class: &Bound<'_, PyType>, data: &[u8], dtype: Option<&Bound<'_, PyAny>>, vector: bool) -> PyResult<Self> {
+        let py = class.py();
+        let like = Self::new(py, 0, None, dtype, 1.0)?;
+        let kept = dispatch!(like.kind, stored(data)).map_err(|error| raise(py, &error))?;
+        Ok(Self { kept, kind: like.kind, vector })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>, String, bool))> {
+        let this = slf.borrow();
+        let name = match (this.kind.double, this.kind.complex) {
+            (false, false) => "float32",
+            (true, false) => "float64",
+            (false, true) => "complex64",
+            (true, true) => "complex128",
+        };
+        let restore = slf.py().import("wellposed._show")?.getattr("restore_rows")?;
+        Ok((restore, (this.to_bytes(slf.py()), name.to_owned(), this.vector)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<wellposed.Rows: {} rows of {} columns>", self.count(), self.columns())
+    }
+}
+
+fn optional_method(object: &Bound<'_, PyAny>) -> PyResult<Option<Method>> {
+    if object.is_none() { Ok(None) } else { method(object).map(Some) }
+}

@@ -1,0 +1,67 @@
+//! The four scalar types on both sides of the boundary, and which of them a problem has.
+
+use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use pyo3::prelude::*;
+use wellposed::{Scalar, c32, c64};
+
+/// A scalar type of the library that is a dtype of NumPy.
+pub trait Element: Scalar<Real: numpy::Element> + numpy::Element {
+    /// The same at run time.
+    const KIND: Kind;
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind { double: false, complex: false };
+}
+impl Element for f64 {
+    const KIND: Kind = Kind { double: true, complex: false };
+}
+impl Element for c32 {
+    const KIND: Kind = Kind { double: false, complex: true };
+}
+impl Element for c64 {
+    const KIND: Kind = Kind { double: true, complex: true };
+}
+
+/// Which of the four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// 64 bits a real part, not 32.
+    pub double: bool,
+    /// With an imaginary part.
+    pub complex: bool,
+}
+
+impl Kind {
+    /// The least that holds both, as `numpy.result_type` has it.
+    pub fn with(self, other: Kind) -> Kind {
+        Kind { double: self.double || other.double, complex: self.complex || other.complex }
+    }
+
+    /// The scalar type that values of this dtype are computed in: `None` for what is no number of at most 64 (128) bits.
+    /// Integers and booleans count as float64, float16 as float32.
+    pub fn of(dtype: &Bound<'_, PyArrayDescr>) -> Option<Kind> {
+        let kind = |double, complex| Some(Kind { double, complex });
+        match (dtype.kind(), dtype.itemsize()) {
+            (b'f', 2 | 4) => kind(false, false),
+            (b'f', 8) | (b'b' | b'i' | b'u', _) => kind(true, false),
+            (b'c', 8) => kind(false, true),
+            (b'c', 16) => kind(true, true),
+            _ => None,
+        }
+    }
+}
+
+/// Calls a function that is generic in the scalar with the type of a [`Kind`].
+macro_rules! dispatch {
+    ($kind:expr, $function:ident($($argument:expr),* $(,)?)) => {{
+        let kind: $crate::scalar::Kind = $kind;
+        match (kind.double, kind.complex) {
+            (false, false) => $function::<f32>($($argument),*),
+            (true, false) => $function::<f64>($($argument),*),
+            (false, true) => $function::<wellposed::c32>($($argument),*),
+            (true, true) => $function::<wellposed::c64>($($argument),*),
+        }
+    }};
+}
+pub(crate) use dispatch;

@@ -1,0 +1,109 @@
+"""Rows that come in blocks, and penalties that are no squares."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_allclose
+
+import wellposed as wp
+
+RNG = np.random.default_rng(23)
+A = RNG.standard_normal((90, 6))
+B = RNG.standard_normal(90)
+
+
+def pushed(a, b, sizes=(1, 7, 30), weights=None, **options):
+    rows = wp.Rows(a.shape[1], right_hand_sides=None if b.ndim == 1 else b.shape[1], **options)
+    for block in np.split(np.arange(len(b)), np.cumsum(sizes)):
+        rows.push(a[block], b[block], None if weights is None else weights[block])
+    return rows
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("columns", [None, 1, 3])
+def test_blocks_are_all_rows(dtype, columns):
+    a, b = A.astype(dtype), (B if columns is None else RNG.standard_normal((90, columns))).astype(dtype)
+    rows = pushed(a, b, dtype=dtype)
+    assert rows.count == 90 and rows.columns == 6
+    for options in [{}, {"intercept": True}, {"penalty": "second_difference"}]:
+        problem = wp.Problem(a)
+        if "intercept" in options:
+            problem = problem.intercept()
+        if "penalty" in options:
+            problem = problem.penalty("second_difference")
+        for choice in [0.3, "gcv"]:
+            fit, whole = rows.solve(choice, **options), problem.solve(b, choice)
+            assert fit.x.shape == whole.x.shape and fit.x.dtype == dtype
+            # lambda of a rule is as flat as the type allows
+            assert_allclose(fit.x, whole.x, rtol=5e-2 if dtype in (np.float32, np.complex64) else 1e-5, atol=1e-3 if choice == "gcv" else 1e-5)
+
+
+def test_weights_merge_and_store():
+    weights = RNG.random(90) + 0.5
+    whole = wp.Problem(A).weights(weights).prior_mean(np.ones(6)).solve(B, 0.5)
+    assert_allclose(pushed(A, B, weights=weights).solve(0.5, prior_mean=np.ones(6)).x, whole.x, rtol=1e-10)
+    first, second = pushed(A[:40], B[:40]), pushed(A[40:], B[40:])
+    second = pickle.loads(pickle.dumps(second))
+    first.merge(second)
+    assert_allclose(first.solve(0.5).x, wp.ridge(A, B, 0.5).x, rtol=1e-10)
+    sparse = wp.Rows(6)
+    sparse.push(scipy.sparse.csr_array(A), B)
+    assert_allclose(sparse.solve(0.5).x, wp.ridge(A, B, 0.5).x, rtol=1e-10)
+
+
+def test_forgetting():
+    rows = wp.Rows(1, forgetting=0.5)
+    for slope in [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]:
+        rows.push(np.array([[1.0], [2.0]]), np.array([slope, 2 * slope]))
+    gone = 0.5 ** np.arange(6)
+    assert rows.solve(0.0).x[0] == pytest.approx((gone * [2, 2, 2, 2, 1, 1]).sum() / gone.sum())
+    assert rows.effective_rows == pytest.approx(2 * gone.sum())
+
+
+def test_bad_blocks_leave_the_rows_as_they_were():
+    rows = pushed(A, B)
+    before = rows.solve(0.1).x
+    for a, b, error in [
+        (A[:, :5], B, ValueError),
+        (A, B[:10], ValueError),
+        (np.where(A == A[3, 2], np.nan, A), B, ValueError),
+        (A * 1j, B, TypeError),
+        (A, B[:, None], ValueError),
+    ]:
+        with pytest.raises(error):
+            rows.push(a, b)
+    assert rows.count == 90 and (rows.solve(0.1).x == before).all()
+    with pytest.raises(ValueError, match="cannot be read"):
+        wp.Rows.from_bytes(b"nothing")
+    with pytest.raises(ValueError, match="themselves"):
+        rows.merge(rows)
+    with pytest.raises(TypeError, match="same dtype"):
+        rows.merge(wp.Rows(6, dtype="f4"))
+
+
+def test_lasso_meets_its_optimality_conditions():
+    lasso = wp.Problem(A).penalty(wp.Penalty.identity().l1())
+    largest = lasso.lambda_max(B)
+    assert largest == pytest.approx(2 * np.abs(A.T @ B).max())
+    fit = lasso.solve(B, 0.3 * largest)
+    gradient = 2 * A.T @ (B - A @ fit.x)
+    active = fit.x != 0
+    assert 0 < active.sum() < 6
+    assert_allclose(gradient[active], 0.3 * largest * np.sign(fit.x[active]), rtol=1e-5)
+    assert (np.abs(gradient[~active]) <= 0.3 * largest * (1 + 1e-9)).all()
+    assert fit.report.duality_gap <= 1e-10 * (B @ B)
+
+
+def test_other_norms():
+    steps = np.repeat([1.0, 4.0, 2.0], 10) + 0.1 * RNG.standard_normal(30)
+    variation = wp.Penalty.first_difference().l1()
+    x = wp.Problem(np.eye(30)).penalty(variation).method(wp.Admm(max_steps=50_000)).solve(steps, 2.0).x
+    assert (np.abs(np.diff(x)) > 1e-4).sum() <= 5 and abs(x[15] - 4.0) < 0.5
+    grouped = wp.Problem(A).penalty(wp.Penalty.identity().group_lasso([0, 0, 1, 1, 2, 2])).solve(B, 25.0).x
+    assert [(pair != 0).all() or (pair == 0).all() for pair in grouped.reshape(3, 2)] == [True] * 3
+    net = wp.Problem(A).penalty(wp.Penalty.identity().elastic_net(0.0)).solve(B, 0.4).x
+    assert_allclose(net, wp.ridge(A, B, 0.4).x, rtol=1e-6)
+    mixed = wp.Penalty.sum([(1.0, wp.Penalty.identity().l1()), (0.5, wp.Penalty.identity())])
+    assert wp.Problem(A).penalty(mixed).solve(B, 0.4).report.duality_gap is not None
