@@ -164,12 +164,13 @@ pub(crate) fn places_inside(curve: &dyn Curve) -> Option<Vec<f64>> {
     grid(curve.inside(), 2.0 * CELL)
 }
 
-/// The same on the whole interval, on cells twice as wide beyond the singular values, where nothing changes faster than as a
-/// power of λ. What is computed for one of the two serves the other.
+/// The same on the whole interval and on cells of the usual width, wider ones beyond the singular values, where nothing changes
+/// faster than as a power of λ. What is computed for one of the two serves the other.
 pub(crate) fn places(curve: &dyn Curve) -> Option<Vec<f64>> {
     let inside = places_inside(curve)?;
     let (low, high) = curve.interval();
     let (first, last) = (*inside.first()?, *inside.last()?);
+    let middles: Vec<f64> = inside.windows(2).map(|cell| 0.5 * (cell[0] + cell[1])).collect();
     let beyond = |from: f64, to: f64| {
         let cells = ((to - from).abs() / (4.0 * CELL)).ceil();
         (1..=cells as usize).map(move |k| from + (to - from) * k as f64 / cells)
@@ -177,7 +178,9 @@ pub(crate) fn places(curve: &dyn Curve) -> Option<Vec<f64>> {
     let mut all: Vec<f64> = beyond(first, 2.0 * low.ln()).collect();
     all.reverse();
     all.extend(inside);
+    all.extend(middles);
     all.extend(beyond(last, 2.0 * high.ln()));
+    all.sort_by(f64::total_cmp);
     Some(all)
 }
 
@@ -191,6 +194,14 @@ pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[
         places.iter().zip(logs).map(|(&t, log)| Sample { t, at: Objective { log, slope: 0.0, bend: 0.0, slope_noise: 0.0 } }).collect()
     };
     let mut samples = sample(&with_ends(places));
+    for _ in 0..SPLITS {
+        let more = doubtful(&samples);
+        if more.is_empty() {
+            break;
+        }
+        samples.extend(sample(&more));
+        samples.sort_by(|a, b| a.t.total_cmp(&b.t));
+    }
     let mut brackets = Vec::new();
     let mut falling = None;
     for k in 1..samples.len() {
@@ -220,6 +231,23 @@ pub(crate) fn minimise_together(places: Vec<f64>, ends: Ends, values: &dyn Fn(&[
     samples.retain(|s| s.at.log.is_finite());
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
     conclude(samples, brackets.into_iter().map(|bracket| bracket.best).collect(), ends, Scale::Logarithm)
+}
+
+/// The middles of the cells in which, and beside which, a pair of extrema may hide: the mean slope of a cell keeps its sign and yet comes
+/// nearer to 0 than that of both neighbours, by so much that it may have crossed 0 inside.
+fn doubtful(samples: &[Sample]) -> Vec<f64> {
+    let slope = |k: usize| (samples[k + 1].at.log - samples[k].at.log) / (samples[k + 1].t - samples[k].t);
+    let mut cells: Vec<usize> = Vec::new();
+    for k in 1..samples.len().saturating_sub(2) {
+        let (before, here, after) = (slope(k - 1), slope(k), slope(k + 1));
+        let turns = before * here > 0.0 && here * after > 0.0 && here.abs() < before.abs().min(after.abs());
+        if turns && here.abs() <= (before - here).abs() + (after - here).abs() {
+            cells.extend([k - 1, k, k + 1]);
+        }
+    }
+    cells.sort_unstable();
+    cells.dedup();
+    cells.into_iter().map(|k| 0.5 * (samples[k].t + samples[k + 1].t)).collect()
 }
 
 /// With points beside the ends: without slopes a minimum there shows only if there are points between it and the end.
