@@ -11,7 +11,7 @@
 //! that it stays in the range of Ā; where that ends, a random vector of the range goes on.
 //! c is bounded by B(BᴴB)² of random vectors, B = (I − UUᴴ)Ā: ‖B‖⁵ ≤ 10√(2/π)·max‖B(BᴴB)²ω‖ but with probability 10⁻ʳ for r vectors.
 //!
-//! Prefer the exact form where A has entries. Cost: 2k + 5r products, 2k²(m + n) flops, k(m + n) numbers.
+//! Prefer the exact form where A has entries. Cost: 2k + 2 + 5r products, 2k²(m + n) flops, k(m + n) numbers.
 //!
 //! Sources: Golub, Kahan 1965, doi:10.1137/0702016; Halko, Martinsson, Tropp 2011, doi:10.1137/090771806 (Lemma 4.1);
 //! Flath et al. 2011, doi:10.1137/090780717 (low-rank posteriors of inverse problems).
