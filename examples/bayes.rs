@@ -75,23 +75,40 @@ fn prostate() -> Result<()> {
     Ok(())
 }
 
-/// A log prior of one's own: positive values with log xⱼ ~ N(log 0.5, 1.5²).
-struct Positive;
+/// A log prior of one's own: positive values whose logarithms are a random walk with steps of this standard deviation.
+struct Positive(f64);
+
+impl Positive {
+    /// ∂/∂log zⱼ of the log density.
+    fn pull(&self, z: &[f64]) -> Vec<f64> {
+        let steps: Vec<f64> = z.windows(2).map(|pair| (pair[1] / pair[0]).ln() / (self.0 * self.0)).collect();
+        let step = |j: Option<usize>| j.and_then(|j| steps.get(j)).copied().unwrap_or(0.0);
+        (0..z.len()).map(|j| step(Some(j)) - step(j.checked_sub(1))).collect()
+    }
+}
 
 impl LogPrior for Positive {
     fn value(&self, z: &[f64]) -> f64 {
-        let one = |z: f64| match z > 0.0 {
-            true => -z.ln() - 0.5 * ((z / 0.5).ln() / 1.5).powi(2) - (1.5 * std::f64::consts::TAU.sqrt()).ln(),
+        if z.iter().any(|&z| !(z > 0.0)) {
             // the line search stays out
-            false => f64::NEG_INFINITY,
-        };
-        z.iter().map(|&z| one(z)).sum()
+            return f64::NEG_INFINITY;
+        }
+        -0.5 * z.windows(2).map(|pair| ((pair[1] / pair[0]).ln() / self.0).powi(2)).sum::<f64>()
     }
     fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
-        gradient.iter_mut().zip(z).for_each(|(g, z)| *g = -(1.0 + (z / 0.5).ln() / 2.25) / z);
+        gradient.iter_mut().zip(self.pull(z)).zip(z).for_each(|((g, pull), z)| *g = pull / z);
     }
     fn curvature(&self, z: &[f64], visit: &mut dyn FnMut(usize, usize, f64)) {
-        z.iter().enumerate().for_each(|(j, z)| visit(j, j, -(1.0 + ((z / 0.5).ln() - 1.0) / 2.25) / (z * z)));
+        for (j, pull) in self.pull(z).into_iter().enumerate() {
+            visit(j, j, pull / (z[j] * z[j]));
+        }
+        // each step couples two neighbours
+        let weight = 1.0 / (self.0 * self.0);
+        for j in 1..z.len() {
+            visit(j - 1, j - 1, weight / (z[j - 1] * z[j - 1]));
+            visit(j, j, weight / (z[j] * z[j]));
+            visit(j, j - 1, -weight / (z[j] * z[j - 1]));
+        }
     }
 }
 
@@ -132,7 +149,7 @@ fn shaw() -> Result<()> {
     }
     println!("true noise std {:.5}\n", noisy.noise_std[0]);
     let Some((_, posterior)) = best else { return Ok(()) };
-    let positive = problem.noise_std(&[posterior.noise_std]).map_from(&noisy.b, &Positive, &vec![0.5; n])?;
+    let positive = problem.noise_std(&[posterior.noise_std]).map_from(&noisy.b, &Positive(0.5), &vec![0.5; n])?;
     println!("{:>5} {:>9} {:>9} {:>22} {:>9} {:>12}", "place", "truth", "mean", "95 % band", "draw", "positive");
     let (band, draw) = (posterior.band(0.95)?, posterior.sample(1, 5).x);
     for j in (0..n).step_by(3) {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// // 40 points 0.1 apart, smooth over a length of 0.5; seen through running means
 /// let grid = Grid::new(&[40])?.spacing(&[0.1])?;
 /// let prior = Penalty::kernel(&grid, &Covariance::matern(1.5, 0.5), Boundary::Free)?;
-/// let a: Vec<f64> = (0..20 * 40).map(|k| f64::from(u8::from((2 * (k % 20)).abs_diff(k / 20) < 3))).collect();
+/// let a: Vec<f64> = (0..20 * 40_usize).map(|k| f64::from(u8::from((2 * (k % 20)).abs_diff(k / 20) < 3))).collect();
 /// let a = DenseView::column_major(&a, 20, 40)?;
 /// let b: Vec<f64> = (0..20).map(|i| 4.0 * (i as f64 / 5.0).sin() + 0.1 * ((i * i) as f64).cos()).collect();
 /// let posterior = Problem::new(&a).penalty(prior).posterior(&b, Evidence)?;

@@ -44,8 +44,8 @@ pub struct Posterior<T: Scalar> {
     pub log_noise_std_error: Option<f64>,
     /// The same of log `prior_std`; `None` where both scales were given, or the data do not bound τ.
     pub log_prior_std_error: Option<f64>,
-    /// log p(b | s, τ), in the units of b. Unpenalised directions (the intercept among them) are flat on the values that they fit,
-    /// so that models with the same ones can be compared.
+    /// log p(b | s, τ), in the units of b. Unpenalised directions (the intercept among them) are flat on the values that they fit (in
+    /// units of the rows' mean scale), so that models with the same ones can be compared.
     pub log_evidence: f64,
     /// Effective degrees of freedom.
     pub dof: f64,

@@ -395,7 +395,7 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// dof is that of the subspace (a lower bound), and the log evidence lacks the directions outside of it (an upper bound).
     /// [`sample`](Posterior::sample) draws from the low-rank form; [`samples`](Self::samples) draws exactly.
     ///
-    /// Cost: a solve, 2k + 30 products, 2k²(m + n) flops, k(m + n) numbers.
+    /// Cost: a solve, 2k + 32 products, 2k²(m + n) flops, k(m + n) numbers.
     ///
     /// # Errors
     /// As [`solve`](Self::solve); a penalty other than the identity; λ = 0.

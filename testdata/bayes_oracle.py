@@ -9,7 +9,7 @@
 The evidence is that of b itself, from the Cholesky factor of its m x m covariance (no spectrum of A anywhere), with the flat
 directions N integrated out:
 
-    -2 log p = (m - q) log 2 pi + log|V| + log|N'V^-1 N| - log|N'WN| + b'Pb,    V = s^2 W^-1 + t^2 A (L'L)^+ A'
+    -2 log p = (m - q) log 2 pi + log|V| + log|N'V^-1 N| - log|N'WN| + (q/m) log|W| + b'Pb,    V = s^2 W^-1 + t^2 A (L'L)^+ A'
 
 Its maximum in (log s, log t), times the hyper-priors, is found by Newton's method with differences at 80 digits, from the
 best point of a grid in binary64. The covariance of x is the block of the dense inverse of the joint normal equations.
@@ -136,7 +136,8 @@ class Problem:
             z = forward(h, [mp.fdot(c, y) for c in cols])
             total += log_det(h) - mp.fdot(z, z)
             weighted = [[mp.fdot([x * wi for x, wi in zip(p, self.w)], o) for o in self.flat] for p in self.flat]
-            total -= log_det(cholesky(weighted))
+            # flat on the values that N fits, in units of the rows' geometric mean scale
+            total -= log_det(cholesky(weighted)) - q * mp.fsum(mp.log(w) for w in self.w) / m
         return total / 2
 
     def objective(self, u, v):

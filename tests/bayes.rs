@@ -285,6 +285,31 @@ fn units() {
     }
 }
 
+/// The evidence of a noise level is the same whether it was found or given, with an intercept and without; so is that of a log prior, of
+/// relevance determination and of the low-rank form.
+#[test]
+fn evidence_counts_a_noise_level_once() {
+    let mut random = Random(62);
+    let (m, n) = (18, 4);
+    let (a, b) = (random.normals(m * n), random.normals(m));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let weights: Vec<f64> = (0..m).map(|i| 0.5 + (i % 3) as f64).collect();
+    for plain in [Problem::new(&view).weights(&weights), Problem::new(&view).weights(&weights).intercept()] {
+        let found = plain.posterior(&b, Evidence).unwrap();
+        let (s, tau) = (found.noise_std, found.prior_std);
+        let told = plain.clone().noise_std(&[s]);
+        let given = told.posterior(&b, 1.0 / (tau * tau)).unwrap();
+        close(given.log_evidence, found.log_evidence, 1e-10, "log evidence");
+        let map = told.map(&b, &Prior::gaussian(tau)).unwrap();
+        close(map.log_evidence.unwrap(), found.log_evidence, 1e-10, "by Laplace's approximation");
+        let low_rank = told.posterior_low_rank(&b, 1.0 / (tau * tau), m).unwrap();
+        close(low_rank.log_evidence, found.log_evidence, 1e-9, "by products");
+        let relevance = plain.relevance(&b).unwrap();
+        let again = plain.clone().noise_std(&[relevance.noise_std]).relevance(&b).unwrap();
+        close(again.log_evidence, relevance.log_evidence, 1e-8, "of relevance determination");
+    }
+}
+
 /// A noise level is the same said by the problem or by the rule; λ is that of the rule.
 #[test]
 fn known_noise() {

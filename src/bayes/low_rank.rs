@@ -7,10 +7,11 @@
 //! ‖(I − VΦVᴴ)/λ − M⁻¹‖ ≤ c²/(λ(c² + λ)),            c = ‖(I − UUᴴ)Ā‖
 //! ```
 //! so that no variance is too small. (The difference is N^½G(λ + GᴴG)⁻¹GᴴN^½/λ with N = I − VΦVᴴ ≤ I, G = N^½Āᴴ(I − UUᴴ): a Schur
-//! complement.) U comes from Golub and Kahan's process started with b, reorthogonalized; where that ends, a random vector goes on.
+//! complement.) U comes from Golub and Kahan's process, reorthogonalized, started with ĀĀᴴb so
+//! that it stays in the range of Ā; where that ends, a random vector of the range goes on.
 //! c is bounded by B(BᴴB)² of random vectors, B = (I − UUᴴ)Ā: ‖B‖⁵ ≤ 10√(2/π)·max‖B(BᴴB)²ω‖ but with probability 10⁻ʳ for r vectors.
 //!
-//! Prefer the exact form where A has entries. Cost: 2k + 5r products, 2k²(m + n) flops, k(m + n) numbers.
+//! Prefer the exact form where A has entries. Cost: 2k + 2 + 5r products, 2k²(m + n) flops, k(m + n) numbers.
 //!
 //! Sources: Golub, Kahan 1965, doi:10.1137/0702016; Halko, Martinsson, Tropp 2011, doi:10.1137/090771806 (Lemma 4.1);
 //! Flath et al. 2011, doi:10.1137/090780717 (low-rank posteriors of inverse problems).
@@ -49,32 +50,32 @@ fn normalize<T: Scalar>(y: &mut [T], norm: T::Real) {
     y.iter_mut().for_each(|value| *value = value.scale(T::Real::ONE / norm));
 }
 
-/// k steps, fewer where m or n is smaller; `project` takes out of a vector of data what is no data.
-pub(crate) fn subspace<T: Scalar>(
-    a: &dyn Operator<Scalar = T>,
-    b: &[T],
-    rank: usize,
-    project: &dyn Fn(&mut [T]),
-    threads: Threads,
-) -> Result<Subspace<T>> {
+/// k steps, fewer where the range of A is smaller.
+pub(crate) fn subspace<T: Scalar>(a: &dyn Operator<Scalar = T>, b: &[T], rank: usize, threads: Threads) -> Result<Subspace<T>> {
     let (m, n) = a.shape();
     let mut random = Random::new(SEED);
-    let mut u: Vec<Vec<T>> = Vec::with_capacity(rank);
-    let mut w: Vec<Vec<T>> = Vec::with_capacity(rank);
-    let mut next = b.to_vec();
+    let mut u: Vec<Vec<T>> = Vec::new();
+    let mut w: Vec<Vec<T>> = Vec::new();
+    // what is not in the range of A would take the place of a direction that is
+    let into_range = |data: &[T]| {
+        let (mut image, mut back) = (vec![T::ZERO; n], vec![T::ZERO; m]);
+        a.apply_adjoint(data, &mut image);
+        a.apply(&image, &mut back);
+        back
+    };
+    let mut next = into_range(b);
     let eps = T::Real::EPSILON.to_f64();
     while u.len() < rank.min(m).min(n) {
         let before = linalg::norm(&next).to_f64();
         orthogonalize(&u, &mut next);
         let mut norm = linalg::norm(&next);
         if !(norm.to_f64() > EXHAUSTED * eps * before) {
-            next = random.scalars(m);
-            project(&mut next);
+            next = into_range(&random.scalars::<T>(m));
             let before = linalg::norm(&next).to_f64();
             orthogonalize(&u, &mut next);
             norm = linalg::norm(&next);
             if !(norm.to_f64() > EXHAUSTED * eps * before) {
-                // no data are left
+                // nothing is left that could be told from rounding
                 break;
             }
         }
@@ -91,6 +92,9 @@ pub(crate) fn subspace<T: Scalar>(
     }
     let rest = bound(a, &u, &mut random)?;
     let k = w.len();
+    if k == 0 {
+        return Ok(Subspace { basis: linalg::zeros(n, 0), values: Vec::new(), rest });
+    }
     let (mut values, mut basis, mut turned) = (vec![T::ZERO; k], linalg::zeros(n, k), linalg::zeros(k, k));
     let w = Mat::from_fn(n, k, |i, j| w[j][i]);
     for by_rotations in [false, true] {

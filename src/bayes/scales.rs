@@ -340,7 +340,7 @@ fn no_noise() -> Error {
     }
 }
 
-/// log p(b | s, λ) of the caller's data: whitened rows have the log Jacobian `log_scale`, and s is in the caller's units.
+/// log p(b | s, λ) of the caller's data: whitening adds `log_scale`, and s is in the caller's units.
 ///
 /// Complex data are proper: E|e|² = s².
 pub(crate) fn log_evidence(spectrum: &Spectrum, damping: f64, noise_std: f64, noise_in_units: f64, log_scale: f64, complex: bool) -> f64 {

@@ -140,7 +140,6 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     let z = decomposed.solve(&prepared, &dampings).map_err(refused)?.z;
     let (x, intercepts) = reduced.answers(z.as_ref(), &data)?;
     let (_, e) = reduced.direction_exponents();
-    let log_scale = reduced.log_row_scale();
     let mut out: Vec<Gaussian<T>> = Vec::with_capacity(found.len());
     for (j, found) in found.into_iter().enumerate() {
         let root = qr::inverse_root(reduced.matrix.view(), &reduced.penalty, found.damping, reduced.threads);
@@ -173,7 +172,14 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
             prior_std: noise_std / lambda.damping(),
             log_noise_error: found.errors.0,
             log_prior_error: found.errors.1,
-            log_evidence: log_evidence(spectrum, found.damping, found.noise_std, noise_std, log_scale, T::IS_COMPLEX),
+            log_evidence: log_evidence(
+                spectrum,
+                found.damping,
+                found.noise_std,
+                noise_std,
+                counted(reduced.log_row_scale(), spectrum.rows, spectrum.unpenalised),
+                T::IS_COMPLEX,
+            ),
             dof: spectrum.dof(found.damping),
             warnings: found.warnings,
             threads: reduced.threads,
@@ -199,6 +205,12 @@ fn single<T: Scalar>(description: &Description<'_, T>) -> f64 {
         Some([single]) => single.to_f64(),
         _ => 1.0,
     }
+}
+
+/// What whitening adds to a log density of the m − q contrasts that q flat directions leave: their share of Σ log Dᵢ, so that a noise level
+/// counts alike whether it stands in D or in s.
+fn counted(log_row_scale: f64, rows: usize, flat: usize) -> f64 {
+    log_row_scale * (rows.saturating_sub(flat) as f64 / rows.max(1) as f64)
 }
 
 /// The standard deviation of the whitened noise: what the rule says, or 1 where `noise_std` was divided out.
@@ -295,7 +307,7 @@ fn real_rows<T: Scalar>(reduced: &Reduced<'_, T>, data: &ReducedData<T>) -> Resu
     let rows = RealRows {
         a: Mat::from_fn(a.nrows(), a.ncols(), |i, j| wide(a[(i, j)], e)),
         b: Mat::from_fn(data.b.nrows(), data.b.ncols(), |i, j| wide(data.b[(i, j)], data.exponent)),
-        log_scale: reduced.log_row_scale(),
+        log_scale: counted(reduced.log_row_scale(), reduced.rows, usize::from(reduced.constant.is_some())),
     };
     match f64::largest_entry(rows.a.as_ref(), reduced.threads).is_some() && f64::largest_entry(rows.b.as_ref(), reduced.threads).is_some() {
         true => Ok(rows),
@@ -416,6 +428,7 @@ pub(super) fn low_rank<T: Scalar>(
     let free = m as f64 - if description.intercept { 1.0 } else { 0.0 };
     let constant = problem.dependence();
     let log_scale: f64 = problem.row_scale().into_iter().flatten().map(|d| d.to_f64().ln()).sum();
+    let log_scale = counted(log_scale, m, usize::from(description.intercept));
     let one = |j: usize| -> Result<Gaussian<T>> {
         let fit = outcome.report.fits[j];
         if fit.lambda.damping() == 0.0 {
@@ -434,7 +447,7 @@ pub(super) fn low_rank<T: Scalar>(
         }
         let column: Vec<T> = (0..m).map(|i| b[(i, j)]).collect();
         let data = problem.data(&column);
-        let subspace = low_rank::subspace(&problem, &data, rank, &|y| problem.project(y), description.threads())?;
+        let subspace = low_rank::subspace(&problem, &data, rank, description.threads())?;
         let damping = fit.lambda.damping();
         let factors: Vec<f64> = subspace.values.iter().map(|&value| filter(value, damping).0).collect();
         let log_det: f64 = subspace.values.iter().map(|&value| (value / damping).powi(2).ln_1p()).sum();
