@@ -65,7 +65,7 @@ fn the_optimum_at_thirty_digits() {
             let edges = fit.report.warnings.iter().filter(|warning| matches!(warning, Warning::PenaltyAtEdge { .. }));
             assert!(edges.count() > 0, "{name}: {:?}", fit.report.warnings);
         }
-        assert!(fit.report.penalties[0].slope < 1e-6, "{name}");
+        assert!(fit.report.penalties[0].slope < 1e-5, "{name}");
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) struct Found {
 /// Largest |∂ log criterion/∂ log λ| of a minimum. The gradient is a sum of orthonormal blocks with rounding of about m·ε.
 const SLOPE: f64 = 1e-10;
 /// What rounding can keep the gradient above where the criterion itself does not move any more.
-const SLOPE_AT_ROUNDING: f64 = 1e-6;
+const SLOPE_AT_ROUNDING: f64 = 1e-5;
 /// Newton steps from one start.
 const STEPS: usize = 200;
 /// Longest step of one coordinate, e³ in λ: a criterion is a sum of logistic functions about four wide. A choice.
@@ -119,8 +119,10 @@ const LONGEST: f64 = 3.0;
 const COMMON: usize = 32;
 const ALONG: usize = 24;
 const AT_RANDOM: usize = 8;
-/// How far θ goes beyond the singular values, as factors of λ: filter factors are then 1 within 10⁻¹⁰, and 0 within 10⁻⁶.
+/// How far θ goes beyond the singular values, as factors of λ: filter factors are then 1 within 10⁻¹⁰, and 0 within 10⁻⁶. Where no rows
+/// are to spare, residual and tr(I − H) vanish together with λ and lose as many digits: not so far.
 const BELOW: f64 = 1e10;
+const BELOW_WITHOUT_SPARE_ROWS: f64 = 1e6;
 const ABOVE: f64 = 1e6;
 /// Starts of Newton's method.
 const STARTS: usize = 6;
@@ -174,12 +176,13 @@ impl Several {
         let log_free = 2.0 * free_values.iter().map(|v| v.ln()).sum::<f64>();
         // below the smallest value of A that is not rounding, and above the largest by the smallest that Lⱼ has
         let a_least = largest.iter().copied().filter(|&v| v > height.max(n) as f64 * f64::EPSILON * a_norm).fold(a_norm, f64::min);
+        let below = if height > n { BELOW } else { BELOW_WITHOUT_SPARE_ROWS };
         let mut range = Vec::with_capacity(terms.len());
         for l in &terms {
             let of_l = values(l, threads)?;
             let most = of_l.first().copied().unwrap_or(1.0);
             let least = of_l.iter().copied().filter(|&v| v > l.nrows().max(n) as f64 * f64::EPSILON * most).fold(most, f64::min);
-            range.push((2.0 * (a_least / most).ln() - BELOW.ln(), 2.0 * (a_norm / least).ln() + ABOVE.ln()));
+            range.push((2.0 * (a_least / most).ln() - below.ln(), 2.0 * (a_norm / least).ln() + ABOVE.ln()));
         }
         Ok(Self { r, c, outside, rows, m, constant: has_constant, terms, seen, unseen: n - rank, log_free, range, threads })
     }

@@ -100,7 +100,7 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     /// ```
     /// use wellposed::{DenseView, Penalty, Problem};
     /// let a = DenseView::column_major(&[1.0, 0.0, 0.0, 1.0], 2, 2)?;
-    /// let fit = Problem::new(&a).penalty(Penalty::identity().huber(0.5)).solve(&[10.0, 0.2], 1.0)?;
+    /// let fit = Problem::new(&a).penalty(Penalty::identity().huber(0.5)).solve(&[10.0_f64, 0.2], 1.0)?;
     /// assert!((fit.x[0] - 9.5).abs() < 1e-7 && (fit.x[1] - 0.1).abs() < 1e-7);
     /// # Ok::<(), wellposed::Error>(())
     /// ```
