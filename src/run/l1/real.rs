@@ -156,7 +156,9 @@ impl<'a, T: Scalar> RealProblem<'a, T> {
                         }
                     });
                 };
-                each(&mut |i, j, value| unpenalised[(i, constants + j)] += value, &free_column);
+                if !free.is_empty() {
+                    each(&mut |i, j, value| unpenalised[(i, constants + j)] += value, &free_column);
+                }
                 match SparseColumns::new(real_rows, columns, &|see| each(see, &column)) {
                     Some(columns) => Columns::Sparse(columns),
                     None => {
