@@ -40,25 +40,25 @@ fn outliers() -> Result<()> {
 
 /// A blurred signal with jumps, known by products alone.
 fn edges() -> Result<()> {
-    let n = 200;
-    println!("2. A signal of {n} points with three jumps, blurred over 9 points, noise 1 %; A is a function that blurs.\n");
-    let kernel: Vec<f64> = (-8i32..=8).map(|k| (-0.5 * f64::from(k * k) / 9.0).exp()).collect();
+    let n = 100;
+    println!("2. A signal of {n} points with three jumps, blurred over 7 points, noise 1 %; A is a function that blurs.\n");
+    let kernel: Vec<f64> = (-6i32..=6).map(|k| (-0.5 * f64::from(k * k) / 4.0).exp()).collect();
     let total: f64 = kernel.iter().sum();
     let blur = |x: &[f64], y: &mut [f64]| {
         for (i, y) in y.iter_mut().enumerate() {
-            let term = |k: usize| (i + k).checked_sub(8).and_then(|j| x.get(j)).map(|x| kernel[k] / total * x);
-            *y = (0..17).filter_map(term).sum();
+            let term = |k: usize| (i + k).checked_sub(6).and_then(|j| x.get(j)).map(|x| kernel[k] / total * x);
+            *y = (0..13).filter_map(term).sum();
         }
     };
     // the blur is symmetric
     let a = operator::from_fn(n, n, blur, blur);
     let truth: Vec<f64> = (0..n)
         .map(|i| {
-            if i < 60 {
+            if i < 30 {
                 0.2
-            } else if i < 90 {
+            } else if i < 45 {
                 1.0
-            } else if i < 150 {
+            } else if i < 75 {
                 0.6
             } else {
                 0.0
@@ -80,7 +80,7 @@ fn edges() -> Result<()> {
         ("power 0.5, a local minimum", Penalty::first_difference().power(0.5)),
     ] {
         let mut best = (f64::INFINITY, 0.0, 0);
-        for lambda in wellposed::log_grid(1e-5..=1e-1, 9) {
+        for lambda in wellposed::log_grid(1e-4..=1e-2, 5) {
             let fit = Problem::new(&a).penalty(penalty.clone()).solve(&b, lambda)?;
             let steps = fit.report.reweighted.first().map_or(fit.report.steps.unwrap_or(0), |one| one.steps);
             if error(&fit.x) < best.0 {

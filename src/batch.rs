@@ -43,7 +43,7 @@ where
 ///
 /// ```
 /// use wellposed::{DenseView, Penalty, solve_batch};
-/// let columns = [[1.0, 2.0, 4.0], [2.0, 3.0, 5.0]];
+/// let columns = [[1.0_f64, 2.0, 4.0], [2.0, 3.0, 5.0]];
 /// let weights = [[1.0, 1.0, 2.0], [1.0, 2.0, 1.0]];
 /// let problems: Vec<_> = columns.iter().map(|a| (DenseView::column(a), [3.0, 5.0, 9.1])).collect();
 /// let fits = solve_batch(&problems, 0.1, |k, problem| problem.intercept().weights(&weights[k]));

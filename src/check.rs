@@ -156,6 +156,9 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
         if description.misfit.is_some() {
             return refuse("bounds or equality constraints", "a misfit other than the sum of squares", "drop one of the two");
         }
+        if !description.several.is_empty() {
+            return refuse("bounds or equality constraints", "several penalties", "use Penalty::sum with the ratios of their λ");
+        }
     }
     if let Some(equality) = &description.equality {
         equality.check(n)?;
@@ -259,7 +262,7 @@ pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice:
     if !description.quadratic() || description.several.iter().any(|penalty| !penalty.is_squared()) {
         return refuse(
             "several penalties with a rule",
-            "a misfit, or a penalty that is no square of a norm",
+            "a misfit, bounds or equality constraints, or a penalty that is no square of a norm",
             "use Penalty::sum with weights, and a rule for one λ",
         );
     }
@@ -322,12 +325,15 @@ pub(crate) fn check_inference<T: Scalar>(description: &Description<'_, T>) -> Re
 /// Refuses what the engines for plain quadratic problems would silently leave out.
 pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
     if description.bounds.is_some() || description.equality.is_some() {
-        let instead = "use Problem::solve or Problem::path, with the method left to Auto";
-        return Err(Error::Unsupported { what, with: "bounds or equality constraints", instead });
+        return Err(Error::Unsupported {
+            what,
+            with: "bounds or equality constraints",
+            instead: "use Problem::solve or Problem::path with them",
+        });
     }
     match description.quadratic() {
         true => Ok(()),
-        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm", instead }),
+        false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or a misfit", instead }),
     }
 }
 

@@ -163,7 +163,8 @@ fn verdict(rows: &[RuleRow]) -> String {
         let decades = 2.0 * (last.lambda.damping() / first.lambda.damping()).log10();
         let dof = dof(&mut inside.iter().map(|choice| choice.dof));
         format!(
-            "The rules disagree: λ from {range}, {decades:.1} decades, {dof}; {count} of {of} are near {:.1e}. Look at the solutions, or give the noise level.{edges}",
+            "The rules disagree: λ from {range}, {decades:.1} decades, {dof}; {count} of {of} {} near {:.1e}. Look at the solutions, or give the noise level.{edges}",
+            if count == 1 { "is" } else { "are" },
             median.value()
         )
     }

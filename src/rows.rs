@@ -1,6 +1,6 @@
 //! Rows that come in blocks: push, merge, store, and decide everything else afterwards.
 //!
-//! [`Rows`] keeps the triangle of all rows so far ([`factor::rows`](crate::factor::rows) says how), [`Window`] that of the last blocks,
+//! [`Rows`] keeps the triangle of all rows so far (src/factor/rows.rs says how), [`Window`] that of the last blocks,
 //! [`RowsProblem`] is a [`Problem`](crate::Problem) without its rows, [`RowsFactorization`] its decomposition.
 
 mod bytes;
@@ -107,7 +107,7 @@ impl<T: Scalar> Rows<T, DenseView<'static, T>> {
     /// No rows yet, with b of this many columns: each has its own x and, with a rule, its own λ.
     ///
     /// ```
-    /// use wellposed::{DenseView, Evidence, Rows};
+    /// use wellposed::{DenseView, Rows};
     /// let mut rows = Rows::with_right_hand_sides(1, 2);
     /// rows.push(&DenseView::column(&[1.0, 2.0, 3.0]), &DenseView::column_major(&[1.1, 1.9, 3.0, 2.0, 4.1, 6.0], 3, 2)?)?;
     /// let fit = rows.problem().solve(0.1)?;
@@ -172,7 +172,7 @@ impl<T: Scalar, B: RightHandSides<T>> Rows<T, B> {
     /// let (mut weighted, mut repeated) = (Rows::new(1), Rows::new(1));
     /// weighted.push_weighted(&DenseView::column(&[1.0, 2.0]), &[1.0, 3.0], &[1.0, 2.0])?;
     /// repeated.push(&DenseView::column(&[1.0, 2.0, 2.0]), &[1.0, 3.0, 3.0])?;
-    /// let (x, y) = (weighted.problem().solve(0.5)?.x[0], repeated.problem().solve(0.5)?.x[0]);
+    /// let (x, y): (f64, f64) = (weighted.problem().solve(0.5)?.x[0], repeated.problem().solve(0.5)?.x[0]);
     /// assert!((x - y).abs() < 1e-15);
     /// # Ok::<(), wellposed::Error>(())
     /// ```

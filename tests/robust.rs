@@ -276,7 +276,9 @@ fn every_storage_of_a_has_the_same_answer() {
             let report = &fit.report.reweighted[0];
             assert!(report.history.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-10)), "{misfit:?} {penalty:?}");
             if convex {
-                check(&fit.x, report.smoothed_objective, 1e-5);
+                // the smoothed powers are flat near their minimum: a relative gradient of 1e-5 leaves that much
+                let smoothed = report.misfit_smoothing > 0.0 || report.penalty_smoothing.iter().any(|&epsilon| epsilon > 0.0);
+                check(&fit.x, report.smoothed_objective, if smoothed { 1e-4 } else { 1e-6 });
             }
         }
     }

@@ -182,6 +182,8 @@ fn what_does_not_go_together_is_refused() {
     refused(nothing.solve(&b, Gcv).map(|_| ()), "leave it out");
     let l1 = Problem::new(&view).penalties([Penalty::identity(), Penalty::identity().l1()]);
     refused(l1.solve(&b, Gcv).map(|_| ()), "no square of a norm");
+    refused(two().bounds(0.0..).solve(&b, Gcv).map(|_| ()), "bounds or equality constraints");
+    refused(two().posterior(&b, Evidence).map(|_| ()), "Penalty::sum");
     let products = wellposed::operator::from_fn(
         2,
         2,

@@ -109,13 +109,13 @@ pub(crate) fn mode(a: MatRef<'_, f64>, b: &[f64], prior: &dyn LogPrior, start: &
     for steps in 0..STEPS {
         let size = energy.downhill(&here, &mut gradient)?;
         let relative = linalg::norm(&gradient) / size.max(f64::MIN_POSITIVE);
-        let newton = energy.curvature(&here.z, true, None)?;
-        let weighted = energy.curvature(&here.z, false, Some(&gradient_of(prior, &here.z)))?;
+        let newton = energy.curvature(&here.z, None)?;
+        let majorised = || energy.curvature(&here.z, Some(&gradient_of(prior, &here.z)));
         // the curvature itself where it is positive definite with the data, the majoriser elsewhere
         let mut step = energy.step(newton.as_ref(), &gradient);
         let exact = step.is_some();
         if step.is_none() {
-            step = energy.step(weighted.as_ref(), &gradient);
+            step = energy.step(majorised()?.as_ref(), &gradient);
         }
         let Some(mut p) = step else { return Err(not_positive()) };
         let decrement = linalg::dot(&p, &gradient);
@@ -125,7 +125,7 @@ pub(crate) fn mode(a: MatRef<'_, f64>, b: &[f64], prior: &dyn LogPrior, start: &
         let mut next = energy.search(&here, &p, decrement);
         if exact && next.as_ref().is_none_or(|(_, length)| *length < 0.25) {
             // far from the mode a Newton step may be of little use: the majoriser's is safe
-            if let Some(safe) = energy.step(weighted.as_ref(), &gradient) {
+            if let Some(safe) = energy.step(majorised()?.as_ref(), &gradient) {
                 let by_majoriser = energy.search(&here, &safe, linalg::dot(&safe, &gradient));
                 let better = match (&by_majoriser, &next) {
                     (Some((a, _)), Some((b, _))) => a.value < b.value,
@@ -198,9 +198,9 @@ impl Energy<'_> {
         Ok(size)
     }
 
-    /// ĀᵀĀ + D in the lower triangle: `exact`, or with what is negative on the diagonal of D replaced (`gradient` of log p given) and
-    /// other entries left out where D is not diagonal.
-    fn curvature(&self, z: &[f64], exact: bool, gradient: Option<&[f64]>) -> Result<Mat<f64>> {
+    /// ĀᵀĀ + D in the lower triangle. With ∇log p given, D is the diagonal of a majoriser: what is negative on it is replaced, and what
+    /// stands beside it is made up for.
+    fn curvature(&self, z: &[f64], gradient: Option<&[f64]>) -> Result<Mat<f64>> {
         let n = z.len();
         let mut h = self.gram.clone();
         let mut diagonal = vec![0.0; n];
@@ -211,7 +211,7 @@ impl Energy<'_> {
                 bad = Some((i, j));
             } else if i == j {
                 diagonal[j] += value;
-            } else if exact {
+            } else if gradient.is_none() {
                 h[(i, j)] += value;
             } else {
                 // a diagonal that dominates: the parabola is above the one of the full matrix

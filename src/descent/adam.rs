@@ -23,7 +23,7 @@ use super::{Limit, Options, blocks, common};
 ///
 /// ```
 /// use wellposed::{DenseView, descent::{Adam, Decay}};
-/// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+/// let a = [1.0_f64, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
 /// let a = DenseView::column_major(&a, 4, 2)?;
 /// let b = [1.1, 1.9, 3.2, 3.9];
 /// let adam = Adam::new().step(0.05).decreasing(100).epochs(4000);

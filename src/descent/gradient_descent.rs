@@ -23,7 +23,7 @@ use super::{Limit, Options, common};
 ///
 /// ```
 /// use wellposed::{DenseView, descent::{Decay, GradientDescent, Scaling}};
-/// let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+/// let a = [1.0_f64, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
 /// let a = DenseView::column_major(&a, 4, 2)?;
 /// let b = [1.1, 1.9, 3.2, 3.9];
 /// let plain = GradientDescent::new().loss(Scaling::SumSquared).decay(Decay::coupled(0.2)).run(&a, &b)?;

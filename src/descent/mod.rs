@@ -18,7 +18,7 @@
 //! use wellposed::descent::{Adam, Decay, GradientDescent, Scaling};
 //! use wellposed::{DenseView, Lambda, lambda::Loss, ridge};
 //!
-//! let a = [1.0, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
+//! let a = [1.0_f64, 2.0, 3.0, 4.0, 1.0, 0.0, 1.0, 0.5];
 //! let a = DenseView::column_major(&a, 4, 2)?;
 //! let b = [1.1, 1.9, 3.2, 3.9];
 //!
@@ -208,7 +208,7 @@ impl<T> Descent<T> {
     ///
     /// ```
     /// use wellposed::{DenseView, descent::{GradientDescent, Scaling}};
-    /// let a = [3.0, 0.0, 0.0, 1.0];
+    /// let a = [3.0_f64, 0.0, 0.0, 1.0];
     /// let a = DenseView::column_major(&a, 2, 2)?;
     /// let run = GradientDescent::new().loss(Scaling::HalfSumSquared).step(0.1).steps(5).run(&a, &[3.0, 1.0])?;
     /// assert!((run.x[1] - run.filter_factor(1.0).unwrap()).abs() < 1e-15); // the least-squares solution is (1, 1)

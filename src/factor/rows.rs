@@ -8,7 +8,7 @@
 //!
 //! Two kernels take a block. *Householder*: QR of [R; block], backward stable whatever the rows are. *Gram*: blocks whose
 //! columns, after a shift by their means and a scaling to one norm, are nearly orthogonal anyway
-//! ([`LARGEST_CONDITION`]) are reduced by the Cholesky factor of their Gram matrix, half the work and a faster kernel. The
+//! ([`LARGEST_CONDITION`]) are reduced by the Cholesky factor of their Gram matrix, which is half the work. The
 //! relative backward error of a Cholesky factor is ε·κ(block), not ε·κ²: for κ at the limit it is that of a long
 //! Householder reduction. The shift is undone exactly in the algebra (it is a multiple of the column of ones) and costs a
 //! rounding of each entry. A block that fails the test costs its Gram matrix once; the rest of the push goes to Householder.
@@ -31,13 +31,14 @@ use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::transform::whiten::balancing_exponent;
 use std::collections::VecDeque;
 
-/// Entries of a block that is factored at once: it stays in the second-level cache.
+/// Entries of a block that is factored at once: it stays in the second-level cache. A guess; benches/rows.rs times it.
 const BLOCK_ENTRIES: usize = 65_536;
-/// Blocks whose Gram matrices are added before one Cholesky factorization and one merge.
+/// Blocks whose Gram matrices are added before one Cholesky factorization and one merge. A guess.
 const BLOCKS_OF_A_GRAM: usize = 16;
-/// κ₁ of the shifted and scaled columns up to which a Gram matrix keeps the digits.
+/// κ₁ of the shifted and scaled columns up to which a Gram matrix keeps the digits: σ of the triangle is then right to
+/// 60 ε·σ₁, as the test below checks on both sides of the limit. The number itself is a guess on the safe side.
 const LARGEST_CONDITION: f64 = 24.0;
-/// Fewer rows for each column than this are left to Householder: the factorization of the Gram matrix and the merge would cost as much.
+/// Fewer rows for each column than this are left to Householder: the factorization of the Gram matrix and the merge would cost as much. A guess.
 const TALL: usize = 8;
 /// Rows that are transposed together.
 const TILE: usize = 8;

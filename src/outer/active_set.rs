@@ -117,7 +117,13 @@ impl<'a> Set<'a> {
         let mut data = Mat::from_fn(m.nrows(), 1, |i, _| c[i]);
         if rows > 0 {
             let reflectors = f64::qr(Mat::from_fn(m.nrows(), n, |i, j| m[(i, order[j])]), threads);
-            f64::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::Adjoint, data.as_mut(), threads);
+            f64::apply_reflectors(
+                reflectors.basis.as_ref().subcols(0, rows),
+                reflectors.coefficients.as_ref(),
+                Op::Adjoint,
+                data.as_mut(),
+                threads,
+            );
             for (place, &j) in order.iter().enumerate() {
                 for i in 0..rows.min(place + 1) {
                     w[j * rows + i] = reflectors.basis[(i, place)];

@@ -17,8 +17,9 @@
 //!
 //! Prefer [`projected`](super::projected) where A is sparse or only multiplies.
 
+mod multipliers;
+
 use super::active_set;
-use super::equality;
 use super::limits::{Limits, Place, power_of_two};
 use crate::linalg::{self, Accum, Kernels, Mat, MatMut, MatRef, Op, Threads};
 use crate::transform::standard_form::PenaltyRows;
@@ -35,11 +36,6 @@ const LARGEST_CONDITION: f64 = 1e-4;
 const WRONG: f64 = 1e-12;
 /// First-order conditions that hold to this, without units, are taken from the Gram matrix; otherwise the active set is asked.
 const CERTIFIED: f64 = 1e-12;
-/// How much heavier than the columns of [A; dL] the rows of C are: the defect falls by about its square a round, and as many
-/// digits as it has are lost. A guess between the two.
-const WEIGHT: f64 = 1e3;
-/// Rounds of multipliers: four or five are usual.
-const MULTIPLIER_ROUNDS: usize = 60;
 /// No answer is given above this: the promise of the reports.
 pub(crate) const PROMISED: f64 = 1e-10;
 
@@ -328,61 +324,6 @@ impl Bounded {
         Ok((z, solved.places, Factor { lower: solved.lower, free: solved.free, scale }))
     }
 
-    /// Cz = e within the bounds, by multipliers.
-    fn by_multipliers(
-        &self,
-        data: &Data,
-        damping: f64,
-        (places, z): (Vec<Place>, Option<Vec<f64>>),
-        c: &Mat<f64>,
-        e: &[f64],
-    ) -> Result<Answer, Failure> {
-        let q = e.len();
-        let defect = |z: &[f64]| {
-            let mut defect = vec![0.0; q];
-            f64::multiply(c.as_ref(), z, &mut defect, Threads::ONE);
-            defect.iter_mut().zip(e).for_each(|(cz, &e)| *cz = e - *cz);
-            defect
-        };
-        let in_box = |mut z: Vec<f64>| {
-            z.iter_mut().enumerate().for_each(|(j, z)| *z = self.limits.clamp(j, *z));
-            z
-        };
-        let sizes = |z: &[f64]| linalg::norm(z) + linalg::norm(e);
-        let holds = |z: &[f64], gap: f64| equality::holds(gap, q, linalg::norm(z), linalg::norm(e), f64::EPSILON);
-        let (nearest, ..) = self.on_stack(c, e, &self.limits.start(), None)?;
-        let nearest = in_box(nearest);
-        let gap = linalg::norm(&defect(&nearest));
-        if !holds(&nearest, gap) {
-            return Err(Failure::Infeasible(gap));
-        }
-        let (below, below_data) = self.stack(data, damping);
-        let weight = WEIGHT * power_of_two(linalg::column_norms(below.as_ref()).into_iter().fold(0.0, f64::max));
-        let stack = Mat::from_fn(q + below.nrows(), below.ncols(), |i, j| if i < q { weight * c[(i, j)] } else { below[(i - q, j)] });
-        let mut rest: Vec<f64> = e.iter().map(|e| weight * e).chain(below_data).collect();
-        let (mut places, mut z) = (places, Some(z.unwrap_or(nearest)));
-        let mut last = f64::INFINITY;
-        for _ in 0..MULTIPLIER_ROUNDS {
-            let (next, set, factor) = self.on_stack(&stack, &rest, &places, z.as_deref())?;
-            let lack = defect(&next);
-            let gap = linalg::norm(&lack);
-            // as far as rounding lets it fall
-            if gap <= 1e-14 * sizes(&next) || (gap > 0.5 * last && holds(&next, gap)) {
-                // −μ = w²(e' − Cz), e' the corrected right-hand side
-                let mut image = vec![0.0; q];
-                f64::multiply(c.as_ref(), &next, &mut image, Threads::ONE);
-                let forces: Vec<f64> = image.iter().zip(&rest).map(|(cz, e)| weight * (weight * cz - e)).collect();
-                let mut along = vec![0.0; next.len()];
-                f64::multiply_adjoint(c.as_ref(), &forces, &mut along, Threads::ONE);
-                return Ok(self.answer_with(data, damping, next, set, factor, false, Some(&along)));
-            }
-            last = gap;
-            rest[..q].iter_mut().zip(&lack).for_each(|(rest, lack)| *rest += weight * lack);
-            (places, z) = (set, Some(next));
-        }
-        Err(Failure::NotConverged { steps: MULTIPLIER_ROUNDS, reached: last })
-    }
-
     /// z within its bounds, with all that is said of it computed from A, L and b.
     fn answer(&self, data: &Data, damping: f64, z: Vec<f64>, places: Vec<Place>, factor: Factor, by_gram: bool) -> Answer {
         self.answer_with(data, damping, z, places, factor, by_gram, None)
@@ -408,7 +349,12 @@ impl Bounded {
             linalg::add_scaled(&mut gradient, 1.0, forces);
         }
         let size = data.norm.max(residual_norm.hypot(damping * penalty_norm));
-        let norms = self.column_norms(damping);
+        let mut norms = self.column_norms(damping);
+        if forces.is_some() {
+            // a column that only the equations see has a force of its own, and rounding of the size of the others
+            let largest = norms.iter().copied().fold(0.0, f64::max);
+            norms.iter_mut().for_each(|norm| *norm = norm.max(f64::EPSILON.sqrt() * largest));
+        }
         let wrong = |j: usize| match self.limits.projected(j, z[j], gradient[j]).abs() {
             0.0 => 0.0,
             projected => projected / norms[j] / size,
@@ -445,14 +391,6 @@ impl Bounded {
         let (reflectors, _) = f64::qr_pivoted(stack, self.threads);
         let pivot = |k: usize| reflectors.basis[(k, k)].abs();
         ((0..rows.min(n)).take_while(|&k| pivot(k) > tolerance * pivot(0)).count(), tolerance)
-    }
-
-    /// ‖Cz − e‖.
-    pub fn defect(&self, z: &[f64]) -> f64 {
-        let Some((c, e)) = &self.equations else { return 0.0 };
-        let mut image = vec![0.0; e.len()];
-        f64::multiply(c.as_ref(), z, &mut image, Threads::ONE);
-        linalg::norm(&image.iter().zip(e).map(|(cz, e)| cz - e).collect::<Vec<f64>>())
     }
 
     fn penalty_count(&self) -> usize {
@@ -517,7 +455,7 @@ impl Bounded {
             return self.dof_on_equations(c, free, damping);
         }
         let f = free.len();
-        if damping == 0.0 {
+        if damping == 0.0 || f == 0 {
             return f as f64;
         }
         let lost: f64 = match &self.penalty {
@@ -540,37 +478,6 @@ impl Bounded {
     }
 }
 
-impl Bounded {
-    /// The same in the null space of the free columns of C: dim N − d²‖L_F N R⁻¹‖² with QR = [A_F; dL_F]N.
-    fn dof_on_equations(&self, c: &Mat<f64>, free: &[usize], damping: f64) -> f64 {
-        let columns = Mat::from_fn(c.nrows(), free.len(), |i, k| c[(i, free[k])]);
-        // d = 0 has a solution always
-        let Ok(eliminated) = equality::eliminate(&columns, &vec![0.0; c.nrows()], self.threads) else { return f64::NAN };
-        let dimension = eliminated.basis.ncols();
-        if damping == 0.0 || dimension == 0 {
-            return dimension as f64;
-        }
-        let (m, below) = (self.a.nrows(), self.penalty_count());
-        let rows = |count: usize, entry: &dyn Fn(usize, usize) -> f64| {
-            let stack = Mat::from_fn(count, free.len(), |i, k| entry(i, free[k]));
-            let mut product = linalg::zeros(count, dimension);
-            let basis = eliminated.basis.as_ref();
-            f64::product(product.as_mut(), Accum::Replace, 1.0, stack.as_ref(), Op::None, basis, Op::None, self.threads);
-            product
-        };
-        let (a, l) = (rows(m, &|i, j| self.a[(i, j)]), rows(below, &|i, j| damping * self.penalty_entry(i, j)));
-        let reflectors = f64::qr(Mat::from_fn(m + below, dimension, |i, j| if i < m { a[(i, j)] } else { l[(i - m, j)] }), self.threads);
-        if m + below < dimension {
-            return dimension as f64;
-        }
-        let mut back = linalg::adjoint(l.as_ref());
-        let triangle = reflectors.basis.as_ref().submatrix(0, 0, dimension, dimension);
-        f64::solve_upper(triangle, Op::Adjoint, back.as_mut(), self.threads);
-        let lost: f64 = linalg::column_norms(back.as_ref()).iter().map(|v| v * v).sum();
-        (dimension as f64 - lost).max(0.0)
-    }
-}
-
 impl Factor {
     /// The 1-norm condition of SG_FFS.
     fn condition(&self, normal: &Mat<f64>) -> f64 {
@@ -585,6 +492,9 @@ impl Factor {
 /// The Cholesky factor of G_FF.
 fn factorized(normal: &Mat<f64>, free: &[usize], threads: Threads) -> Option<Mat<f64>> {
     let f = free.len();
+    if f == 0 {
+        return Some(linalg::zeros(0, 0));
+    }
     let mut lower = Mat::from_fn(f, f, |i, j| if j <= i { normal[(free[i], free[j])] } else { 0.0 });
     f64::cholesky(lower.as_mut(), threads).ok()?;
     Some(lower)
@@ -592,6 +502,9 @@ fn factorized(normal: &Mat<f64>, free: &[usize], threads: Threads) -> Option<Mat
 
 fn solve_factored(lower: &Mat<f64>, x: &mut [f64]) {
     let f = x.len();
+    if f == 0 {
+        return;
+    }
     let mut column = MatMut::from_column_major_slice_mut(x, f, 1);
     f64::solve_lower(lower.as_ref(), Op::None, column.as_mut(), Threads::ONE);
     f64::solve_lower(lower.as_ref(), Op::Adjoint, column, Threads::ONE);

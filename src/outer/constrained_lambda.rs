@@ -5,7 +5,7 @@
 //! ```
 //! with ρ the squared residual norm of the constrained problem and dof the trace of ∂(Ax)/∂b, which is that of the hat matrix of
 //! the free components (Stein's unbiased risk estimate needs this trace and nothing else; for bounds: Zou, Hastie, Tibshirani 2007,
-//! doi:10.1214/009053607000000127, §2, for the lasso's active set, whose argument is the same). As λ passes the points where a
+//! doi:10.1214/009053607000000127, for the lasso's active set, whose argument is the same). As λ passes the points where a
 //! component meets its bound, ρ is continuous and dof jumps: a criterion has jumps and many local minima, so that it is looked at on a
 //! grid ([`CELL`]) over the whole range in which λ matters, and then between the neighbours of the best point. The minimum found is
 //! that of the samples, which may differ from the infimum by a jump.

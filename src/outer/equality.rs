@@ -66,7 +66,13 @@ pub(crate) fn eliminate<T: Scalar>(c: &Mat<T>, d: &[T], threads: Threads) -> Res
     // N = Q(0; I)
     let mut basis = Mat::from_fn(n, n - rank, |i, j| if i == rank + j { T::ONE } else { T::ZERO });
     if q.min(n) > 0 {
-        T::apply_reflectors(reflectors.basis.as_ref(), reflectors.coefficients.as_ref(), Op::None, basis.as_mut(), threads);
+        T::apply_reflectors(
+            reflectors.basis.as_ref().subcols(0, q.min(n)),
+            reflectors.coefficients.as_ref(),
+            Op::None,
+            basis.as_mut(),
+            threads,
+        );
     }
     let mut eliminated = Eliminated { particular: vec![T::ZERO; n], basis, rank, rows, values, reflectors, permutation };
     // twice: the second time for what rounding left
@@ -101,7 +107,14 @@ impl<T: Scalar> Eliminated<T> {
         let triangle = self.reflectors.basis.as_ref().submatrix(0, 0, r, r);
         T::solve_upper(triangle, Op::Adjoint, MatMut::from_column_major_slice_mut(&mut y, r, 1), threads);
         let mut step = Mat::from_fn(x.len(), 1, |i, _| if i < r { y[i] } else { T::ZERO });
-        T::apply_reflectors(self.reflectors.basis.as_ref(), self.reflectors.coefficients.as_ref(), Op::None, step.as_mut(), threads);
+        let used = self.reflectors.coefficients.ncols();
+        T::apply_reflectors(
+            self.reflectors.basis.as_ref().subcols(0, used),
+            self.reflectors.coefficients.as_ref(),
+            Op::None,
+            step.as_mut(),
+            threads,
+        );
         x.iter_mut().enumerate().for_each(|(i, x)| *x += step[(i, 0)]);
     }
 

@@ -79,9 +79,9 @@ pub(super) const STAGES: usize = 5;
 const FIRST: f64 = 1.0;
 /// The change at which a stage but the last ends.
 const LOOSE: f64 = 1e-3;
-/// The objective stands still where it changes by no more than this many roundings in so many steps on end: where convergence is slow the
+/// The objective stands still where it changes by less than this fraction in so many steps on end: where convergence is slow the
 /// change of x is small long before that, and says less.
-const STILL: f64 = 4.0 * f64::EPSILON;
+const STILL: f64 = 1e-14;
 const STILL_STEPS: usize = 3;
 /// Steps of one stage but the last.
 const STAGE_STEPS: usize = 50;
@@ -167,9 +167,9 @@ pub(super) fn smoothing_unit<S>(objective: &Objective<'_>, step: &Step<S>) -> (f
 }
 
 /// Whether the last steps left the objective as it was.
-pub(super) fn stands_still(history: &[f64]) -> bool {
+pub(super) fn stands_still(history: &[f64], still: f64) -> bool {
     let last = history.len().saturating_sub(STILL_STEPS + 1);
-    history.len() > STILL_STEPS && history[last..].windows(2).all(|pair| (pair[0] - pair[1]).abs() <= STILL * pair[1].abs())
+    history.len() > STILL_STEPS && history[last..].windows(2).all(|pair| (pair[0] - pair[1]).abs() <= still * pair[1].abs())
 }
 
 /// ε of a stage.
@@ -212,7 +212,8 @@ pub(crate) fn reweight<S>(
             made += 1;
             let (data, penalty) = objective.value(&step, misfit.as_ref(), &smoothing);
             history.push(data + step.lambda * penalty);
-            if step.change <= if last { tolerance } else { tolerance.max(LOOSE) } || stands_still(&history) {
+            let bound = if last { tolerance } else { tolerance.max(LOOSE) };
+            if step.change <= bound || stands_still(&history, STILL) {
                 break;
             }
             if !last && made >= STAGE_STEPS {

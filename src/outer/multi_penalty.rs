@@ -8,7 +8,7 @@
 //! ∂H/∂θⱼ = −UQ₀EⱼQ₀ᵀUᵀ         ∂²H/∂θⱼ∂θₖ = UQ₀(EⱼEₖ + EₖEⱼ)Q₀ᵀUᵀ + δⱼₖ∂H/∂θⱼ
 //! ```
 //! so that every criterion, its gradient and its Hessian are sums over orthonormal blocks: no Gram matrix is formed, nothing is
-//! divided by λ, and a common multiple of a million between the λⱼ costs no digits.
+//! divided by λ, and the largest λⱼ does not drown the rows of the others.
 //!
 //! The criteria are those of one penalty ([`rule`](crate::rule)): GCV m‖r‖²/tr(I − H)², leave-one-out Σ(rᵢ/(1 − hᵢᵢ))², and the
 //! evidence P/det⁺(I − H)^{1/(m−q)} with P = bᵀ(I − H)b and det⁺(I − H) = |Σλⱼ LⱼᵀLⱼ|₊·|ZᵀAᵀAZ|/|AᵀA + ΣλⱼLⱼᵀLⱼ|, Z the directions that no

@@ -283,7 +283,6 @@ impl<T: Scalar> OneFit<'_, '_, T> {
         (coefficients, intercept)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the numbers of one fit, all computed by the only caller")]
     fn rows(
         &self,
         shared: &Shared<T>,

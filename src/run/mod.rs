@@ -231,6 +231,9 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
+        return several::plan(description, rule);
+    }
     if constrained::applies(description) {
         return constrained::plan(description, choice);
     }
@@ -239,9 +242,6 @@ fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> 
     }
     if l1::applies(description) {
         return l1::plan(description, choice);
-    }
-    if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
-        return several::plan(description, rule);
     }
     if choice.is_none() {
         check_one_penalty(description, "a factorization")?;
@@ -331,6 +331,10 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    // first, so that no engine for one λ takes the sum
+    if several::applies(description, Some(choice)) {
+        return several::solve_several(description, b, choice);
+    }
     if constrained::applies(description) {
         return constrained::solve(description, b, choice, observer);
     }
@@ -339,9 +343,6 @@ fn solve<T: Scalar>(
     }
     if l1::applies(description) {
         return l1::solve(description, b, choice);
-    }
-    if several::applies(description, Some(choice)) {
-        return several::solve_several(description, b, choice);
     }
     let refused = match few::solve(description, b, choice) {
         Ok(outcome) => return Ok(outcome),

@@ -24,6 +24,8 @@ use crate::warning::Warning;
 const TOLERANCE: f64 = 1e-9;
 /// The same where each step is an iteration, whose own tolerance is not far below.
 const TOLERANCE_OF_PRODUCTS: f64 = 1e-6;
+/// The relative gradient where one space serves all steps.
+const GRADIENT: f64 = 1e-5;
 /// Single precision has no more than this.
 const ROUNDINGS: f64 = 100.0;
 /// Ridge problems. The slowest of tests/robust.rs, least absolute deviations of 30 rows, takes 2000 in a model of this loop.
@@ -286,7 +288,7 @@ fn in_growing_space<T: Scalar>(
         lambda: lambda.value(),
         threads: description.threads(),
     };
-    let tolerance = TOLERANCE_OF_PRODUCTS.max(ROUNDINGS * T::Real::EPSILON.to_f64());
+    let tolerance = GRADIENT.max(ROUNDINGS * T::Real::EPSILON.to_f64());
     let settled = subspace::solve(&space, &objective, tolerance, STEPS)?;
     let mut image = vec![T::ZERO; m];
     problem.apply(&settled.solution, &mut image);

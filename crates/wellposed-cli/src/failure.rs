@@ -37,6 +37,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("Method::Svd", "--method svd"),
     ("Method::Gsvd", "--method gsvd"),
     ("Method::Cgls", "--method cgls"),
+    // the command has no word for it
+    (", or take that fit with .at_most()", ""),
     ("Problem::solve with", "wellposed solve with"),
 ];
 

@@ -388,6 +388,14 @@ wellposed: r.json: exists already; --force overwrites it
 
 "#]]);
     assert_eq!(json(&folder, "demo deriv2-linear --penalty second --json")["status"], "ok");
+    // λ is chosen by what the demo knows, and it says why
+    let says = |line: &str, words: &str| {
+        let shown = String::from_utf8(run(&folder, line).success().get_output().stdout.clone()).unwrap();
+        assert!(shown.contains(words), "{shown}");
+    };
+    says("demo shaw --size 32", "\nλ is chosen by discrepancy, since the norm of the noise is known here: ");
+    says("demo deriv2-linear --penalty second", "\nλ is chosen by strong robust GCV, since discrepancy finds no λ");
+    says("demo phillips --noise 0 --size 32", "\nλ is chosen by strong robust GCV, since there is no noise");
 }
 
 /// Every rule by its name gives the λ that the library's comparison gives it.
@@ -462,7 +470,7 @@ fn bounds_are_kept() {
         assert_close(&x, &expected);
         assert!(answer["bounds"][0]["kkt_residual"].as_f64().unwrap() < 1e-10);
     }
-    write(&folder, "bounds.npy", &Array::matrix(2, 2, Numbers::Real(vec![0.0, 0.5, -1e300, 1e300])).unwrap());
+    write(&folder, "bounds.npy", &Array::matrix(2, 2, Numbers::Real(vec![0.0, -1e300, 0.5, 1e300])).unwrap());
     run(&folder, "solve A.npy b.npy --lambda 1 --bounds bounds.npy --quiet --out x.npy").success();
     assert_close(&real(&folder, "x.npy"), &[0.5, 2.0]);
     for (line, words) in [
@@ -656,7 +664,7 @@ $ wellposed solve A.npy b.npy --boundary zero
 wellposed: --boundary belongs to differences: add --penalty first or --penalty second
 
 $ wellposed solve A.npy b.npy --lambda discrepancy --noise-norm 1e9
-wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: even λ = ∞ (x₀ and what the penalty leaves free) fits to within that noise; lower it, or take that fit with .at_most()
+wellposed: discrepancy finds no λ in [1.388e-17, ∞]: the residual norm is never above 5.385e0, below the 1.000e9 asked for: even λ = ∞ (x₀ and what the penalty leaves free) fits to within that noise; lower it
 
 $ wellposed solve A.npy b.npy --lambda 1e-9 --method cgls --max-steps 1
 wellposed: CGLS stopped after 1 steps at 1.5e-1, before its tolerance 2.2e-15: allow more with --max-steps, ask for less with --tolerance, take what there is with --accept-partial, or use a larger λ; if the numbers look wrong, check the operator with operator::dot_test

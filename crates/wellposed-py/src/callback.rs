@@ -85,12 +85,10 @@ impl<'f> Products<'f> {
             )));
         }
         let held = Held::<T>::new(&result, method)?;
-        let held = if k.is_none() && held.shape().1 == 1 {
-            held
-        } else if k.is_none() {
-            vector(held, py, method)?
-        } else {
-            held
+        let held = match k {
+            // a column is taken for the vector that it is
+            None if held.shape().1 != 1 => vector(held, py, method)?,
+            _ => held,
         };
         let columns = k.unwrap_or(1);
         let rows = output.len() / columns.max(1);

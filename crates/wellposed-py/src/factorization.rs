@@ -1,6 +1,6 @@
 //! `Factorization`: what is left when the expensive step is done; and what can be asked of it.
 
-use crate::array::{Columns, Held, array, kind_of, numbers, vector};
+use crate::array::{Columns, Held, array, kind_of, numbers, reals};
 use crate::choice;
 use crate::comparison::{Diagnostics, RuleComparison};
 use crate::errors::{in_python, raise, type_error};
@@ -186,7 +186,7 @@ impl Factorization {
 
     /// Norms, degrees of freedom and the GCV function at each multiplier, as a dict of arrays (a list of them for a matrix b).
     fn curve<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>, lambdas: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let lambdas = vector(Held::<f64>::new(&array(lambdas, "lambdas")?, "lambdas")?, py, "lambdas")?.to_vec();
+        let lambdas = reals::<f64>(lambdas, "lambdas")?.to_vec();
         let dict = |points: Vec<wellposed::CurvePoint>| {
             let dict = pyo3::types::PyDict::new(py);
             let column =

@@ -152,12 +152,12 @@ impl Solution {
         python_layer(slf.py(), "solution_html")?.call1((slf,))
     }
 
-    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<String> {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let x = self.x.bind(py).repr()?;
         Ok(format!("Solution(x={x}, lam={}, residual_norm={})", self.lam(py).repr()?, self.residual_norm(py).repr()?))
     }
 
-    fn __str__<'py>(&self, py: Python<'py>) -> PyResult<String> {
+    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("x = {}\n{}", self.x.bind(py).str()?, self.report.get().__str__()))
     }
 }

@@ -325,6 +325,8 @@ def test_factorization():
     assert [row.name for row in factor.compare_rules(B, ["gcv", wp.KFold(4)]).rows] == ["GCV", "K-fold"]
     with pytest.raises(TypeError, match=r"astype\(complex\)"):
         factor.solve(B * 1j, 0.1)
+    with pytest.raises(TypeError, match="real numbers"):
+        factor.curve(B, [1j])
     assert factor.solve(B, "gcv").x.dtype == float and factor.shape == (20, 5) and factor.dtype == float
 
 

@@ -17,8 +17,6 @@ use wellposed::{Boundary, Choice, Discrepancy, Error, Gcv, Operator, Penalty, Pr
 const DECOMPOSED_UP_TO: usize = 1100;
 /// The largest side of a two-dimensional problem.
 const LARGEST_SIDE: usize = 512;
-/// ‖Ax − b‖ of the true x and the data without noise, as a fraction of the noise, up to which the noise is all that the data lack.
-const DISCRETIZATION: f64 = 0.1;
 
 pub fn run(options: &Demo) -> Result<(), Failure> {
     let printer = Printer::new(&options.talk);
@@ -58,28 +56,31 @@ struct Ask {
     why: String,
 }
 
-/// The rules to try when none is named, in order, by the study in the library's docs/CHOOSING.md: with the noise known,
-/// discrepancy has the shortest tail of all; without, robust GCV where the penalty suits x.
-fn usual_rules(example: &TestProblem, noise_norm: f64) -> Result<Vec<Ask>, Failure> {
-    let robust = |why: String| Ask { choice: Gcv.robust(0.3).into(), why: format!("robust GCV, {why}") };
-    if noise_norm == 0.0 {
-        return Ok(vec![robust("since there is no noise to tell discrepancy of".into())]);
-    }
-    if let Some(x) = &example.x {
+/// The rules to try when none is named, in order: by the study in the library's docs/CHOOSING.md discrepancy has the shortest tail of
+/// all where the noise is known. Measured over the one-dimensional problems with 64 unknowns, noise of 1e-3 and the first seed:
+/// discrepancy is within a factor of 3 of the best error wherever it finds a λ; of the two rules for the rest, strong robust GCV has
+/// a relative error below 1 everywhere, robust GCV one of 74 for shaw.
+fn usual_rules(example: &TestProblem, noise_norm: f64) -> Vec<Ask> {
+    let cautious = |why: &str| Ask { choice: Gcv.strong_robust(0.95).into(), why: format!("strong robust GCV, since {why}") };
+    // what the data lack besides: both sides of the equation may have been discretized
+    let discretization = example.x.as_ref().map_or(0.0, |x| {
         let mut image = vec![0.0; example.b.len()];
         example.a.apply(x, &mut image);
-        let error = image.iter().zip(&example.b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-        if error > DISCRETIZATION * noise_norm {
-            return Ok(vec![robust(format!("since the data have a discretization error of {error:.1e} beside noise of {noise_norm:.1e}"))]);
-        }
+        image.iter().zip(&example.b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    });
+    if noise_norm == 0.0 {
+        return vec![cautious("there is no noise to tell discrepancy of")];
     }
-    Ok(vec![
+    let misfit = noise_norm.hypot(discretization);
+    let besides =
+        if discretization > 0.1 * noise_norm { format!(", with a discretization error of {discretization:.1e}") } else { String::new() };
+    vec![
         Ask {
-            choice: Discrepancy::noise_norm(noise_norm).into(),
-            why: format!("discrepancy, since the norm of the noise is known here: {noise_norm:.3e}"),
+            choice: Discrepancy::noise_norm(misfit).into(),
+            why: format!("discrepancy, since the norm of the noise is known here: {noise_norm:.3e}{besides}"),
         },
-        robust("since what the penalty leaves free fits the data to within the noise, so that discrepancy finds no λ".into()),
-    ])
+        cautious("discrepancy finds no λ: what the penalty leaves free fits the data to within the noise"),
+    ]
 }
 
 fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Result<(), Failure> {
@@ -105,7 +106,7 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
     let b = noisy.b.as_slice();
     let rules = match options.lambda {
         Some(named) => vec![Ask { choice: named.choice(Level::Norm(noisy.noise_norm), 1.0)?, why: String::new() }],
-        None => usual_rules(&example, noisy.noise_norm)?,
+        None => usual_rules(&example, noisy.noise_norm),
     };
     let problem = Problem::new(&example.a).penalty(penalty(options.penalty, &example));
     destinations.check(true, false, grid)?;
@@ -116,7 +117,9 @@ fn demonstrate(entry: &Entry, options: &Demo, destinations: &Destinations) -> Re
         entry.name, entry.about, options.noise, options.seed
     ))?;
     let (solution, why) = first_answer(&problem, b, &rules, destinations)?;
-    printer.text(&if why.is_empty() { String::new() } else { format!("λ is chosen by {why}\n") })?;
+    if !why.is_empty() {
+        printer.text(&format!("λ is chosen by {why}"))?;
+    }
     destinations.deliver(&Answer {
         x: vec![solution.x.clone()],
         intercept: None,
