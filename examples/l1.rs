@@ -78,7 +78,7 @@ fn twins() -> Result<()> {
     heading("3. Two nearly equal columns: who gets the coefficient");
     let m = 60;
     let signal: Vec<f64> = (0..m).map(|i| (i as f64 * 0.7).sin()).collect();
-    let twin: Vec<f64> = signal.iter().enumerate().map(|(i, s)| s + 1e-3 * (i as f64 * 2.9).cos()).collect();
+    let twin: Vec<f64> = signal.iter().enumerate().map(|(i, s)| s + 0.03 * (i as f64 * 1.3).cos()).collect();
     let b: Vec<f64> = signal.iter().enumerate().map(|(i, s)| 2.0 * s + 0.1 * (i as f64 * 5.3).sin()).collect();
     let a: Vec<f64> = signal.iter().chain(&twin).copied().collect();
     let a = DenseView::column_major(&a, m, 2)?;
@@ -88,7 +88,9 @@ fn twins() -> Result<()> {
         let x = Problem::new(&a).penalty(penalty).solve(&b, 1.0)?.x;
         println!("{name:<22} {:>8.4} {:>8.4}", x[0], x[1]);
     }
-    println!("\nℓ1 has no preference between one column of 2 and two of 1, and takes what fits a little better; ℓ2 prefers two of 1.");
+    println!(
+        "\nTo ℓ1 one coefficient of 2 costs what two of 1 do, and it takes the column that fits a little better; to ℓ2 two of 1 cost half."
+    );
     Ok(())
 }
 

@@ -177,7 +177,11 @@ fn many<T: Scalar>(
     let n = description.operator.shape().1;
     let plans: Vec<Plan> = match choice {
         Some(choice) => vec![plan(description, Some(choice))?],
-        None => lambdas.iter().map(|&lambda| plan(description, Some(lambda.into()))).collect::<Result<_>>()?,
+        None => {
+            let Some(&first) = lambdas.first() else { return Ok(Vec::new()) };
+            let common = plan(description, Some(first.into()))?;
+            lambdas.iter().map(|&lambda| Plan { choice: Some(lambda.into()), ..common.clone() }).collect()
+        }
     };
     let form = Form::of(description)?;
     let settings = settings(description, form.is_separated())?;

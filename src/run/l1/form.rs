@@ -12,8 +12,9 @@ use crate::scalar::{Real, Scalar};
 
 /// R as ℓ1 norms of blocks of coefficients and squares of coefficients, where that is what it is.
 pub(super) struct Separated {
-    /// Groups of the caller's coefficients; single ones unless given.
-    blocks: Vec<Vec<usize>>,
+    /// Groups of the caller's coefficients; single ones, all that are not free, unless given.
+    blocks: Option<Vec<Vec<usize>>>,
+    /// For each block.
     l1: Vec<f64>,
     /// For each coefficient.
     l2: Vec<f64>,
@@ -168,36 +169,33 @@ fn separated<T: Scalar>(terms: &[Term<'_, T>], n: usize) -> Option<Separated> {
             l2[j] += term.weight * (1.0 - rho) * w * w;
         }
     }
-    let (blocks, l1) = match grouped {
-        Some(_) if any_single => return None,
-        Some((groups, weights)) => {
-            let (mut blocks, mut l1) = (Vec::new(), Vec::new());
-            for (group, weight) in groups.into_iter().zip(weights) {
-                if weight > 0.0 {
-                    blocks.push(group);
-                    l1.push(weight);
-                } else {
-                    blocks.extend(group.into_iter().map(|j| vec![j]));
-                    l1.resize(blocks.len(), 0.0);
-                }
-            }
-            (blocks, l1)
-        }
-        None => ((0..n).map(|j| vec![j]).collect(), single),
+    let Some((groups, weights)) = grouped else {
+        let free: Vec<usize> = (0..n).filter(|&j| single[j] == 0.0 && l2[j] == 0.0).collect();
+        let l1 = (0..n).filter(|&j| single[j] != 0.0 || l2[j] != 0.0).map(|j| single[j]).collect();
+        return Some(Separated { blocks: None, l1, l2, free });
     };
-    let is_free = |block: &[usize], l1: f64| l1 == 0.0 && block.iter().all(|&j| l2[j] == 0.0);
-    let mut out = Separated { blocks: Vec::new(), l1: Vec::new(), l2: Vec::new(), free: Vec::new() };
-    for (block, l1) in blocks.into_iter().zip(l1) {
-        if is_free(&block, l1) {
-            out.free.extend(block);
-        } else {
-            out.blocks.push(block);
-            out.l1.push(l1);
+    if any_single {
+        return None;
+    }
+    let (mut blocks, mut l1, mut free) = (Vec::new(), Vec::new(), Vec::new());
+    for (group, weight) in groups.into_iter().zip(weights) {
+        if weight > 0.0 {
+            blocks.push(group);
+            l1.push(weight);
+            continue;
+        }
+        // no group without a weight: its coefficients stand alone
+        for j in group {
+            if l2[j] == 0.0 {
+                free.push(j);
+            } else {
+                blocks.push(vec![j]);
+                l1.push(0.0);
+            }
         }
     }
-    out.free.sort_unstable();
-    out.l2 = l2;
-    Some(out)
+    free.sort_unstable();
+    Some(Separated { blocks: Some(blocks), l1, l2, free })
 }
 
 impl Separated {
@@ -208,11 +206,20 @@ impl Separated {
         let mut is_free = vec![false; self.l2.len()];
         self.free.iter().for_each(|&j| is_free[j] = true);
         (0..self.l2.len()).filter(|&j| !is_free[j]).enumerate().for_each(|(k, j)| column[j] = k);
-        let l2 = (0..self.l2.len()).filter(|&j| !is_free[j]).flat_map(|j| core::iter::repeat_n(self.l2[j], p)).collect();
+        let l2: Vec<f64> = (0..self.l2.len()).filter(|&j| !is_free[j]).flat_map(|j| core::iter::repeat_n(self.l2[j], p)).collect();
+        let single: Vec<Vec<usize>>;
+        let groups = match &self.blocks {
+            Some(groups) => groups,
+            None if p == 1 => return Separable::new(&problem.design, None, self.l1.clone(), l2),
+            None => {
+                single = (0..self.l2.len()).filter(|&j| !is_free[j]).map(|j| vec![j]).collect();
+                &single
+            }
+        };
         // a complex coefficient without an ℓ1 norm of its own is two real ones
-        let mut blocks = Vec::with_capacity(self.blocks.len());
-        let mut l1 = Vec::with_capacity(self.blocks.len());
-        for (block, &weight) in self.blocks.iter().zip(&self.l1) {
+        let mut blocks = Vec::with_capacity(groups.len());
+        let mut l1 = Vec::with_capacity(groups.len());
+        for (block, &weight) in groups.iter().zip(&self.l1) {
             let members = block.iter().flat_map(|&j| (0..p).map(move |part| (j, part))).map(|(j, part)| column[j] * p + part);
             if weight > 0.0 {
                 blocks.push(members.collect());

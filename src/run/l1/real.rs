@@ -156,8 +156,17 @@ impl<'a, T: Scalar> RealProblem<'a, T> {
                         }
                     });
                 };
-                each(&mut |i, j, value| unpenalised[(i, constants + j)] += value, &free_column);
-                match SparseColumns::new(real_rows, columns, &|see| each(see, &column)) {
+                if !free.is_empty() {
+                    each(&mut |i, j, value| unpenalised[(i, constants + j)] += value, &free_column);
+                }
+                // the usual case needs none of those tables, which are looked up for each entry
+                let whole = free.is_empty() && rows.is_none() && !T::IS_COMPLEX;
+                let visit = |see: &mut dyn FnMut(usize, usize, f64)| match &scale {
+                    None if whole => a.for_each(|i, j, value| see(i, j, value.real().to_f64())),
+                    Some(d) if whole => a.for_each(|i, j, value| see(i, j, value.real().to_f64() * d[i])),
+                    _ => each(see, &column),
+                };
+                match SparseColumns::new(real_rows, columns, &visit) {
                     Some(columns) => Columns::Sparse(columns),
                     None => {
                         return Err(Error::Unsupported {
