@@ -339,6 +339,18 @@ struct Work<T: Scalar> {
 }
 
 impl<T: Scalar> Work<T> {
+    /// Whether columns whose squares sum up to 0 are zeros, and not only too small for squares.
+    fn vanish(&mut self, block: &Block<'_, T>, shift: &[T], first: usize, rows: usize, columns: &[usize]) -> bool {
+        let size = self.packed.nrows();
+        columns.is_empty()
+            || (first..first + rows).step_by(size).all(|start| {
+                let mut packed = self.packed.as_mut().subrows_mut(0, size.min(first + rows - start));
+                use linalg::ReborrowMut;
+                block.copy(start, shift, packed.rb_mut());
+                columns.iter().all(|&j| (0..packed.nrows()).all(|i| packed[(i, j)] == T::ZERO))
+            })
+    }
+
     /// R by Cholesky, where the columns are independent enough.
     fn by_gram(&mut self, block: &Block<'_, T>, first: usize, rows: usize) -> Option<Mat<T>> {
         let (width, size) = (block.width(), self.packed.nrows());
@@ -357,6 +369,10 @@ impl<T: Scalar> Work<T> {
             let accumulate = if start == first { Accum::Replace } else { Accum::Add };
             T::gram(self.gram.as_mut(), accumulate, packed.as_ref(), Op::Adjoint, Threads::ONE);
             start += count;
+        }
+        let gone: Vec<usize> = (0..width).filter(|&j| self.gram[(j, j)].real() == T::Real::ZERO).collect();
+        if !self.vanish(block, &shift, first, rows, &gone) {
+            return None;
         }
         // columns of norm 1; what leaves the range of squares is Householder's
         let (low, high) = (T::Real::MIN_POSITIVE / T::Real::EPSILON / T::Real::EPSILON, T::Real::MAX * T::Real::EPSILON);
