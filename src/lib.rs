@@ -39,7 +39,7 @@
 //! | [`Operator`] | A: anything that multiplies by A and Aᴴ. Matrices of faer and nalgebra, dense and sparse, a [`DenseView`] or [`SparseView`] of slices, [`operator::from_fn`], your own type |
 //! | [`Data`] | b goes in, x comes back in the same family of types; a vector, or a matrix of many right-hand sides |
 //! | [`Problem`] | A, W, R, x₀, intercept, method: everything except b and λ |
-//! | [`Penalty`] | R: identity, diagonal, differences, any matrix or operator L, sums |
+//! | [`Penalty`] | R: identity, diagonal, differences, any matrix or operator L, a covariance, sums; as a square, an ℓ1 norm, by groups, … |
 //! | [`Lambda`], [`Rule`] | λ as a number, or the rule that finds it: [`Gcv`], [`Loo`], [`Discrepancy`]. [`Choice`] is either |
 //! | [`Method`] | how: [`Method::Auto`] unless asked for by name |
 //! | [`Plan`] | what will be done and why, before it is done |
@@ -72,7 +72,6 @@
 //! | fewer steps | [`Problem::precondition`] |
 //! | images, grids, scanners | [`operator::convolution`](fn@operator::convolution), [`operator::kronecker`](fn@operator::kronecker), [`operator::Grid`], [`operator::parallel_beam`] |
 //! | decompose once | [`Problem::factorize`], then [`solve`](Factorization::solve), [`path`](Factorization::path), [`curve`](Factorization::curve), [`spectrum`](Factorization::spectrum), [`truncated`](Factorization::truncated) |
-//! | only products with A | [`operator::from_fn`], [`operator::dot_test`], [`Cgls`], [`Problem::solve_with`] |
 //! | how sure is x | [`Problem::posterior`], [`posterior_low_rank`](Problem::posterior_low_rank), [`samples`](Problem::samples) |
 //! | another prior | [`Penalty::covariance`], [`Penalty::kernel`], [`Problem::map`] with a [`Prior`] or your own [`LogPrior`], [`Problem::relevance`] |
 //! | ask before paying | [`Problem::plan`] |

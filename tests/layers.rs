@@ -118,8 +118,16 @@ const BESIDE: &[&str] = &["interop", "gallery"];
 const BESIDE_UP_TO: u8 = 2;
 
 /// Files that may name a container crate.
-const FAER: &[&str] =
-    &["lib.rs", "scalar.rs", "linalg/mod.rs", "linalg/filters.rs", "linalg/kernels.rs", "linalg/sweeps.rs", "linalg/sparse.rs", "interop/faer.rs"];
+const FAER: &[&str] = &[
+    "lib.rs",
+    "scalar.rs",
+    "linalg/mod.rs",
+    "linalg/filters.rs",
+    "linalg/kernels.rs",
+    "linalg/sweeps.rs",
+    "linalg/sparse.rs",
+    "interop/faer.rs",
+];
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];
 const NALGEBRA_SPARSE: &[&str] = &["lib.rs", "interop/nalgebra_sparse.rs"];
 const SPRS: &[&str] = &["lib.rs", "interop/sprs.rs"];
