@@ -191,7 +191,7 @@ impl Covariance {
 pub(crate) enum Root<T: Scalar> {
     Dense(Mat<T>),
     #[cfg(feature = "fft")]
-    Circular(crate::operator::Convolution<T>),
+    Circular(Box<crate::operator::Convolution<T>>),
 }
 
 /// [`Root`], shared by clones of a penalty.
@@ -377,7 +377,7 @@ fn circular<T: Scalar>(grid: &Grid, covariance: &Covariance) -> Result<SharedRoo
     plane.inverse(&mut bins, &mut kernel, &mut workspace);
     let kernel: Vec<T> = kernel.into_iter().map(|v| T::from_real(T::Real::from_f64(v))).collect();
     let kernel = Kernel::new(&kernel, rows, columns)?.centre(0, 0)?;
-    Ok(SharedRoot(Arc::new(Root::Circular(convolution(rows, columns, &kernel, Boundary::Periodic)?))))
+    Ok(SharedRoot(Arc::new(Root::Circular(Box::new(convolution(rows, columns, &kernel, Boundary::Periodic)?)))))
 }
 
 #[cfg(test)]

@@ -153,11 +153,13 @@ pub struct Test {
     pub p_value: f64,
 }
 
+/// A row of A (less the means) ↦ the variances that unit noise makes and that the posterior has.
+pub(crate) type Variances = std::sync::Arc<dyn Fn(&[f64]) -> (f64, f64) + Send + Sync>;
+
 /// The variances of linear functions of x, in the caller's units.
 #[derive(Clone)]
 pub(crate) struct Geometry {
-    /// Row of A (less `means`) ↦ the variances that unit noise makes and that the posterior has.
-    pub(crate) variances: std::sync::Arc<dyn Fn(&[f64]) -> (f64, f64) + Send + Sync>,
+    pub(crate) variances: Variances,
     /// The weighted mean of each column where there is an intercept.
     pub(crate) means: Option<Vec<f64>>,
     /// 1/(sum of weights): the variance of the mean.

@@ -145,7 +145,7 @@ impl Profile {
                 let z = u / scale;
                 (freedom + 1.0) / (freedom + z * z)
             }
-            Profile::Power { p } if p == 2.0 => 1.0,
+            Profile::Power { p: 2.0 } => 1.0,
             Profile::Power { p } => 0.5 * p * u.hypot(epsilon).powf(p - 2.0),
         }
     }

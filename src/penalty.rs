@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 mod shape;
 
-pub(crate) use shape::{Shape, Term};
+pub(crate) use shape::{Shape, Term, TermEntries};
 
 /// R(z) = ‖Lz‖², with L by name, by matrix or by operator, or a sum of such terms. λ multiplies it; it never contains λ.
 /// [`l1`](Self::l1), [`elastic_net`](Self::elastic_net), [`group_lasso`](Self::group_lasso) and [`isotropic`](Self::isotropic)

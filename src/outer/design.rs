@@ -52,9 +52,12 @@ pub(crate) struct Residual {
     pub t: Vec<f64>,
 }
 
+/// Visits entries as (row, column, value).
+pub(crate) type Entries<'e> = &'e dyn Fn(&mut dyn FnMut(usize, usize, f64));
+
 impl SparseColumns {
     /// From entries in any order, as (row, column, value); those at one place are added. `None` where rows cannot be counted in 32 bits.
-    pub fn new(rows: usize, columns: usize, visit: &dyn Fn(&mut dyn FnMut(usize, usize, f64))) -> Option<Self> {
+    pub fn new(rows: usize, columns: usize, visit: Entries<'_>) -> Option<Self> {
         u32::try_from(rows).ok()?;
         let mut starts = vec![0usize; columns + 1];
         visit(&mut |_, j, _| starts[j + 1] += 1);

@@ -24,7 +24,7 @@ pub(crate) fn choose(
         return Err(Error::NoLambda { rule, low: 0.0, high: f64::INFINITY, why });
     }
     let grid = grid(fits.lambda_max()?, rows, columns, rule)?;
-    let mut errors = vec![Vec::with_capacity(sizes.len()); GRID];
+    let mut errors = vec![Vec::new(); GRID];
     for fold in 0..sizes.len() {
         for (errors, error) in errors.iter_mut().zip(errors_of(fold, &grid)?) {
             errors.push(error);

@@ -127,6 +127,9 @@ const ABOVE: f64 = 1e6;
 /// Starts of Newton's method.
 const STARTS: usize = 6;
 
+/// Takes vectors of the rows that are left back to all rows.
+pub(crate) type Expand<'e> = &'e dyn Fn(&Mat<f64>) -> Mat<f64>;
+
 impl Several {
     /// `a` is m̄×n (whitened, without the constant), `expand` takes vectors of the m̄ rows back to all rows; `terms` are the Lⱼ, none of them 0,
     /// already divided by their norms.
@@ -136,7 +139,7 @@ impl Several {
         terms: Vec<Mat<f64>>,
         m: usize,
         constant: Option<Vec<f64>>,
-        expand: Option<&dyn Fn(&Mat<f64>) -> Mat<f64>>,
+        expand: Option<Expand<'_>>,
         threads: Threads,
     ) -> Result<Self, Failure> {
         let (height, n) = a.shape();

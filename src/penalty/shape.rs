@@ -36,6 +36,9 @@ pub(crate) struct Term<'a, T: Scalar> {
     pub groups: Vec<Vec<usize>>,
 }
 
+/// The number of rows of an L, and its entries as (row, column, value).
+pub(crate) type TermEntries<T> = (usize, Vec<(usize, usize, T)>);
+
 impl<'a, T: Scalar> Penalty<'a, T> {
     /// R(z) = ‖Lz‖₁ = Σ |(Lz)ᵢ| instead of ‖Lz‖²: the lasso for L = I, total variation for L = a first difference, trend
     /// filtering for a second difference. Many (Lz)ᵢ are then exactly 0.
@@ -156,7 +159,7 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     }
 
     /// The entries (row, column, value) of the L of each term, in the order of [`terms`](Self::terms), with its number of rows.
-    pub(crate) fn entries_of_terms(&self, n: usize) -> Result<Vec<(usize, Vec<(usize, usize, T)>)>> {
+    pub(crate) fn entries_of_terms(&self, n: usize) -> Result<Vec<TermEntries<T>>> {
         if let Kind::Sum(terms) = &self.kind {
             let each = terms.iter().map(|(_, term)| term.entries_of_terms(n)).collect::<Result<Vec<_>>>()?;
             return Ok(each.into_iter().flatten().collect());

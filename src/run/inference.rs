@@ -264,7 +264,7 @@ impl<T: Scalar> OneFit<'_, '_, T> {
                     standard_error: noise_std * sampling.sqrt(),
                     posterior_std: noise_std * posterior.sqrt(),
                     bias: -taken[j],
-                    variance_inflation: (norm > 0.0).then(|| sampling * norm * norm),
+                    variance_inflation: (norm > 0.0).then_some(sampling * norm * norm),
                     heteroscedastic: errors(&|i| map(j, i)),
                 }
             })

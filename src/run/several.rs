@@ -9,7 +9,7 @@ use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef};
 use crate::operator::DenseView;
 use crate::operator::dense::materialize;
-use crate::outer::multi_penalty::{By, Failure, Found, Several};
+use crate::outer::multi_penalty::{By, Expand, Failure, Found, Several};
 use crate::penalty::{Penalty, Resolved};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind, Rule};
@@ -147,7 +147,7 @@ pub(super) fn choose<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, 
     let mut out = Vec::with_capacity(b.ncols());
     for column in 0..b.ncols() {
         let target: Vec<f64> = (0..data.b.nrows()).map(|i| data.b[(i, column)].real().to_f64()).collect();
-        let expand: Option<&dyn Fn(&Mat<f64>) -> Mat<f64>> = if by == By::LeaveOneOut { Some(&expand) } else { None };
+        let expand: Option<Expand<'_>> = if by == By::LeaveOneOut { Some(&expand) } else { None };
         let several = Several::new(wide(reduced.matrix.view()), &target, terms.clone(), m, leverages.clone(), expand, reduced.threads)
             .map_err(|failure| error(failure, rule))?;
         let found = several.minimise(by).map_err(|failure| error(failure, rule))?;

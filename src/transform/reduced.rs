@@ -164,7 +164,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
     }
 
     /// The way back.
-    pub fn from_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
+    pub fn out_of_departure_units(&self, length: f64, data: &ReducedData<T>) -> f64 {
         times_power_of_two(length, self.whitening.exponent - data.exponent)
     }
 

@@ -40,7 +40,7 @@ impl<T: Number> Rows<T> {
             while let Some(place) = places.next_if(|&place| row_indices[place as usize] == row) {
                 let (column, value) = (column_indices[place as usize] as u32, unsorted[place as usize]);
                 match matrix.values.last_mut() {
-                    Some(last) if matrix.indices.len() > start && matrix.indices.last() == Some(&column) => *last = *last + value,
+                    Some(last) if matrix.indices.len() > start && matrix.indices.last() == Some(&column) => *last += value,
                     _ => {
                         matrix.indices.push(column);
                         matrix.values.push(value);

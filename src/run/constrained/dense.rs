@@ -116,7 +116,7 @@ impl<T: Scalar> Dense<'_, '_, T> {
 
     fn one(&self, bounded: &Bounded, data: &ReducedData<T>, j: usize, choice: Choice, way: Way, start: Option<&Start>) -> Result<Found> {
         let column = bounded.data((0..data.b.nrows()).map(|i| data.b[(i, j)].real().to_f64()).collect());
-        let failed = |failure| failed(failure, |gap| self.reduced.from_departure_units(gap, data));
+        let failed = |failure| failed(failure, |gap| self.reduced.out_of_departure_units(gap, data));
         let (damping, lambda, chosen, start) = match choice.kind {
             Kind::Number(lambda) => (self.reduced.damping(lambda), lambda, None, start.cloned()),
             Kind::Rule(rule) => {
@@ -190,7 +190,7 @@ impl<T: Scalar> Dense<'_, '_, T> {
                 penalty_norm: self.reduced.penalty_norm(answer.penalty_norm, data),
                 dof: Some(bounded.dof(answer, one.damping) + self.constant()),
             });
-            let defect = self.reduced.from_departure_units(bounded.defect(&answer.z), data);
+            let defect = self.reduced.out_of_departure_units(bounded.defect(&answer.z), data);
             constrained.push(counted(&answer.places, answer.kkt, defect));
         }
         if method != plan.method {

@@ -218,8 +218,11 @@ pub(super) fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>
     }
 }
 
+/// A lower and an upper bound for each component.
+type Sides<R> = (Vec<R>, Vec<R>);
+
 /// The bounds, or none.
-fn resolved<T: Scalar>(description: &Description<'_, T>) -> Result<(Vec<T::Real>, Vec<T::Real>)> {
+fn resolved<T: Scalar>(description: &Description<'_, T>) -> Result<Sides<T::Real>> {
     let n = description.operator.shape().1;
     match &description.bounds {
         Some(bounds) => bounds.resolve(n),

@@ -7,7 +7,7 @@ use crate::method::Method;
 use crate::outer::admm::{Directions, General, Parts};
 use crate::outer::coordinate_descent::{Descents, Separable};
 use crate::outer::path::{Fits, Settings};
-use crate::penalty::{Resolved, Shape, Term};
+use crate::penalty::{Resolved, Shape, Term, TermEntries};
 use crate::scalar::{Real, Scalar};
 
 /// R as ℓ1 norms of blocks of coefficients and squares of coefficients, where that is what it is.
@@ -81,7 +81,7 @@ impl Form {
 }
 
 /// The rows of all L below each other in real numbers, with their groups and weights.
-fn general<T: Scalar>(terms: &[Term<'_, T>], entries: Vec<(usize, Vec<(usize, usize, T)>)>) -> Result<Parts> {
+fn general<T: Scalar>(terms: &[Term<'_, T>], entries: Vec<TermEntries<T>>) -> Result<Parts> {
     let p = parts::<T>();
     let mut out = Parts { rows: 0, entries: Vec::new(), blocks: Vec::new(), l1: Vec::new(), l2: Vec::new() };
     for (term, (rows, entries)) in terms.iter().zip(entries) {
