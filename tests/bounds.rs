@@ -503,7 +503,8 @@ fn criteria_of_the_bounded_problem() {
     let aicc = |r: f64, dof: f64| r * r / m * (2.0 * (dof + 1.0) / (m - dof - 2.0)).exp();
     let bic = |r: f64, dof: f64| r * r / m * (m.ln() * dof / m).exp();
     let unbounded = Problem::new(&a).solve(&drawn.b, Gcv).unwrap();
-    let rules: [(Choice, &dyn Fn(f64, f64) -> f64); 3] = [(Gcv.into(), &gcv), (Aicc.into(), &aicc), (Bic.into(), &bic)];
+    type Criterion<'c> = &'c dyn Fn(f64, f64) -> f64;
+    let rules: [(Choice, Criterion<'_>); 3] = [(Gcv.into(), &gcv), (Aicc.into(), &aicc), (Bic.into(), &bic)];
     for (choice, criterion) in rules {
         let fit = problem.solve(&drawn.b, choice).unwrap();
         let found = criterion(fit.residual_norm, fit.dof.unwrap());

@@ -26,7 +26,7 @@ fn data(m: usize, n: usize, mean: f64) -> (Vec<f64>, Vec<f64>) {
         mean * (j % 3) as f64 + (1.0 + 1.7 * x * (y + 1.0) + 0.3 * y * y).sin() + 0.3 * (0.9 * x + y).cos()
     };
     let a: Vec<f64> = (0..n).flat_map(|j| (0..m).map(move |i| entry(i, j))).collect();
-    let x = |j: usize| if j % 4 == 0 { (if j % 2 == 0 { 1.0 } else { -1.0 }) * (3.0 - 0.2 * j as f64) } else { 0.0 };
+    let x = |j: usize| if j.is_multiple_of(4) { (if j.is_multiple_of(2) { 1.0 } else { -1.0 }) * (3.0 - 0.2 * j as f64) } else { 0.0 };
     let noise = |i: usize| 0.3 * (12.9 * (i * i) as f64 + 1.0).sin();
     let b = (0..m).map(|i| (0..n).map(|j| a[j * m + i] * x(j)).sum::<f64>() + noise(i)).collect();
     (a, b)

@@ -170,7 +170,7 @@ fn rule_with_scope(object: &Bound<'_, PyAny>) -> PyResult<(Rule, bool)> {
         return by_name(name, &PyTuple::empty(py)).map(|rule| (rule, false));
     }
     // a rule of wellposed.rules says what it is: its name, its numbers, and whether one λ serves all right-hand sides
-    match object.getattr("_specification").and_then(|s| Ok(s.extract::<(String, Bound<'_, PyTuple>, bool)>()?)) {
+    match object.getattr("_specification").and_then(|s| s.extract::<(String, Bound<'_, PyTuple>, bool)>()) {
         Ok((name, numbers, shared)) => Ok((by_name(&name, &numbers)?, shared)),
         Err(_) => match object.extract::<f64>() {
             Ok(_) => Err(type_error("a rule is needed here, and not a number")),

@@ -13,6 +13,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use wellposed::{Choice, DenseView, Method, c32, c64};
 
+/// What pickle keeps: the function that makes it again, and its arguments.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyBytes>, String, bool));
+
 /// Rows of A and b in a triangle of O(columns^2) numbers: pushed block by block, merged, stored, and solved at any time.
 ///
 /// The answers are those of all rows at once, to all digits, and with any rule that needs no leverages.
@@ -299,7 +302,7 @@ impl Rows {
         Ok(Self { kept, kind: like.kind, vector })
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>, String, bool))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let this = slf.borrow();
         let name = match (this.kind.double, this.kind.complex) {
             (false, false) => "float32",
