@@ -7,10 +7,10 @@ penalised; at a given alpha a sample weight of 2 counts as the row given twice, 
 >>> from wellposed.sklearn import RidgeCV
 >>> rng = np.random.default_rng(0)
 >>> X = rng.standard_normal((60, 4))
->>> y = X @ [1.0, 2.0, 0.0, -1.0] + 3.0 + 0.1 * rng.standard_normal(60)
+>>> y = X @ [1.0, 2.0, 0.5, -1.0] + 3.0 + 0.1 * rng.standard_normal(60)
 >>> model = RidgeCV().fit(X, y)
 >>> model.coef_.round(1), round(model.intercept_, 1)
-(array([ 1.,  2., -0., -1.]), 3.0)
+(array([ 1. ,  2. ,  0.5, -1. ]), 3.0)
 """
 
 from __future__ import annotations
