@@ -255,7 +255,7 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
         )));
     };
     let given = Given(options);
-    macro_rules! iterative {
+    macro_rules! stopping {
         ($type:ident) => {{
             let mut options = $type::new();
             if let Some(tolerance) = given.get("tolerance")? {
@@ -264,11 +264,17 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             if let Some(steps) = given.get("max_steps")? {
                 options = options.max_steps(steps);
             }
-            if let Some(steps) = given.get("steps")? {
-                options = options.steps(steps);
-            }
             if given.is("accept_partial")? {
                 options = options.accept_partial();
+            }
+            options
+        }};
+    }
+    macro_rules! iterative {
+        ($type:ident) => {{
+            let mut options = stopping!($type);
+            if let Some(steps) = given.get("steps")? {
+                options = options.steps(steps);
             }
             if let Some(start) = given.object("start")? {
                 options = options.start(&start_guess(&start)?);
@@ -288,24 +294,9 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             options
         }};
     }
-    macro_rules! certified {
-        ($type:ident) => {{
-            let mut options = $type::new();
-            if let Some(tolerance) = given.get("tolerance")? {
-                options = options.tolerance(tolerance);
-            }
-            if let Some(steps) = given.get("max_steps")? {
-                options = options.max_steps(steps);
-            }
-            if given.is("accept_partial")? {
-                options = options.accept_partial();
-            }
-            options.into()
-        }};
-    }
     macro_rules! hybrid {
         ($type:ident) => {{
-            let mut options = $type::new();
+            let mut options = stopping!($type);
             if let Some(gcv) = given.get::<String>("gcv")? {
                 options = options.gcv(match gcv.as_str() {
                     "automatic" => ProjectedGcv::Automatic,
@@ -314,23 +305,14 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
                     other => return Err(unknown(py, "gcv", other, "\"automatic\", \"true_rows\" or \"weighted\"")),
                 });
             }
-            if let Some(tolerance) = given.get("tolerance")? {
-                options = options.tolerance(tolerance);
-            }
             if let Some(fraction) = given.get("settle")? {
                 options = options.settle(fraction);
-            }
-            if let Some(steps) = given.get("max_steps")? {
-                options = options.max_steps(steps);
             }
             if let Some(steps) = given.get("steps")? {
                 options = options.steps(steps);
             }
             if let Some(vectors) = given.get("max_basis")? {
                 options = options.max_basis(vectors);
-            }
-            if given.is("accept_partial")? {
-                options = options.accept_partial();
             }
             if let Some(truth) = given.object("compare_with")? {
                 options = options.compare_with(&start_guess(&truth)?);
@@ -345,8 +327,8 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             let options = bidiagonalization!(Lsqr);
             if given.is("variances")? { options.variances().into() } else { options.into() }
         }
-        "coordinate_descent" => certified!(CoordinateDescent),
-        "admm" => certified!(Admm),
+        "coordinate_descent" => stopping!(CoordinateDescent).into(),
+        "admm" => stopping!(Admm).into(),
         "hybrid_lsqr" => hybrid!(HybridLsqr),
         "hybrid_lsmr" => hybrid!(HybridLsmr),
         "probes" => {
