@@ -6,6 +6,7 @@ pub use crate::bayes::relevance::Relevance;
 use crate::error::{Error, Result, Size};
 use crate::linalg::Mat;
 use crate::operator::Operator;
+use crate::quantile;
 use crate::scalar::{Real, Scalar};
 use crate::warning::Warning;
 use core::fmt;
@@ -166,7 +167,7 @@ impl<T: Scalar> Posterior<T> {
                 instead: "use std(), the standard deviation of the modulus of x − mean",
             });
         }
-        let width = crate::bayes::normal_quantile(0.5 + 0.5 * level);
+        let width = quantile::normal(0.5 + 0.5 * level);
         let around = |(mean, std): (&T, f64)| (mean.real().to_f64() - width * std, mean.real().to_f64() + width * std);
         Ok(self.mean.iter().zip(self.std()).map(around).collect())
     }

@@ -11,6 +11,11 @@ use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 /// to 1e-11 at 99 000 (measured against `testdata/t_quantiles.in`).
 const NORMAL_FROM: f64 = 3000.0;
 
+/// z with P(N(0, 1) ≤ z) = p, for p in (0, 1).
+pub(crate) fn normal(p: f64) -> f64 {
+    Normal::standard().inverse_cdf(p)
+}
+
 /// t with P(|t_ν| ≤ t) = level for 0 < level < 1; ν = ∞ is the normal distribution. `None` where ν is not positive or the level is
 /// not between 0 and 1.
 pub(crate) fn two_sided(level: f64, freedom: f64) -> Option<f64> {
@@ -18,7 +23,7 @@ pub(crate) fn two_sided(level: f64, freedom: f64) -> Option<f64> {
         return None;
     }
     let upper = 0.5 * (1.0 - level);
-    let z = -Normal::standard().inverse_cdf(upper);
+    let z = -normal(upper);
     if freedom >= NORMAL_FROM {
         let s = z * z;
         let terms = [
@@ -79,6 +84,21 @@ mod tests {
             assert!((found - expected).abs() <= 1e-12 * expected, "{level} {freedom}: {found} {expected}");
             let p = two_sided_p(found, freedom).unwrap();
             assert!((p - (1.0 - level)).abs() <= 1e-9 * (1.0 - level), "{level} {freedom}: {p}");
+        }
+    }
+
+    /// Quantiles as printed in tables (and by mpmath).
+    #[test]
+    fn quantiles_of_the_normal_distribution() {
+        for (p, z) in [
+            (0.975, 1.959963984540054),
+            (0.95, 1.6448536269514722),
+            (0.5, 0.0),
+            (0.995, 2.5758293035489004),
+            (1e-9, -5.997807015007686),
+            (0.25, -0.6744897501960817),
+        ] {
+            assert!((normal(p) - z).abs() < 1e-13 * (1.0 + z.abs()), "{p}: {} is not {z}", normal(p));
         }
     }
 
