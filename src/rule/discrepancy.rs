@@ -9,6 +9,7 @@
 //! d‖x − x_true‖²/dλ = 2[(Br, r) − (Br, noise)]/λ². It is at most ‖r‖, rises with λ, and is found by bisection.
 
 use super::noise::Noise;
+use super::target::safeguarded_newton;
 use super::{Chosen, needs_spectrum, no_interval};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
@@ -231,22 +232,11 @@ impl Discrepancy {
             left = right;
             right += 2.0;
         }
-        let mut t = 0.5 * (left + right);
-        for _ in 0..200 {
+        let t = safeguarded_newton((left, right), |t| {
             let (value, step) = at(t.exp());
             evaluated.push((t.exp(), value));
-            if value < target {
-                left = t;
-            } else {
-                right = t;
-            }
-            let newton = t + step;
-            let next = if newton > left && newton < right { newton } else { 0.5 * (left + right) };
-            if (next - t).abs() <= 4.0 * f64::EPSILON * (1.0 + t.abs()) {
-                break;
-            }
-            t = next;
-        }
+            (value < target, step)
+        });
         evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
         evaluated.dedup_by(|a, b| a.0 == b.0);
         Ok(Chosen { damping: t.exp(), value: residual(t.exp()), minima: Vec::new(), evaluated, warnings })

@@ -109,25 +109,35 @@ pub(super) fn falling_root(curve: &dyn Curve, rule: &'static str, target: f64, v
         let why = "no λ in the range of numbers reaches the value asked for; ask for another one, or give λ".into();
         return Err(Error::NoLambda { rule, low: low * low, high: high * high, why });
     }
-    let mut t = 0.5 * (left + right);
     let mut evaluated = Vec::new();
-    for _ in 0..200 {
+    let t = safeguarded_newton((left, right), |t| {
         let (here, slope) = at(t);
         evaluated.push(((0.5 * t).exp(), here));
-        if here > target {
-            left = t
-        } else {
-            right = t
-        }
         // in the logarithm of the value, which is nearly linear far from the root
-        let newton = t + (target / here).ln() * here / slope;
+        (here > target, (target / here).ln() * here / slope)
+    });
+    evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
+    evaluated.dedup_by(|a, b| a.0 == b.0);
+    Ok(Chosen { damping: (0.5 * t).exp(), value: at(t).0, minima: Vec::new(), evaluated, warnings: Vec::new() })
+}
+
+/// The root of a monotone function between two places. `at` says whether the root lies above a place, and how far Newton's method would
+/// step from there; where that leaves the bracket, the bracket is halved.
+pub(super) fn safeguarded_newton((mut left, mut right): (f64, f64), mut at: impl FnMut(f64) -> (bool, f64)) -> f64 {
+    let mut t = 0.5 * (left + right);
+    for _ in 0..200 {
+        let (above, step) = at(t);
+        if above {
+            left = t;
+        } else {
+            right = t;
+        }
+        let newton = t + step;
         let next = if newton > left && newton < right { newton } else { 0.5 * (left + right) };
         if (next - t).abs() <= 4.0 * f64::EPSILON * (1.0 + t.abs()) {
             break;
         }
         t = next;
     }
-    evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
-    evaluated.dedup_by(|a, b| a.0 == b.0);
-    Ok(Chosen { damping: (0.5 * t).exp(), value: at(t).0, minima: Vec::new(), evaluated, warnings: Vec::new() })
+    t
 }
