@@ -322,6 +322,18 @@ pub(crate) fn check_inference<T: Scalar>(description: &Description<'_, T>) -> Re
     check_quadratic(description, "inference", "drop the misfit or the penalty that is no square, or give their weights to a plain problem")
 }
 
+/// The rank was asked for, and the method has products alone.
+pub(crate) fn check_rank_by_products<T: Scalar>(description: &Description<'_, T>, method: &'static str) -> Result<()> {
+    match description.require_full_rank {
+        false => Ok(()),
+        true => Err(Error::Unsupported {
+            what: "require_full_rank()",
+            with: method,
+            instead: "products alone do not show the rank: give the entries of A, or drop it",
+        }),
+    }
+}
+
 /// Refuses what the engines for plain quadratic problems would silently leave out.
 pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what: &'static str, instead: &'static str) -> Result<()> {
     if description.bounds.is_some() || description.equality.is_some() {

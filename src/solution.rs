@@ -233,6 +233,23 @@ pub struct Outcome<T> {
 
 impl<T: Scalar> Outcome<T> {
     /// The answer in the caller's type.
+    /// Further right-hand sides of the same problem: their answers, fits and criteria after these, each warning once. Rank, condition and
+    /// steps stay those of the first.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.x.extend(other.x);
+        self.intercepts.extend(other.intercepts);
+        let (all, report) = (&mut self.report, other.report);
+        all.fits.extend(report.fits);
+        all.criteria.extend(report.criteria);
+        all.penalties.extend(report.penalties);
+        all.reweighted.extend(report.reweighted);
+        for warning in report.warnings {
+            if !all.warnings.contains(&warning) {
+                all.warnings.push(warning);
+            }
+        }
+    }
+
     pub(crate) fn into_solution<B: Data<T> + ?Sized>(self) -> Solution<T, B> {
         let each = |value: fn(&Fit) -> f64| B::each(self.report.fits.iter().map(value).collect());
         Solution {

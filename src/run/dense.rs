@@ -48,6 +48,49 @@ pub(super) struct Solved<T> {
     pub(super) chosen: Vec<Chosen>,
 }
 
+/// The answers in the caller's units.
+pub(super) struct Returned<T> {
+    pub(super) x: Vec<T>,
+    pub(super) unknowns: usize,
+    pub(super) intercepts: Vec<T>,
+    pub(super) residual_norms: Vec<f64>,
+    pub(super) penalty_norms: Vec<f64>,
+}
+
+impl<T: Scalar> Solved<T> {
+    /// With its report. `lambda` takes a damping to the caller's λ; `units` are one unit of the caller's data and of ‖Lz‖ here.
+    pub(super) fn outcome(
+        self,
+        returned: Returned<T>,
+        choice: Choice,
+        plan: Plan,
+        lambda: impl Fn(f64) -> Lambda,
+        (unit, penalty_unit): (f64, f64),
+        mut warnings: Vec<Warning>,
+    ) -> Result<Outcome<T>> {
+        let Returned { x, unknowns, intercepts, residual_norms, penalty_norms } = returned;
+        let fits: Vec<Fit> = (0..self.dampings.len())
+            .map(|j| Fit {
+                lambda: given_or(choice, || lambda(self.dampings[j])),
+                residual_norm: residual_norms[j],
+                penalty_norm: penalty_norms[j],
+                dof: self.dofs[j],
+            })
+            .collect();
+        finite_norms(&fits)?;
+        let criteria = criteria(self.chosen, choice, lambda, unit, penalty_unit, &mut warnings);
+        let report = Report {
+            method: self.engine.name(),
+            rank: Some(self.rank),
+            condition: Some(self.condition),
+            criteria,
+            warnings,
+            ..Report::new(plan, fits)
+        };
+        Ok(Outcome { x, unknowns, intercepts, report })
+    }
+}
+
 /// Solves on the entries of A; `largest` is the largest entry of DA, `small` why the fast path for few unknowns refused.
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
@@ -192,7 +235,7 @@ fn direct<T: Scalar>(
 
 /// Back to the caller's units, with the norms computed from x.
 fn finish<T: Scalar>(
-    solved: Solved<T>,
+    mut solved: Solved<T>,
     description: &Description<'_, T>,
     reduced: &Reduced<'_, T>,
     data: &ReducedData<T>,
@@ -201,7 +244,7 @@ fn finish<T: Scalar>(
     mut warnings: Vec<Warning>,
 ) -> Result<Outcome<T>> {
     let k = solved.dampings.len();
-    let residual_norms = solved.residual_norms.unwrap_or_else(|| {
+    let residual_norms = solved.residual_norms.take().unwrap_or_else(|| {
         let mut residual = linalg::zeros(data.b.nrows(), k);
         linalg::multiply_block(reduced.matrix.view(), Op::None, solved.z.as_ref(), &mut residual, reduced.threads);
         for j in 0..k {
@@ -217,32 +260,21 @@ fn finish<T: Scalar>(
     }
     let (x, intercepts) = reduced.answers(solved.z.as_ref(), data)?;
     let penalty_norms = reduced.penalty_norms(solved.z.as_ref(), data);
-    let fits: Vec<Fit> = (0..k)
-        .map(|j| Fit {
-            lambda: given_or(choice, reduced, solved.dampings[j]),
-            residual_norm: data.in_units(residual_norms[j]),
-            penalty_norm: penalty_norms[j],
-            dof: solved.dofs[j],
-        })
-        .collect();
-    finite_norms(&fits)?;
-    let criteria =
-        criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), reduced.penalty_norm(1.0, data), &mut warnings);
-    let report = Report {
-        method: solved.engine.name(),
-        rank: Some(solved.rank),
-        condition: Some(solved.condition),
-        criteria,
-        warnings,
-        ..Report::new(plan, fits)
+    let returned = Returned {
+        x,
+        unknowns: reduced.unknowns,
+        intercepts,
+        residual_norms: residual_norms.into_iter().map(|norm| data.in_units(norm)).collect(),
+        penalty_norms,
     };
-    Ok(Outcome { x, unknowns: reduced.unknowns, intercepts, report })
+    let units = (data.unit(), reduced.penalty_norm(1.0, data));
+    solved.outcome(returned, choice, plan, |damping| reduced.lambda(damping), units, warnings)
 }
 
 /// λ as the caller gave it, or as a rule found it.
-pub(super) fn given_or<T: Scalar>(choice: Choice, reduced: &Reduced<'_, T>, damping: f64) -> Lambda {
+pub(super) fn given_or(choice: Choice, found: impl FnOnce() -> Lambda) -> Lambda {
     match choice.kind {
         Kind::Number(lambda) => lambda,
-        Kind::Rule(_) => reduced.lambda(damping),
+        Kind::Rule(_) => found(),
     }
 }

@@ -51,7 +51,7 @@ impl<T: Scalar> OnEntries<T> {
             let effective: Vec<f64> = spectrum.values.iter().map(|&value| spectrum.effective(value, damping)).collect();
             let (condition, regularized_condition) = (self.decomposed.condition(), regularized(spectrum, damping));
             Diagnostics {
-                lambda: super::dense::given_or(choice, &self.reduced, damping),
+                lambda: super::dense::given_or(choice, || self.reduced.lambda(damping)),
                 dof: spectrum.dof(damping),
                 residual_norm: data.in_units(point.residual.value.sqrt()),
                 penalty_norm: self.reduced.penalty_norm(point.penalty.value.sqrt(), &data),
@@ -115,17 +115,7 @@ impl<T: Scalar> OnEntries<T> {
             outcome.report.warnings.extend(chosen.warnings.into_iter().map(warning));
             match &mut whole {
                 None => whole = Some(outcome),
-                Some(whole) => {
-                    whole.x.extend(outcome.x);
-                    whole.intercepts.extend(outcome.intercepts);
-                    whole.report.fits.extend(outcome.report.fits);
-                    whole.report.criteria.extend(outcome.report.criteria);
-                    for warning in outcome.report.warnings {
-                        if !whole.report.warnings.contains(&warning) {
-                            whole.report.warnings.push(warning);
-                        }
-                    }
-                }
+                Some(whole) => whole.append(outcome),
             }
         }
         whole.map_or_else(|| self.solve(b, Choice::from(0.0)), Ok)

@@ -2,6 +2,8 @@
 
 use super::column::Column;
 use super::criteria;
+use super::dense::given_or;
+use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
@@ -91,10 +93,7 @@ pub(super) fn solve<T: Scalar>(
                 .push(Warning::Partial { reached: normal_residual, tolerance: options.tolerance().unwrap_or(options.settle_fraction()) });
         }
         stop = Some(why);
-        let lambda = match choice.kind {
-            Kind::Number(lambda) => lambda,
-            Kind::Rule(_) => column.lambda(damping),
-        };
+        let lambda = given_or(choice, || column.lambda(damping));
         seen.extend(criteria(
             chosen.into_iter().collect(),
             choice,
@@ -123,9 +122,7 @@ fn refuse<T: Scalar>(
     columns: usize,
 ) -> Result<()> {
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    if description.require_full_rank {
-        return refuse("require_full_rank()", method, "products alone do not show the rank: give the entries of A, or drop it");
-    }
+    check_rank_by_products(description, method)?;
     if choice.shared && columns > 1 && matches!(choice.kind, Kind::Rule(_)) {
         return refuse(
             "one λ for all right-hand sides",

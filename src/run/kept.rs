@@ -220,7 +220,7 @@ impl<T: Scalar> OnEntries<T> {
         let penalty_norms = self.reduced.penalty_norms(z.as_ref(), &data);
         let fits: Vec<Fit> = (0..k)
             .map(|j| Fit {
-                lambda: given_or(choice, &self.reduced, dampings[j]),
+                lambda: given_or(choice, || self.reduced.lambda(dampings[j])),
                 residual_norm: data.in_units(self.decomposed.residual_norm(&prepared, j, dampings[j])),
                 penalty_norm: penalty_norms[j],
                 dof: Some(self.decomposed.dof(&prepared, j, dampings[j])),

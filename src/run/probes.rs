@@ -2,6 +2,7 @@
 
 use super::column::Column;
 use super::{criteria, finite_norms};
+use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::krylov::hybrid::{Finish, Minimise, Watch};
@@ -32,9 +33,7 @@ pub(super) fn solve<T: Scalar>(
     if !description.penalty.is_identity() {
         return refuse("random probes", "a penalty other than the identity", "use HybridLsqr, which projects the penalty, or Method::Auto");
     }
-    if description.require_full_rank {
-        return refuse("require_full_rank()", plan.method, "products alone do not show the rank: give the entries of A, or drop it");
-    }
+    check_rank_by_products(description, plan.method)?;
     let (n, k) = (plan.columns, b.ncols());
     if choice.shared && k > 1 {
         return refuse("one λ for all right-hand sides", plan.method, "let each have its own λ, or give the entries of A");

@@ -2,6 +2,7 @@
 //! right-hand side share one Krylov space, where the method has that.
 
 use super::column::Column;
+use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::krylov::precondition::{self, Prepared, Rows};
@@ -88,13 +89,7 @@ struct Run<'a, T: Scalar> {
 impl<'a, T: Scalar> Run<'a, T> {
     /// `damping` is the smallest that is to come.
     fn new(description: &Description<'a, T>, kind: Kind, plan: Plan, damping: f64) -> Result<Self> {
-        if description.require_full_rank {
-            return Err(Error::Unsupported {
-                what: "require_full_rank()",
-                with: plan.method,
-                instead: "products alone do not show the rank: give the entries of A, or drop it",
-            });
-        }
+        check_rank_by_products(description, plan.method)?;
         let options = description.method.iterative().cloned().unwrap_or_default();
         let problem = ByProducts::new(description)?;
         let guess = options.start_guess::<T>(plan.columns)?.map(|guess| problem.departure(&guess));

@@ -94,20 +94,11 @@ pub(super) fn solve_reweighted<T: Scalar>(description: &Description<'_, T>, b: M
         match &mut total {
             None => total = Some(outcome),
             Some(total) => {
-                total.x.extend(outcome.x);
-                total.intercepts.extend(outcome.intercepts);
-                let (all, report) = (&mut total.report, outcome.report);
-                all.fits.extend(report.fits);
-                all.reweighted.extend(report.reweighted);
-                all.criteria.extend(report.criteria);
+                let (all, report) = (&mut total.report, &outcome.report);
                 all.rank = all.rank.min(report.rank);
                 all.condition = all.condition.into_iter().chain(report.condition).reduce(f64::max);
                 all.steps = all.steps.zip(report.steps).map(|(a, b)| a + b);
-                for warning in report.warnings {
-                    if !all.warnings.contains(&warning) {
-                        all.warnings.push(warning);
-                    }
-                }
+                total.append(outcome);
             }
         }
     }

@@ -71,19 +71,10 @@ pub(super) fn solve_several<T: Scalar>(description: &Description<'_, T>, b: MatR
                 total = Some(outcome);
             }
             Some(total) => {
-                total.x.extend(outcome.x);
-                total.intercepts.extend(outcome.intercepts);
-                let (all, report) = (&mut total.report, outcome.report);
-                all.fits.extend(report.fits);
-                all.penalties.extend(report.penalties);
-                all.criteria.extend(report.criteria);
+                let (all, report) = (&mut total.report, &outcome.report);
                 all.rank = all.rank.min(report.rank);
                 all.condition = all.condition.into_iter().chain(report.condition).reduce(f64::max);
-                for warning in report.warnings {
-                    if !all.warnings.contains(&warning) {
-                        all.warnings.push(warning);
-                    }
-                }
+                total.append(outcome);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A sparse A: factored as it is, multiplied as it is, or, where it is small, stored densely for the dense engines.
 
-use super::dense::Solved;
-use super::{criteria, finite_norms, products, refusal_error};
+use super::dense::{Returned, Solved};
+use super::{products, refusal_error};
 use crate::choose::{Engine, Route};
 use crate::description::Description;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::refusal::{Handed, Refusal};
 use crate::rule::{Choice, Chosen, Kind};
 use crate::scalar::{Real, Scalar};
-use crate::solution::{Fit, Outcome, Report};
+use crate::solution::Outcome;
 use crate::step::Observer;
 use crate::transform::reduced::finite;
 use crate::transform::sparse::{SparseData, SparseReduced};
@@ -182,41 +182,25 @@ fn averaged<T: Scalar>(direct: &Direct<T>, reduced: &SparseReduced<T>, penalty: 
 }
 
 fn finish<T: Scalar>(
-    solved: Solved<T>,
+    mut solved: Solved<T>,
     reduced: &SparseReduced<T>,
     data: &SparseData<T>,
     penalty: &Rows<T>,
     choice: Choice,
     plan: Plan,
-    mut warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
 ) -> Result<Outcome<T>> {
-    let k = solved.dampings.len();
     let (x, intercepts) = reduced.answers(solved.z.as_ref(), data);
     finite(&x, &intercepts, reduced.shape.1)?;
     let penalty_norms = reduced.penalty_norms(penalty, solved.z.as_ref(), data);
-    let lambda = |damping: f64| match choice.kind {
-        Kind::Number(lambda) => lambda,
-        Kind::Rule(_) => reduced.lambda(damping),
+    let norms = solved.residual_norms.take().unwrap_or_default();
+    let returned = Returned {
+        x,
+        unknowns: reduced.shape.1,
+        intercepts,
+        residual_norms: norms.into_iter().map(|norm| data.in_units(norm)).collect(),
+        penalty_norms,
     };
-    let norms = solved.residual_norms.unwrap_or_default();
-    let fits: Vec<Fit> = (0..k)
-        .map(|j| Fit {
-            lambda: lambda(solved.dampings[j]),
-            residual_norm: data.in_units(norms[j]),
-            penalty_norm: penalty_norms[j],
-            dof: solved.dofs[j],
-        })
-        .collect();
-    finite_norms(&fits)?;
-    let criteria =
-        criteria(solved.chosen, choice, |damping| reduced.lambda(damping), data.unit(), reduced.penalty_norm(1.0, data), &mut warnings);
-    let report = Report {
-        method: solved.engine.name(),
-        rank: Some(solved.rank),
-        condition: Some(solved.condition),
-        criteria,
-        warnings,
-        ..Report::new(plan, fits)
-    };
-    Ok(Outcome { x, unknowns: reduced.shape.1, intercepts, report })
+    let units = (data.unit(), reduced.penalty_norm(1.0, data));
+    solved.outcome(returned, choice, plan, |damping| reduced.lambda(damping), units, warnings)
 }

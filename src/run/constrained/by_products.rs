@@ -1,6 +1,7 @@
 //! By products alone: the projected method, in double precision whatever the scalar type of the products is.
 
 use super::{counted, keep, resolved};
+use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::lambda::Lambda;
@@ -64,13 +65,7 @@ pub(super) fn solve<T: Scalar>(
     plan: Plan,
     mut observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
-    if description.require_full_rank {
-        return Err(Error::Unsupported {
-            what: "require_full_rank()",
-            with: plan.method,
-            instead: "products alone do not show the rank: give the entries of A, or drop it",
-        });
-    }
+    check_rank_by_products(description, plan.method)?;
     let n = plan.columns;
     let problem = ByProducts::new(description)?;
     let options = description.method.iterative().cloned().unwrap_or_default();

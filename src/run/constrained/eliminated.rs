@@ -81,15 +81,7 @@ pub(super) fn solve<T: Scalar>(
         return crate::run::solve(&here, shifted.as_ref(), choice, None);
     };
     for part in parts {
-        outcome.x.extend(part.x);
-        outcome.intercepts.extend(part.intercepts);
-        outcome.report.fits.extend(part.report.fits);
-        outcome.report.criteria.extend(part.report.criteria);
-        for warning in part.report.warnings {
-            if !outcome.report.warnings.contains(&warning) {
-                outcome.report.warnings.push(warning);
-            }
-        }
+        outcome.append(part);
     }
     let columns = outcome.report.fits.len();
     let mut x = Vec::with_capacity(n * columns);
