@@ -142,7 +142,6 @@ impl Covariance {
     }
 
     /// The first column of C on a periodic grid: k summed over all images of a point, which keeps it positive definite.
-    #[cfg(feature = "fft")]
     fn periodic(&self, grid: &Grid) -> Result<Vec<f64>> {
         self.check()?;
         let (sizes, spacing) = (grid.sizes(), grid.distances());
@@ -190,7 +189,6 @@ impl Covariance {
 /// L of a covariance or a precision.
 pub(crate) enum Root<T: Scalar> {
     Dense(Mat<T>),
-    #[cfg(feature = "fft")]
     Circular(Box<crate::operator::Convolution<T>>),
 }
 
@@ -203,32 +201,27 @@ impl<T: Scalar> Operator for SharedRoot<T> {
     fn shape(&self) -> (usize, usize) {
         match &*self.0 {
             Root::Dense(l) => l.shape(),
-            #[cfg(feature = "fft")]
             Root::Circular(l) => l.shape(),
         }
     }
     fn apply(&self, x: &[T], y: &mut [T]) {
         match &*self.0 {
             Root::Dense(l) => DenseView::from_matrix(l.as_ref()).apply(x, y),
-            #[cfg(feature = "fft")]
             Root::Circular(l) => l.apply(x, y),
         }
     }
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
         match &*self.0 {
             Root::Dense(l) => DenseView::from_matrix(l.as_ref()).apply_adjoint(y, x),
-            #[cfg(feature = "fft")]
             Root::Circular(l) => l.apply_adjoint(y, x),
         }
     }
     fn entries(&self) -> Entries<'_, T> {
         match &*self.0 {
             Root::Dense(l) => Entries::Dense(DenseView::from_matrix(l.as_ref())),
-            #[cfg(feature = "fft")]
             Root::Circular(_) => Entries::None,
         }
     }
-    #[cfg(feature = "fft")]
     fn diagonal_in(&self, basis: &crate::operator::Basis) -> Option<Vec<f64>> {
         match &*self.0 {
             Root::Dense(_) => None,
@@ -333,18 +326,16 @@ pub(crate) fn of_kernel<T: Scalar>(grid: &Grid, covariance: &Covariance, boundar
             let c = covariance.matrix::<T>(grid)?;
             of_covariance(&DenseView::from_matrix(c.as_ref()))
         }
-        #[cfg(feature = "fft")]
         Boundary::Periodic => circular(grid, covariance),
         _ => Err(Error::Unsupported {
             what: "a covariance on a grid",
             with: "this boundary",
-            instead: "use Boundary::Free (the process goes on beyond the edges) or, with the feature fft, Boundary::Periodic",
+            instead: "use Boundary::Free (the process goes on beyond the edges) or Boundary::Periodic",
         }),
     }
 }
 
 /// C^(−½) as a circular convolution.
-#[cfg(feature = "fft")]
 fn circular<T: Scalar>(grid: &Grid, covariance: &Covariance) -> Result<SharedRoot<T>> {
     use crate::fourier::{Plane, Workspace};
     use crate::operator::{Kernel, convolution};
@@ -434,7 +425,6 @@ mod tests {
     }
 
     /// A circulant C built entry by entry from the images, and a long period, where it is the covariance of the line.
-    #[cfg(feature = "fft")]
     #[test]
     fn circular_grids() {
         let grid = Grid::new(&[6, 5]).unwrap().spacing(&[1.0, 1.5]).unwrap();

@@ -84,9 +84,8 @@
 //! `docs/ARCHITECTURE.md` and `docs/DESIGN.md` (how the library is built, and why). `examples/tour.rs` is the main job on
 //! real data: `cargo run --release --example tour`.
 //!
-//! Features: `nalgebra`, `rayon` and `fft` (default; `fft`: convolutions by fast Fourier transforms), `nalgebra-sparse` and `sprs` (their
-//! matrices as operators), `plot` (figures and a report that shows them; `png` for pictures), `proptest` (strategies and a certificate
-//! for property tests).
+//! Features: `nalgebra` and `rayon` (default), `nalgebra-sparse` and `sprs` (their matrices as operators), `plot` (figures and
+//! a report that shows them; `png` for pictures), `proptest` (strategies and a certificate for property tests).
 
 pub mod batch;
 pub(crate) mod bayes;

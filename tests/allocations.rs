@@ -316,7 +316,6 @@ fn products_of_structured_operators_allocate_nothing() -> Result<()> {
         ("beside", Box::new(beside(vec![view, view])?)),
         ("stack", Box::new(stack(vec![view, view])?)),
     ];
-    #[cfg(feature = "fft")]
     for boundary in [wellposed::Boundary::Zero, wellposed::Boundary::Reflective, wellposed::Boundary::Periodic] {
         use wellposed::operator::{convolution, gaussian_kernel};
         operators.push(("convolution", Box::new(convolution(31, 17, &gaussian_kernel(1.5, 0.7)?, boundary)?)));

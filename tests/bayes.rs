@@ -418,7 +418,6 @@ fn kernels_are_gaussian_processes() {
 }
 
 /// On a periodic grid the Fourier transform diagonalises blur and prior: the same answer as the engine on entries, to rounding.
-#[cfg(feature = "fft")]
 #[test]
 fn periodic_kernels_go_through_the_transform() {
     let grid = Grid::new(&[12, 10]).unwrap();

@@ -353,7 +353,6 @@ fn projections_are_inverted() -> Result<()> {
     Ok(())
 }
 
-#[cfg(feature = "fft")]
 mod deblurring {
     use super::*;
     use wellposed::gallery::{PointSpread, deblurring};

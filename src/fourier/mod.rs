@@ -9,18 +9,12 @@
 //!
 //! Source: Frigo, Johnson 2005, doi:10.1109/JPROC.2004.840301 (the art); the crates are rustfft and realfft.
 
-#[cfg(feature = "fft")]
 mod cosine;
-#[cfg(feature = "fft")]
 mod line;
-#[cfg(feature = "fft")]
 mod plane;
 
-#[cfg(feature = "fft")]
 pub use cosine::Cosine;
-#[cfg(feature = "fft")]
 pub use line::{Line, smooth_length};
-#[cfg(feature = "fft")]
 pub use plane::{Plane, Window, Workspace};
 
 use crate::scalar::{c32, c64};
@@ -29,7 +23,6 @@ use crate::scalar::{c32, c64};
 #[doc(hidden)]
 pub trait Fourier: Sized {
     /// The plan for lines of n ≥ 1 values.
-    #[cfg(feature = "fft")]
     fn line(n: usize) -> std::sync::Arc<dyn Line<Self>>
     where
         Self: crate::scalar::Scalar;
@@ -38,7 +31,6 @@ pub trait Fourier: Sized {
 macro_rules! fourier {
     ($($type:ty => $plan:ident),*) => {$(
         impl Fourier for $type {
-            #[cfg(feature = "fft")]
             fn line(n: usize) -> std::sync::Arc<dyn Line<Self>> {
                 line::$plan(n)
             }

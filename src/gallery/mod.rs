@@ -19,7 +19,7 @@
 //! | [`diffusion`](fn@diffusion) | n² unknowns | severely | a temperature on a plate from what is left of it later |
 //! | [`nmr`](fn@nmr) | 4n²×n² | severely | relaxation times in two directions (2-D Laplace) |
 //! | [`inverse_interpolation`] | n²×n² | mildly | values on a grid from those at scattered points |
-//! | `deblurring` (feature `fft`) | n²×n², fewer rows with a free boundary | severely (Gaussian) or mildly | a picture out of focus, from a moving camera, or through turbulent air; boundary zero, periodic, reflective or free |
+//! | [`deblurring`](fn@deblurring) | n²×n², fewer rows with a free boundary | severely (Gaussian) or mildly | a picture out of focus, from a moving camera, or through turbulent air; boundary zero, periodic, reflective or free |
 //! | [`parallel_tomography`](fn@parallel_tomography) | ⌈√2·n⌉·views×n² | mildly | a section through a head from projections at equally spaced angles |
 //!
 //! The first fourteen are those of Regularization Tools (Hansen 2007, Numer. Algorithms 46:189,
@@ -45,7 +45,6 @@
 
 mod baart;
 mod banded;
-#[cfg(feature = "fft")]
 mod deblurring;
 mod deriv2;
 mod diffusion;
@@ -70,7 +69,6 @@ mod ursell;
 mod wing;
 
 pub use baart::baart;
-#[cfg(feature = "fft")]
 pub use deblurring::{PointSpread, deblurring};
 pub use deriv2::{Deriv2, deriv2};
 pub use diffusion::diffusion;
@@ -324,43 +322,34 @@ pub const CATALOGUE: &[Entry] = &[
         two_dimensional: true,
         make: |n| inverse_interpolation(n, SEED),
     },
-    #[cfg(feature = "fft")]
     picture("deblur-gaussian-zero", "a picture through a Gaussian, standard deviation 2 pixels; darkness beyond the edges", |n| {
         deblurring(n, PointSpread::Gaussian(2.0), Boundary::Zero)
     }),
-    #[cfg(feature = "fft")]
     picture(
         "deblur-gaussian-periodic",
         "a picture through a Gaussian, standard deviation 2 pixels; the other side beyond the edges",
         |n| deblurring(n, PointSpread::Gaussian(2.0), Boundary::Periodic),
     ),
-    #[cfg(feature = "fft")]
     picture(
         "deblur-gaussian-reflective",
         "a picture through a Gaussian, standard deviation 2 pixels; the mirror image beyond the edges",
         |n| deblurring(n, PointSpread::Gaussian(2.0), Boundary::Reflective),
     ),
-    #[cfg(feature = "fft")]
     picture("deblur-motion-zero", "a picture behind a stroke of 9 pixels at 30°; darkness beyond the edges", |n| {
         deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Zero)
     }),
-    #[cfg(feature = "fft")]
     picture("deblur-motion-periodic", "a picture behind a stroke of 9 pixels at 30°; the other side beyond the edges", |n| {
         deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Periodic)
     }),
-    #[cfg(feature = "fft")]
     picture("deblur-motion-reflective", "a picture behind a stroke of 9 pixels at 30°; the mirror image beyond the edges", |n| {
         deblurring(n, PointSpread::Motion { length: 9.0, angle: core::f64::consts::FRAC_PI_6 }, Boundary::Reflective)
     }),
-    #[cfg(feature = "fft")]
     picture("deblur-defocus-zero", "a picture behind a disc of radius 3 pixels; darkness beyond the edges", |n| {
         deblurring(n, PointSpread::Defocus(3.0), Boundary::Zero)
     }),
-    #[cfg(feature = "fft")]
     picture("deblur-defocus-periodic", "a picture behind a disc of radius 3 pixels; the other side beyond the edges", |n| {
         deblurring(n, PointSpread::Defocus(3.0), Boundary::Periodic)
     }),
-    #[cfg(feature = "fft")]
     picture("deblur-defocus-reflective", "a picture behind a disc of radius 3 pixels; the mirror image beyond the edges", |n| {
         deblurring(n, PointSpread::Defocus(3.0), Boundary::Reflective)
     }),

@@ -74,7 +74,6 @@ impl Grid {
     }
 
     /// The spacing of each axis.
-    #[cfg(feature = "fft")]
     pub(crate) fn distances(&self) -> &[f64] {
         &self.spacing
     }

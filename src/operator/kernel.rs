@@ -95,7 +95,6 @@ impl<T: Scalar> Kernel<T> {
     }
 
     /// The entry at this distance from the centre; 0 outside.
-    #[cfg(feature = "fft")]
     pub(crate) fn at(&self, down: isize, across: isize) -> T {
         let place = |centre: usize, offset: isize, count: usize| centre.checked_add_signed(offset).filter(|&index| index < count);
         match (place(self.centre.0, down, self.rows), place(self.centre.1, across, self.columns)) {
@@ -105,14 +104,12 @@ impl<T: Scalar> Kernel<T> {
     }
 
     /// The entries with their distances from the centre.
-    #[cfg(feature = "fft")]
     pub(crate) fn taps(&self) -> impl Iterator<Item = (isize, isize, T)> + '_ {
         let (row, column) = (self.centre.0 as isize, self.centre.1 as isize);
         self.entries.iter().enumerate().map(move |(t, &value)| ((t % self.rows) as isize - row, (t / self.rows) as isize - column, value))
     }
 
     /// Whether it equals its mirror images in both axes.
-    #[cfg(feature = "fft")]
     pub(crate) fn is_symmetric(&self) -> bool {
         self.taps().all(|(down, across, value)| value == self.at(-down, across) && value == self.at(down, -across))
     }

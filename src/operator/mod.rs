@@ -10,7 +10,6 @@
 pub mod adjoint;
 pub mod algebra;
 pub mod blocks;
-#[cfg(feature = "fft")]
 pub mod convolution;
 pub mod dense;
 pub mod diagonal;
@@ -26,7 +25,6 @@ pub mod tomography;
 pub use adjoint::{adjoint, transpose};
 pub use algebra::{diagonal, product, scaled, stack, sum};
 pub use blocks::{beside, block_diagonal, mask, sampling, select};
-#[cfg(feature = "fft")]
 pub use convolution::{Convolution, convolution};
 pub use dense::DenseView;
 pub use diagonal::{Basis, Diagonalization, Unitary};

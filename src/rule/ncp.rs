@@ -93,18 +93,16 @@ impl NcpGrid {
     }
 }
 
-/// ‖c − line‖ of residuals at each λ; the powers of several right-hand sides are added.
+/// ‖c − line‖ of the residuals at each λ; the powers of several right-hand sides are added.
 pub(crate) fn distances(residuals: &[Vec<Vec<c64>>], frequencies: &Frequencies) -> Vec<Option<f64>> {
-    let all: Vec<&[c64]> = residuals.iter().flatten().map(Vec::as_slice).collect();
-    let mut powers = frequencies.powers(&all).into_iter();
-    let mut distance = |count: usize| {
-        let mut sum = powers.next()?;
-        for one in powers.by_ref().take(count - 1) {
+    let distance = |residuals: &Vec<Vec<c64>>| {
+        let sum = residuals.iter().map(|r| frequencies.powers(r)).reduce(|mut sum, one| {
             sum.iter_mut().zip(one).for_each(|(sum, p)| *sum += p);
-        }
+            sum
+        })?;
         Some(departures(&cumulative(&sum)?).0)
     };
-    residuals.iter().map(|each| distance(each.len())).collect()
+    residuals.iter().map(distance).collect()
 }
 
 fn whitest(curve: &dyn Curve, frequencies: &Frequencies) -> Result<Chosen> {
