@@ -61,6 +61,9 @@ impl Files {
             (None, b) => {
                 let a = a_source.read(options)?;
                 let names = if let Contents::Dense(array) = &a { array.names.clone() } else { None };
+                if let (Some(b), Some(names)) = (b, &names) {
+                    refuse_response_in(&a_source, &Source::parse(b), names)?;
+                }
                 let b = b.as_deref().map(|b| read_dense(b, options)).transpose()?;
                 (a, b, names, input.b.clone().unwrap_or_default())
             }
@@ -133,6 +136,17 @@ pub fn shape(contents: &Contents) -> (usize, usize) {
     match contents {
         Contents::Dense(array) => (array.rows, array.columns),
         Contents::Sparse(matrix) => (matrix.rows, matrix.columns),
+    }
+}
+
+/// A table with b among its columns fits b exactly.
+fn refuse_response_in(a: &Source, b: &Source, names: &[String]) -> Result<(), Failure> {
+    match &b.member {
+        Some(column) if a.member.is_none() && a.path == b.path && names.contains(column) => Err(Failure::Usage(format!(
+            "b is the column {column} of the table {}, all of which is A; use --response {column} instead of {b}",
+            a.path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

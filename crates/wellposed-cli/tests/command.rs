@@ -60,6 +60,15 @@ fn assert_close(found: &[f64], expected: &[f64]) {
 }
 
 #[test]
+fn a_table_with_its_response_inside_is_no_matrix() {
+    let folder = folder();
+    run(&folder, "solve prostate.tsv prostate.tsv:lpsa").code(2).stderr_eq(str![[r#"
+wellposed: b is the column lpsa of the table prostate.tsv, all of which is A; use --response lpsa instead of prostate.tsv:lpsa
+
+"#]]);
+}
+
+#[test]
 fn solve_a_table() {
     let folder = folder();
     run(&folder, "solve prostate.tsv --response lpsa --intercept --threads 1")
