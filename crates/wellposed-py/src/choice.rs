@@ -4,10 +4,10 @@ use crate::errors::{in_python, type_error, value_error};
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple, PyType};
 use wellposed::lambda::Loss;
-use wellposed::rule::Rule;
+use wellposed::rule::{HierarchicalEvidence, Rule, Scales};
 use wellposed::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang, Loo, Ncp,
-    NormFraction, QuasiOptimality, Reginska, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Gml, HoerlKennardBaldwin, HyperPrior, KFold, LCurve,
+    LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Upre,
 };
 
 /// The amount of regularization, by the convention that it comes from.
@@ -206,7 +206,18 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
                 false => folds.into(),
             }
         }
-        "evidence" | "reml" => Evidence.into(),
+        "evidence" | "reml" if numbers.is_empty() => Evidence.into(),
+        "evidence" | "reml" => match word(0)?.as_str() {
+            "noise_std" => Evidence::noise_std(number(1)?).into(),
+            "whitened" => Evidence::whitened().into(),
+            _ => Evidence.into(),
+        },
+        HIERARCHICAL => {
+            return Err(value_error(
+                numbers.py(),
+                "hyper-priors belong to a posterior, and not to a solution: Problem.posterior(b, evidence), or Evidence() without them",
+            ));
+        }
         "gml" => Gml.into(),
         "aicc" => Aicc.into(),
         "bic" => Bic.into(),
@@ -228,6 +239,7 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
         "lawless_wang" => LawlessWang.into(),
         "effective_dof" => EffectiveDof(number(0)?).into(),
         "norm_fraction" => NormFraction(number(0)?).into(),
+        "penalty_norm" => PenaltyNorm::at_most(number(0)?).into(),
         "upre" if numbers.is_empty() => Upre::estimated().into(),
         "upre" => match word(0)?.as_str() {
             "noise_std" => Upre::noise_std(number(1)?).into(),
@@ -256,6 +268,45 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
                          \"lcurve\", \"quasi_optimality\", \"reginska\", \"ncp\", \"hoerl_kennard_baldwin\" or \"lawless_wang\"; \
                          rules with options are classes such as wellposed.KFold(5)";
             return Err(unknown(numbers.py(), "the rule", name, known));
+        }
+    })
+}
+
+/// The name of [`Evidence`] with hyper-priors.
+const HIERARCHICAL: &str = "hierarchical_evidence";
+
+/// What finds λ and the noise of a posterior: a number, a rule, or evidence with hyper-priors. Evidence unless given.
+pub fn scales(object: Option<&Bound<'_, PyAny>>) -> PyResult<Scales> {
+    let Some(object) = object else { return Ok(Evidence.into()) };
+    let given = object.getattr("_specification").and_then(|s| s.extract::<(String, Bound<'_, PyTuple>, bool)>());
+    match given {
+        Ok((name, priors, _)) if name == HIERARCHICAL => {
+            let prior = |place: usize| match priors.get_item(place)? {
+                none if none.is_none() => Ok(None),
+                prior => hyper_prior(&prior).map(Some),
+            };
+            let evidence: HierarchicalEvidence = Evidence.scale_prior(prior(1)?.unwrap_or_else(HyperPrior::flat));
+            Ok(prior(0)?.map_or(evidence, |noise| evidence.noise_prior(noise)).into())
+        }
+        _ => Ok(choice(object)?.into()),
+    }
+}
+
+/// `wellposed.HyperPrior`.
+fn hyper_prior(object: &Bound<'_, PyAny>) -> PyResult<HyperPrior> {
+    let given = object.getattr("_specification").and_then(|s| s.extract::<(String, Vec<f64>)>());
+    Ok(match given.as_ref().map(|(name, numbers)| (name.as_str(), numbers.as_slice())) {
+        Ok(("flat", _)) => HyperPrior::flat(),
+        Ok(("log_normal", &[median, log_std])) => HyperPrior::log_normal(median, log_std),
+        Ok(("gamma_precision", &[shape, rate])) => HyperPrior::gamma_precision(shape, rate),
+        Ok(("gamma_std", &[shape, rate])) => HyperPrior::gamma_std(shape, rate),
+        Ok(("half_normal", &[scale])) => HyperPrior::half_normal(scale),
+        Ok(("half_cauchy", &[scale])) => HyperPrior::half_cauchy(scale),
+        _ => {
+            let found = object.repr()?;
+            return Err(type_error(format!(
+                "the hyper-prior is {found}, but it must be one such as wellposed.HyperPrior.half_cauchy(1.0)"
+            )));
         }
     })
 }

@@ -19,6 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from ._errors import Error
+from .priors import HyperPrior
+
 __all__ = [
     "Aicc",
     "Balancing",
@@ -35,6 +38,7 @@ __all__ = [
     "Loo",
     "Ncp",
     "NormFraction",
+    "PenaltyNorm",
     "QuasiOptimality",
     "Reginska",
     "Rule",
@@ -137,10 +141,43 @@ class KFold(Rule):
 
 @dataclass(frozen=True)
 class Evidence(Rule):
-    """The evidence for x ~ N(prior_mean, t^2 inv(L^H L)): restricted maximum likelihood (REML)."""
+    """The evidence for x ~ N(prior_mean, t^2 inv(L^H L)): restricted maximum likelihood (REML).
+
+    ``Evidence()`` finds the noise as well; with ``noise_std`` or ``whitened`` it is known. MacKay 1992, doi:10.1162/neco.1992.4.3.415.
+    """
+
+    level: str = "estimated"
+    number: float | None = None
+    noise: HyperPrior | None = None
+    scale: HyperPrior | None = None
+
+    @classmethod
+    def noise_std(cls, std: float) -> Evidence:
+        """The standard deviation of each row's noise is known."""
+        return cls(level="noise_std", number=std)
+
+    @classmethod
+    def whitened(cls) -> Evidence:
+        """The problem has ``noise_std``: the noise of each row has standard deviation 1."""
+        return cls(level="whitened")
+
+    def noise_prior(self, prior: HyperPrior) -> Evidence:
+        """Something is known of the noise beforehand, or of the factor on ``noise_std``. For ``Problem.posterior``."""
+        return self._with_prior(noise=prior)
+
+    def scale_prior(self, prior: HyperPrior) -> Evidence:
+        """Something is known of the prior standard deviation of x beforehand. For ``Problem.posterior``."""
+        return self._with_prior(scale=prior)
+
+    def _with_prior(self, **prior: HyperPrior) -> Evidence:
+        if self.level != "estimated":
+            raise Error("a hyper-prior beside noise that is known: set noise_std on the Problem and start from Evidence()")
+        return replace(self, **prior)
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
-        return "evidence", ()
+        if self.noise is not None or self.scale is not None:
+            return "hierarchical_evidence", (self.noise, self.scale)
+        return "evidence", (self.level, self.number)
 
 
 @dataclass(frozen=True)
@@ -330,3 +367,18 @@ class NormFraction(Rule):
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
         return "norm_fraction", (self.fraction,)
+
+
+@dataclass(frozen=True)
+class PenaltyNorm(Rule):
+    """The ball ``||L (x - prior_mean)|| <= bound``: the least multiplier whose answer lies in it. Gander 1981, doi:10.1007/BF01396437."""
+
+    bound: float
+
+    @classmethod
+    def at_most(cls, bound: float) -> PenaltyNorm:
+        """The same as ``PenaltyNorm(bound)``."""
+        return cls(bound)
+
+    def _named(self) -> tuple[str, tuple[object, ...]]:
+        return "penalty_norm", (self.bound,)
