@@ -51,6 +51,19 @@ impl Lambda {
         Self(wellposed::Lambda::per_sample(alpha, sum_of_weights))
     }
 
+    /// ``alpha`` of scikit-learn's ``Lasso`` (with sample weights, their sum is the number of samples), for ``Penalty.l1``.
+    #[classmethod]
+    fn lasso(_: &Bound<'_, PyType>, alpha: f64, sum_of_weights: f64) -> Self {
+        Self(wellposed::Lambda::lasso(alpha, sum_of_weights))
+    }
+
+    /// ``alpha`` and ``l1_ratio`` of scikit-learn's ``ElasticNet``: the multiplier, and ``rho`` for ``Penalty.elastic_net``.
+    #[classmethod]
+    fn elastic_net(_: &Bound<'_, PyType>, alpha: f64, l1_ratio: f64, sum_of_weights: f64) -> (Self, f64) {
+        let (lambda, rho) = wellposed::Lambda::elastic_net(alpha, l1_ratio, sum_of_weights);
+        (Self(lambda), rho)
+    }
+
     /// ``lambda`` of glmnet with ``alpha = 0``, for columns scaled as glmnet scales them; ``response_std`` has divisor n.
     #[classmethod]
     fn glmnet(_: &Bound<'_, PyType>, l: f64, samples: usize, response_std: f64) -> Self {
@@ -261,7 +274,8 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
                 _ => Discrepancy::estimated(),
             };
             let rule = rule.safety(number(2)?);
-            if numbers.get_item(3)?.extract::<bool>()? { rule.monotone_error().into() } else { rule.into() }
+            let rule = if numbers.get_item(3)?.extract::<bool>()? { rule.monotone_error() } else { rule };
+            if numbers.get_item(4)?.extract::<bool>()? { rule.at_most().into() } else { rule.into() }
         }
         _ => {
             let known = "\"gcv\", \"loo\", \"reml\", \"evidence\", \"gml\", \"aicc\", \"bic\", \"upre\", \"discrepancy\", \"balancing\", \

@@ -8,7 +8,7 @@
 //! | `scalar`, `array` | dtypes, arrays with any strides |
 //! | `matrix`, `callback` | A: dense, sparse, or an object with products, whose exceptions are kept |
 //! | `choice`, `penalty`, `options` | numbers and rules; penalties; methods, preconditioners, misfits |
-//! | `problem`, `factorization`, `rows` | the calls |
+//! | `problem`, `factorization`, `rows`, `batch` | the calls |
 //! | `watch` | work without the interpreter's lock, Ctrl-C |
 //! | `solution`, `report`, `comparison`, `inference`, `posterior` | answers |
 //! | `scipy` | LSQR and LSMR as SciPy stops them |
@@ -18,6 +18,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod array;
+mod batch;
 mod callback;
 mod choice;
 mod comparison;
@@ -70,6 +71,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::RowsFactorization>()?;
     module.add_function(wrap_pyfunction!(problem::ridge, module)?)?;
     module.add_function(wrap_pyfunction!(problem::tikhonov, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::ridge_batch, module)?)?;
     module.add_function(wrap_pyfunction!(log_grid, module)?)?;
     module.add_function(wrap_pyfunction!(scipy::iterate, module)?)?;
     Ok(())

@@ -262,6 +262,9 @@ def test_penalties_by_name_and_matrix():
         wp.Discrepancy.noise_norm(4.0),
         wp.Discrepancy.relative_noise(0.9).safety(1.01),
         wp.Discrepancy.noise_norm(4.0).monotone_error(),
+        wp.Discrepancy.noise_norm(400.0).at_most(),
+        wp.PenaltyNorm(0.1),
+        wp.Evidence.noise_std(1.0),
         wp.Balancing.noise_std(1.0),
         wp.LCurve(),
         wp.LCurve.triangle(),
@@ -300,6 +303,9 @@ def test_lambda():
     assert repr(wp.Lambda(1e-4)) == "Lambda(0.0001)" and float(wp.Lambda(2.0)) == 2.0
     assert wp.ridge(A, B, np.float32(0.5)).lam == wp.ridge(A, B, wp.Lambda(0.5)).lam == 0.5
     assert wp.ridge(A, B, 1).lam == 1.0
+    assert wp.Lambda.lasso(0.1, 50).value == 10.0
+    lam, rho = wp.Lambda.elastic_net(0.1, 0.5, 50)
+    assert lam.value * rho == pytest.approx(5.0) and lam.value * (1 - rho) == pytest.approx(2.5)
     with pytest.raises(ValueError, match="samples=n"):
         wp.Lambda.weight_decay(0.1, "mean_squared")
 
@@ -349,6 +355,41 @@ def test_inference():
     assert len(wp.Problem(A).intercept().inference(np.column_stack([B, B]), "gcv")) == 2
     with pytest.raises(ValueError, match="level"):
         inference.credible(2.0)
+
+
+def test_t_tests():
+    """At lambda = 0 the textbook's, elsewhere refused."""
+    import scipy.stats
+
+    inference = wp.Problem(A).inference(B, 0.0)
+    statistics, p_values = inference.t_tests()
+    residual = B - A @ np.linalg.lstsq(A, B)[0]
+    errors = np.sqrt(residual @ residual / 15 * np.diag(np.linalg.inv(A.T @ A)))
+    assert_allclose(statistics, inference.x / errors, rtol=1e-9)
+    assert_allclose(p_values, 2 * scipy.stats.t.sf(abs(statistics), 15), rtol=1e-7)
+    with pytest.raises(wp.Error, match="credible"):
+        wp.Problem(A).inference(B, 0.1).t_tests()
+    exact = inference.prediction(A[0], noise_std=0.0)
+    assert_allclose(exact["interval"], exact["credible"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, complex])
+def test_batch(dtype):
+    a, b = A.astype(dtype)[None] * np.arange(1, 5)[:, None, None].astype(dtype), np.stack([B, -B, B, 2 * B]).astype(dtype)
+    b[2, 7] = np.inf
+    fits = wp.ridge_batch(a, b, 0.3)
+    for k in [0, 1, 3]:
+        # other kernels: to rounding
+        assert_allclose(fits[k].x, wp.ridge(a[k], b[k], 0.3).x, rtol=1e-4 if dtype is np.float32 else 1e-10)
+        assert fits[k].lam == 0.3 and fits[k].x.dtype == dtype
+    assert isinstance(fits[2], wp.Error) and "row 7" in str(fits[2])
+    assert len({fit.lam for fit in wp.ridge_batch([A, A[:9], A[:, :2]], [B, B[:9], B], "gcv")}) == 3
+    assert wp.ridge_batch([], []) == []
+    for wrong in [([A], [B, B]), ([A, A], [B])]:
+        with pytest.raises(wp.Error, match="one for each"):
+            wp.ridge_batch(*wrong)
+    with pytest.raises(wp.Error, match="2 dimensions"):
+        wp.ridge_batch([B], [B])
 
 
 def test_path_of_problem():

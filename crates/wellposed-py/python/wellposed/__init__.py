@@ -35,6 +35,7 @@ from ._core import (
     __version__,
     log_grid,
     ridge,
+    ridge_batch,
     tikhonov,
 )
 from ._errors import Error, NotConvergedError, SingularError

@@ -252,6 +252,7 @@ class Discrepancy(Rule):
     number: float | None = None
     factor: float = 1.0
     with_monotone_error: bool = False
+    is_inequality: bool = False
 
     @classmethod
     def noise_norm(cls, norm: float) -> Discrepancy:
@@ -281,8 +282,12 @@ class Discrepancy(Rule):
         """The monotone-error rule. Tautenhahn, Hämarik 1999, doi:10.1088/0266-5611/15/6/307."""
         return replace(self, with_monotone_error=True)
 
+    def at_most(self) -> Discrepancy:
+        """A residual that is below the noise at every multiplier is no error: the largest multiplier then serves, with a warning."""
+        return replace(self, is_inequality=True)
+
     def _named(self) -> tuple[str, tuple[object, ...]]:
-        return "discrepancy", (self.level, self.number, self.factor, self.with_monotone_error)
+        return "discrepancy", (self.level, self.number, self.factor, self.with_monotone_error, self.is_inequality)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("wellposed.sklearn needs scikit-learn 1.6 or newer: pip install scikit-learn") from error
 
-from ._core import Factorization, Problem, Rows, Solution
+from ._core import Factorization, Lambda, Problem, Rows, Solution
 from .penalties import Penalty
 from .rules import Evidence, Gcv, Gml, Loo, Rule
 
@@ -721,12 +721,12 @@ class ElasticNet(_MultiTarget):
         self._keep(fit)
         self.dual_gap_ = (fit.report.duality_gap or 0.0) / (2.0 * total)
 
-    def _penalty(self, total: float) -> tuple[float, Penalty]:
-        """lam rho = 2 total alpha l1_ratio and lam (1 - rho) = total alpha (1 - l1_ratio)."""
+    def _penalty(self, total: float) -> tuple[Lambda, Penalty]:
         share = float(self.l1_ratio)
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"l1_ratio is {share}, but it must be from 0 to 1")
-        return total * float(self.alpha) * (1.0 + share), Penalty.identity().elastic_net(2.0 * share / (1.0 + share))
+        lam, rho = Lambda.elastic_net(float(self.alpha), share, total)
+        return lam, Penalty.identity().elastic_net(rho)
 
 
 class Lasso(ElasticNet):
@@ -762,5 +762,5 @@ class Lasso(ElasticNet):
         self.fit_intercept = fit_intercept
         self.solver = solver
 
-    def _penalty(self, total: float) -> tuple[float, Penalty]:
-        return 2.0 * total * float(self.alpha), Penalty.identity().l1()
+    def _penalty(self, total: float) -> tuple[Lambda, Penalty]:
+        return Lambda.lasso(float(self.alpha), total), Penalty.identity().l1()
