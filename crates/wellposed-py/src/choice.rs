@@ -1,6 +1,7 @@
 //! λ from Python: a number, a `Lambda`, the name of a rule, or a rule with its options.
 
 use crate::errors::{in_python, type_error, value_error};
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple, PyType};
 use wellposed::lambda::Loss;
@@ -180,7 +181,12 @@ fn rule_with_scope(object: &Bound<'_, PyAny>) -> PyResult<(Rule, bool)> {
     let py = object.py();
     if let Ok(name) = object.cast::<PyString>() {
         let name = name.to_str()?;
-        return by_name(name, &PyTuple::empty(py)).map(|rule| (rule, false));
+        let rule = by_name(name, &PyTuple::empty(py));
+        // a rule whose options have no usual values
+        return rule.map(|rule| (rule, false)).map_err(|error| match error.is_instance_of::<PyIndexError>(py) {
+            true => unknown_rule(py, name),
+            false => error,
+        });
     }
     // a rule of wellposed.rules says what it is: its name, its numbers, and whether one λ serves all right-hand sides
     match object.getattr("_specification").and_then(|s| s.extract::<(String, Bound<'_, PyTuple>, bool)>()) {
@@ -278,12 +284,16 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
             if numbers.get_item(4)?.extract::<bool>()? { rule.at_most().into() } else { rule.into() }
         }
         _ => {
-            let known = "\"gcv\", \"loo\", \"reml\", \"evidence\", \"gml\", \"aicc\", \"bic\", \"upre\", \"discrepancy\", \"balancing\", \
-                         \"lcurve\", \"quasi_optimality\", \"reginska\", \"ncp\", \"hoerl_kennard_baldwin\" or \"lawless_wang\"; \
-                         rules with options are classes such as wellposed.KFold(5)";
-            return Err(unknown(numbers.py(), "the rule", name, known));
+            return Err(unknown_rule(numbers.py(), name));
         }
     })
+}
+
+fn unknown_rule(py: Python<'_>, name: &str) -> PyErr {
+    let known = "\"gcv\", \"loo\", \"reml\", \"evidence\", \"gml\", \"aicc\", \"bic\", \"upre\", \"discrepancy\", \"balancing\", \
+                 \"lcurve\", \"quasi_optimality\", \"reginska\", \"ncp\", \"hoerl_kennard_baldwin\" or \"lawless_wang\"; \
+                 rules with options are classes such as wellposed.KFold(5)";
+    unknown(py, "the rule", name, known)
 }
 
 /// The name of [`Evidence`] with hyper-priors.

@@ -47,8 +47,8 @@ use pyo3::prelude::*;
 /// >>> wp.log_grid(1e-2, 1.0, 3)
 /// array([0.01, 0.1 , 1.  ])
 #[pyfunction]
-fn log_grid(py: Python<'_>, low: f64, high: f64, count: usize) -> Bound<'_, PyAny> {
-    array::numbers(py, wellposed::log_grid(low..=high, count).collect())
+fn log_grid(py: Python<'_>, low: f64, high: f64, count: options::Count) -> Bound<'_, PyAny> {
+    array::numbers(py, wellposed::log_grid(low..=high, count.0).collect())
 }
 
 #[pymodule]

@@ -6,6 +6,7 @@ use crate::choice::unknown;
 use crate::errors::{type_error, value_error};
 use crate::matrix::{Matrix, Source};
 use crate::scalar::Element;
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use wellposed::method::ProjectedGcv;
@@ -156,7 +157,8 @@ impl<'py> Given<'py> {
     }
 
     fn get<V: for<'a> FromPyObject<'a, 'py, Error = PyErr>>(&self, name: &str) -> PyResult<Option<V>> {
-        self.object(name)?.map(|value| value.extract::<V>()).transpose()
+        let value = self.object(name)?;
+        value.map(|value| value.extract::<V>().map_err(|error| refused_count(&value, name, error))).transpose()
     }
 
     fn is(&self, name: &str) -> PyResult<bool> {
@@ -247,6 +249,25 @@ pub fn misfit(object: &Bound<'_, PyAny>) -> PyResult<Misfit> {
         _ => return Err(type_error(format!("the misfit is {}, but it must be one such as wellposed.Misfit.huber(1.345)", object.repr()?))),
     };
     Ok(if given.is_ok_and(|(.., by_mad)| by_mad) { misfit.scaled_by_mad() } else { misfit })
+}
+
+/// A whole number of at least 0.
+#[derive(Clone, Copy)]
+pub struct Count(pub usize);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract::<usize>().map(Self).map_err(|error| refused_count(&object, "a count", error))
+    }
+}
+
+/// Python's own word for a negative count is about its representation.
+fn refused_count(value: &Bound<'_, PyAny>, what: &str, error: PyErr) -> PyErr {
+    match (error.is_instance_of::<PyOverflowError>(value.py()), value.repr()) {
+        (true, Ok(found)) => value_error(value.py(), format!("{what} is {found}, but it must be a whole number of at least 0")),
+        _ => error,
+    }
 }
 
 /// One label for each row.

@@ -185,6 +185,7 @@ def test_memory_of_a_device_is_refused():
         (A, B, -1.0, ValueError, "λ|lambda"),
         (A, B, float("nan"), ValueError, "NaN|nan"),
         (A, B, "gvc", ValueError, '"gcv"'),
+        (A, B, "kfold", ValueError, r"KFold\(5\)"),
         (A, B, object(), TypeError, "number"),
         (A, B, [1.0, 2.0], TypeError, "number"),
         (A, None, 1.0, TypeError, "b has dtype object"),
@@ -208,6 +209,22 @@ def test_errors_speak_python():
         wp.Problem(A).method("svm")
     with pytest.raises(ValueError, match="first_difference"):
         wp.Problem(A).penalty("smooth")
+    for negative in [
+        lambda: wp.Problem(A).threads(-1),
+        lambda: wp.Problem(A).posterior(B, rank=-1),
+        lambda: wp.Problem(A).posterior(B).sample(-1),
+        lambda: wp.Problem(A).method(wp.Lsmr(max_steps=-1)),
+        lambda: wp.log_grid(1.0, 2.0, -1),
+        lambda: wp.Rows(-1),
+    ]:
+        with pytest.raises(wp.Error, match="-1, but it must be a whole number"):
+            negative()
+    with pytest.raises(TypeError, match="must be a list"):
+        wp.Problem(A).penalties(3.0)
+    with pytest.raises(wp.Error, match=r"Problem\.posterior\(b"):
+        wp.Problem(A).map(B, wp.Prior.laplace(1.0))
+    with pytest.raises(wp.Error, match="single one for all"):
+        wp.Problem(A).bounds([0.0, 1.0]).solve(B, 1.0)
 
 
 def test_settings():

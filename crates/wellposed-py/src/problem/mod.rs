@@ -6,8 +6,9 @@ mod settings;
 pub use calls::{choice_or_gcv, ridge, tikhonov};
 
 use crate::choice;
+use crate::errors::type_error;
 use crate::factorization::Factorization;
-use crate::options::{PreconditionerOf, labels, method, misfit};
+use crate::options::{Count, PreconditionerOf, labels, method, misfit};
 use crate::penalty::PenaltyOf;
 use crate::posterior::Posterior;
 use crate::scalar::dispatch;
@@ -108,7 +109,12 @@ impl Problem {
     /// ``Penalty.bands(labels)`` makes one for each group of columns. A number multiplies them all. Dense or small real A.
     fn penalties(&self, penalties: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = penalties.py();
-        let penalties = penalties.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        let Ok(penalties) = penalties.try_iter() else {
+            return Err(type_error(
+                "penalties must be a list, as [Penalty.identity(), \"second_difference\"]; a single one is set by penalty",
+            ));
+        };
+        let penalties = penalties.collect::<PyResult<Vec<_>>>()?;
         let list = PyList::new(py, &penalties)?;
         self.set(py, "penalties", (list,), |settings| {
             settings.several = Some(Arc::new(penalties.iter().map(PenaltyOf::new).collect::<PyResult<_>>()?));
@@ -214,9 +220,9 @@ impl Problem {
     }
 
     /// How many threads the kernels may use; all unless given.
-    fn threads(&self, py: Python<'_>, threads: usize) -> PyResult<Self> {
-        self.set(py, "threads", (threads,), |settings| {
-            settings.threads = Some(threads);
+    fn threads(&self, py: Python<'_>, threads: Count) -> PyResult<Self> {
+        self.set(py, "threads", (threads.0,), |settings| {
+            settings.threads = Some(threads.0);
             Ok(())
         })
     }
@@ -315,10 +321,10 @@ impl Problem {
         py: Python<'py>,
         b: &Bound<'py, PyAny>,
         choice: Option<&Bound<'py, PyAny>>,
-        rank: Option<usize>,
+        rank: Option<Count>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (b, kind) = self.settings.with_data(b)?;
-        dispatch!(kind, posterior_for(&self.settings, py, &b, choice, rank))
+        dispatch!(kind, posterior_for(&self.settings, py, &b, choice, rank.map(|rank| rank.0)))
     }
 
     /// Exact draws from a posterior of this problem, each by solving a perturbed problem: for any A, however large.
@@ -336,17 +342,17 @@ impl Problem {
     /// -------
     /// Samples
     ///     ``x`` of shape (n, count), and ``intercepts``. Papandreou, Yuille 2010, NIPS.
-    #[pyo3(signature = (b, posterior, count, seed=0))]
+    #[pyo3(signature = (b, posterior, count, seed=Count(0)))]
     fn samples<'py>(
         &self,
         py: Python<'py>,
         b: &Bound<'py, PyAny>,
         posterior: &Bound<'py, Posterior>,
-        count: usize,
-        seed: u64,
+        count: Count,
+        seed: Count,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (b, kind) = self.settings.with_data(b)?;
-        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count, seed))
+        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count.0, seed.0 as u64))
     }
 
     /// Relevance determination (sparse Bayesian learning): a prior variance for each coefficient, found by evidence; columns whose

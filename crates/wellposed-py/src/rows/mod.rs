@@ -8,7 +8,7 @@ use crate::array::{Held, array, kind_of, reals, vector};
 use crate::callback::Failure;
 use crate::errors::{raise, type_error, value_error};
 use crate::matrix::{Source, right_hand_side};
-use crate::options::method;
+use crate::options::{Count, method};
 use crate::penalty::PenaltyOf;
 use crate::problem::choice_or_gcv;
 use crate::scalar::{Element, Kind, dispatch, of_each_type, on};
@@ -180,8 +180,8 @@ impl Rows {
     #[pyo3(signature = (columns, *, right_hand_sides=None, dtype=None, forgetting=1.0))]
     fn new(
         py: Python<'_>,
-        columns: usize,
-        right_hand_sides: Option<usize>,
+        columns: Count,
+        right_hand_sides: Option<Count>,
         dtype: Option<&Bound<'_, PyAny>>,
         forgetting: f64,
     ) -> PyResult<Self> {
@@ -193,6 +193,7 @@ impl Rows {
                     .ok_or_else(|| type_error(format!("dtype is {dtype}, but it must be float32, float64, complex64 or complex128")))?
             }
         };
+        let (columns, right_hand_sides) = (columns.0, right_hand_sides.map(|count| count.0));
         if right_hand_sides == Some(0) {
             return Err(value_error(py, "right_hand_sides is 0, but it must be at least 1; leave it out for a vector b"));
         }
@@ -329,7 +330,7 @@ impl Rows {
     #[pyo3(signature = (data, *, dtype=None, vector=true))]
     fn from_bytes(class: &Bound<'_, PyType>, data: &[u8], dtype: Option<&Bound<'_, PyAny>>, vector: bool) -> PyResult<Self> {
         let py = class.py();
-        let like = Self::new(py, 0, None, dtype, 1.0)?;
+        let like = Self::new(py, Count(0), None, dtype, 1.0)?;
         let kept = dispatch!(like.kind, stored(data)).map_err(|error| raise(py, &error))?;
         Ok(Self { kept, kind: like.kind, vector })
     }
