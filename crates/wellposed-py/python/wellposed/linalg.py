@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def lsqr(
     """
     b = _vector(b)
     printer = _Printer("LSQR", ("r1norm", "r2norm"), show)
-    method = "lsqr_with_variances" if calc_var else "lsqr"
+    method: Literal["lsqr", "lsqr_with_variances"] = "lsqr_with_variances" if calc_var else "lsqr"
     result = _core._iterate(method, A, b, float(damp), float(atol), float(btol), float(conlim), iter_lim, _start(x0), printer.step)
     printer.end(result[1])
     if not calc_var:

@@ -163,16 +163,16 @@ class Evidence(Rule):
 
     def noise_prior(self, prior: HyperPrior) -> Evidence:
         """Something is known of the noise beforehand, or of the factor on ``noise_std``. For ``Problem.posterior``."""
-        return self._with_prior(noise=prior)
+        return replace(self._unknown_scales(), noise=prior)
 
     def scale_prior(self, prior: HyperPrior) -> Evidence:
         """Something is known of the prior standard deviation of x beforehand. For ``Problem.posterior``."""
-        return self._with_prior(scale=prior)
+        return replace(self._unknown_scales(), scale=prior)
 
-    def _with_prior(self, **prior: HyperPrior) -> Evidence:
+    def _unknown_scales(self) -> Evidence:
         if self.level != "estimated":
             raise Error("a hyper-prior beside noise that is known: set noise_std on the Problem and start from Evidence()")
-        return replace(self, **prior)
+        return self
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
         if self.noise is not None or self.scale is not None:
