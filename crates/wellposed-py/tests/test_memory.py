@@ -11,8 +11,9 @@ import sys
 import numpy as np
 import wellposed as wp, wellposed.sklearn as estimators
 
-m, n = 160_000, 50
-order, what, dtype = sys.argv[1:]
+order, what, dtype, n = sys.argv[1:]
+n = int(n)
+m = 8_000_000 // n
 X = np.empty((m, n), dtype=dtype, order=order)
 rng = np.random.default_rng(0)
 for start in range(0, m, 4000):
@@ -49,8 +50,8 @@ print((peak() - before) / X.nbytes)
 """
 
 
-def extra(order, what, dtype="float64"):
-    command = [sys.executable, "-c", CODE, order, what, dtype]
+def extra(order, what, dtype="float64", columns=50):
+    command = [sys.executable, "-c", CODE, order, what, dtype, str(columns)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if "clear_refs" in result.stderr:
         pytest.skip("the peak of a process cannot be reset here")
@@ -71,6 +72,12 @@ def test_tall_data_are_not_copied(order, what):
 def test_single_precision_and_weights_of_estimators():
     assert extra("C", "Ridge", "float32") < 0.5
     assert extra("C", "Ridge_weights") < 0.3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_few_columns():
+    # vectors of m numbers weigh more here: some ten of them
+    assert extra("C", "RidgeCV", columns=25) < 0.6
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

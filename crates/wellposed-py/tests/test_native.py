@@ -73,6 +73,39 @@ def test_the_constant_is_taken_out_alike_by_rows_and_by_columns():
     assert by_rows.intercept == pytest.approx(b.mean() - a.mean(axis=0) @ by_rows.x)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize(("weighted", "intercept"), [(False, True), (True, True), (True, False)])
+def test_tall_data_that_are_not_copied(order, dtype, weighted, intercept):
+    """Of this size rows are scaled and centred when they are read. Far from 0, so that a mean left in would show; a constant column."""
+    rng = np.random.default_rng(1)
+    a = np.array(rng.standard_normal((30_000, 20)) + 50.0, dtype=dtype, order=order)
+    if dtype == np.complex128:
+        a += 1j * np.roll(a, 1, axis=0)
+    a[:, 4] = 0.1
+    b, w = a[:, 0].real - a[:, 7].real + rng.standard_normal(30_000), rng.random(30_000) + 0.5 if weighted else np.ones(30_000)
+    problem = wp.Problem(a)
+    problem = problem.intercept() if intercept else problem
+    problem = problem.weights(w) if weighted else problem
+    mean, mean_b = ((w @ a) / w.sum(), w @ b / w.sum()) if intercept else (np.zeros(20), 0.0)
+    root = np.sqrt(w)
+    centred = root[:, None] * (a - mean)
+    fit = problem.solve(b, 5.0)
+    expected = normal_equations(centred, root * (b - mean_b), 5.0)
+    assert_allclose(fit.x, expected, rtol=1e-8, atol=1e-12)
+    assert fit.intercept == pytest.approx(mean_b - mean @ expected, abs=1e-9)
+    assert fit.residual_norm == pytest.approx(np.linalg.norm(root * (b - a @ expected - fit.intercept)), rel=1e-10)
+    hat = np.trace(np.linalg.solve(centred.conj().T @ centred + 5.0 * np.eye(20), centred.conj().T @ centred)).real
+    assert fit.dof == pytest.approx(hat + intercept)
+    chosen, reference = problem.solve(b, "gcv"), problem.method("svd").solve(b, "gcv")
+    assert "tridiagonalization" in chosen.report.plan
+    assert_allclose(chosen.x, reference.x, rtol=1e-4, atol=1e-6)
+    if intercept:
+        assert fit.x[4] == 0.0
+        with_names = problem.method("cholesky").solve(np.column_stack([b, -b]), 5.0)
+        assert_allclose(with_names.x[:, 0], -with_names.x[:, 1], rtol=1e-9, atol=1e-12)
+
+
 def test_broadcast_rows():
     a = np.broadcast_to([1.0, 2.0], (4, 2))
     assert_allclose(wp.ridge(a, np.ones(4), 1.0).x, normal_equations(a, np.ones(4), 1.0))
