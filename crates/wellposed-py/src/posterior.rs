@@ -222,9 +222,9 @@ impl Posterior {
     }
 
     /// ``count`` draws: ``Samples`` with ``x`` of shape (n, count) and ``intercepts``. The same seed gives the same draws.
-    #[pyo3(signature = (count, seed=Count(0)))]
-    fn sample<'py>(&self, py: Python<'py>, count: Count, seed: Count) -> PyResult<Bound<'py, PyAny>> {
-        on!(Kept, &self.kept, posterior => draws(py, detached(py, || posterior.sample(count.0, seed.0 as u64))))
+    #[pyo3(signature = (count, seed=0))]
+    fn sample<'py>(&self, py: Python<'py>, count: Count, seed: u64) -> PyResult<Bound<'py, PyAny>> {
+        on!(Kept, &self.kept, posterior => draws(py, detached(py, || posterior.sample(count.0, seed))))
     }
 
     /// Low and high end for each unknown, shape (n, 2): the central interval that holds it with this probability, each by itself.

@@ -342,17 +342,17 @@ impl Problem {
     /// -------
     /// Samples
     ///     ``x`` of shape (n, count), and ``intercepts``. Papandreou, Yuille 2010, NIPS.
-    #[pyo3(signature = (b, posterior, count, seed=Count(0)))]
+    #[pyo3(signature = (b, posterior, count, seed=0))]
     fn samples<'py>(
         &self,
         py: Python<'py>,
         b: &Bound<'py, PyAny>,
         posterior: &Bound<'py, Posterior>,
         count: Count,
-        seed: Count,
+        seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (b, kind) = self.settings.with_data(b)?;
-        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count.0, seed.0 as u64))
+        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count.0, seed))
     }
 
     /// Relevance determination (sparse Bayesian learning): a prior variance for each coefficient, found by evidence; columns whose
