@@ -412,7 +412,8 @@ mod tests {
         if let (Some(found), Some(expected)) = (constant, expected) {
             let z: Vec<T> = (0..n).map(|j| x[(j, 0)]).collect();
             let gap = (found.value(&z, T::ONE) - expected.value(&z, T::ONE)).modulus().to_f64();
-            assert!(gap < 1e-10, "the constant is off by {gap}");
+            // of the size of 50·Σ|zⱼ|, by the plain sums of the copy
+            assert!(gap < 1e-8, "the constant is off by {gap}");
         }
     }
 
