@@ -38,6 +38,9 @@ use crate::operator::Basis;
 /// Up to this min(m, n) a rule gets an SVD at once: the cheaper decompositions save nothing that is felt.
 /// Reasoned, not measured yet; benches/many_lambda.rs is where to settle it.
 const SVD_UP_TO: usize = 48;
+/// And up to so many entries of A: the SVD copies A, and a Gram matrix does not. A choice, with the size from which rows are made
+/// when they are read.
+const SVD_ENTRIES: usize = 1 << 19;
 
 /// Up to this many entries, zeros included, a sparse A is stored densely for `Auto`: every rule and the minimum-norm answer
 /// are then there. A guess.
@@ -186,7 +189,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
     use Engine::*;
     use Need::*;
     let route = |engines, why| Route { engines, spectrum: None, why };
-    let small = facts.rows.min(facts.columns) <= SVD_UP_TO;
+    let small = facts.rows.min(facts.columns) <= SVD_UP_TO && facts.rows.saturating_mul(facts.columns) <= SVD_ENTRIES;
     let needs_spectrum = matches!(facts.need, Rule | Leverages | Values | Factorization);
     if facts.need != Leverages
         && let (Method::Auto | Method::Transform, Some(basis)) = (method, facts.basis)

@@ -273,6 +273,8 @@ fn a_rule_on_a_small_problem_gets_an_svd() -> Result<()> {
     };
     assert_eq!(method(400, 48)?, "SVD");
     assert_eq!(method(48, 400)?, "SVD");
+    // what would be copied for it is large
+    assert_eq!(method(30_000, 20)?, "tridiagonalization");
     assert_eq!(method(400, 64)?, "tridiagonalization");
     assert_eq!(method(64, 400)?, "tridiagonalization");
     Ok(())

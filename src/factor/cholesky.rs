@@ -14,6 +14,7 @@ use super::refine::{self, Refined};
 use super::{Handed, Refusal};
 use crate::linalg::{self, Accum, Mat, MatRef, Op, Threads};
 use crate::scalar::{Real, Scalar};
+use crate::transform::data_matrix::DataMatrix;
 use crate::transform::standard_form::PenaltyRows;
 
 /// κ(M)·ε above this is handed back: two refinement steps then still reach the accuracy of QR.
@@ -45,7 +46,7 @@ pub(crate) struct Direct<T> {
 
 /// Solves with L = I, diagonal or any.
 pub(crate) fn solve<T: Scalar>(
-    a: MatRef<'_, T>,
+    a: &DataMatrix<'_, T>,
     penalty: &PenaltyRows<T>,
     damping: f64,
     b: MatRef<'_, T>,
@@ -59,15 +60,21 @@ pub(crate) fn solve<T: Scalar>(
     let lambda = T::Real::from_f64(lambda);
     let (m, n) = a.shape();
     match penalty {
-        PenaltyRows::Identity if m < n => dual(a, lambda, b, threads),
+        PenaltyRows::Identity if m < n => dual(a.view(), lambda, b, threads),
         _ => primal(a, penalty, lambda, b, threads),
     }
 }
 
-fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real, b: MatRef<'_, T>, threads: Threads) -> Handed<Direct<T>> {
+fn primal<T: Scalar>(
+    a: &DataMatrix<'_, T>,
+    penalty: &PenaltyRows<T>,
+    lambda: T::Real,
+    b: MatRef<'_, T>,
+    threads: Threads,
+) -> Handed<Direct<T>> {
     let ((m, n), k) = (a.shape(), b.ncols());
     let (mut normal, mut x) = (linalg::zeros(n, n), linalg::zeros(n, k));
-    T::normal_equations(a, b, normal.as_mut(), x.as_mut(), threads);
+    a.normal_equations(b, normal.as_mut(), x.as_mut(), threads);
     add_penalty(&mut normal, penalty, lambda, threads);
     let factor = factorize(normal, threads)?;
 
@@ -79,7 +86,7 @@ fn primal<T: Scalar>(a: MatRef<'_, T>, penalty: &PenaltyRows<T>, lambda: T::Real
     };
     let extend = factor.condition > EXTEND_FROM && ((m + n) * n) as f64 <= EXTEND_ENTRIES.min(EXTEND_PER_CONDITION * factor.condition);
     let Refined { x, residual_norms } = match extend {
-        true => refine::stacked(stacked(a, penalty, lambda.sqrt()).as_ref(), b, x, &solve)?,
+        true => refine::stacked(stacked(a.view(), penalty, lambda.sqrt()).as_ref(), b, x, &solve)?,
         false => refine::primal(a, b, x, &subtract, &solve, threads)?,
     };
     let dof = match penalty {

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::linalg::{self, Mat, MatRef, Threads};
 use crate::rule::{Chosen, Rule, needs_rows, needs_unmerged_rows, truncation};
 use crate::scalar::{Real, Scalar};
-use crate::transform::Matrix;
 use crate::transform::constant::Constant;
+use crate::transform::data_matrix::DataMatrix;
 use crate::transform::reduced::Frame;
 use crate::transform::standard_form::{PenaltyRows, StandardData, StandardForm};
 use core::cell::RefCell;
@@ -46,8 +46,18 @@ pub(crate) struct Prepared<T> {
 }
 
 impl<'a, T: Scalar> Decomposed<'a, T> {
-    pub fn new(kind: Kind, matrix: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Handed<Self> {
-        let unknowns = matrix.view().ncols();
+    pub fn new(kind: Kind, matrix: impl Into<DataMatrix<'a, T>>, penalty: &PenaltyRows<T>, threads: Threads) -> Handed<Self> {
+        let matrix = matrix.into();
+        let unknowns = matrix.shape().1;
+        if let (Kind::Tridiagonal, PenaltyRows::Identity) = (kind, penalty) {
+            // the only one that can do with rows that are made when they are read
+            if !matrix.is_finite(threads) {
+                return Err(Refusal::PenaltyOutOfRange);
+            }
+            let standard = StandardForm::identity(unknowns);
+            return Ok(Self { standard, core: Box::new(TridiagonalCore::new(matrix, threads)), stacked: None, unknowns, threads });
+        }
+        let matrix = matrix.into_stored();
         if kind == Kind::Gsvd {
             let l = match penalty {
                 PenaltyRows::Identity => Mat::from_fn(unknowns, unknowns, |i, j| if i == j { T::ONE } else { T::ZERO }),
@@ -66,7 +76,7 @@ impl<'a, T: Scalar> Decomposed<'a, T> {
         let core: Box<dyn Core<T> + 'a> = match kind {
             Kind::Svd | Kind::Gsvd => Box::new(SvdCore::new(reduced.view(), threads)?),
             Kind::Bidiagonal => Box::new(BidiagonalCore::new(reduced.view(), threads)?),
-            Kind::Tridiagonal => Box::new(TridiagonalCore::new(reduced, threads)),
+            Kind::Tridiagonal => Box::new(TridiagonalCore::new(reduced.into(), threads)),
         };
         Ok(Self { standard, core, stacked: None, unknowns, threads })
     }

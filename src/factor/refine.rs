@@ -8,6 +8,7 @@ use crate::extended;
 use crate::linalg::{self, Mat, MatRef, Op, Threads};
 use crate::refusal::{Handed, Refusal};
 use crate::scalar::{Real, Scalar};
+use crate::transform::data_matrix::DataMatrix;
 
 /// Steps at most; one is usual, and each costs one pass over A.
 const STEPS: usize = 4;
@@ -41,7 +42,7 @@ fn add<T: Scalar>(x: &mut Mat<T>, correction: &Mat<T>) {
 
 /// Refines x. `subtract_penalty(x, g)` writes g ← g − λLᴴLx, `solve(c)` writes c ← (AᴴA + λLᴴL)⁻¹c.
 pub(super) fn primal<T: Scalar>(
-    a: MatRef<'_, T>,
+    a: &DataMatrix<'_, T>,
     b: MatRef<'_, T>,
     mut x: Mat<T>,
     subtract_penalty: &dyn Fn(&Mat<T>, &mut Mat<T>),
@@ -54,7 +55,7 @@ pub(super) fn primal<T: Scalar>(
     let mut norms = vec![None; k];
     let mut last = f64::INFINITY;
     for _ in 0..STEPS {
-        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
+        a.residual_sweep(x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
         let adjoint_residual = gradient.clone();
         subtract_penalty(&x, &mut gradient);
         let mut correction = gradient.clone();
@@ -69,7 +70,7 @@ pub(super) fn primal<T: Scalar>(
         last = relative;
     }
     if norms.iter().any(Option::is_none) {
-        T::residual_sweep(a, x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
+        a.residual_sweep(x.as_ref(), b, residual.as_mut(), gradient.as_mut(), threads);
         norms = linalg::column_norms(residual.as_ref()).into_iter().map(Some).collect();
     }
     Ok(Refined { x, residual_norms: norms.into_iter().flatten().collect() })

@@ -17,7 +17,7 @@ use super::{Answer, Core, Handed, Projection, Refusal, rank_of};
 use crate::curve::Spectrum;
 use crate::linalg::{self, Accum, Mat, Op, Threads};
 use crate::scalar::{Real, Scalar};
-use crate::transform::Matrix;
+use crate::transform::data_matrix::DataMatrix;
 use std::sync::OnceLock;
 
 /// Singular values are told apart from rounding while σ_min² is this many ε·σ₁²: filter factors are then right to 1e-3,
@@ -28,7 +28,7 @@ const RESOLVED: f64 = 1e3;
 const TRUSTED: f64 = 1e9;
 
 pub(crate) struct TridiagonalCore<'a, T: Scalar> {
-    matrix: Matrix<'a, T>,
+    matrix: DataMatrix<'a, T>,
     dual: bool,
     /// tr G ≥ σ₁².
     trace: f64,
@@ -52,15 +52,15 @@ pub(super) fn least_damping<T: Scalar>(largest: f64) -> f64 {
 }
 
 impl<'a, T: Scalar> TridiagonalCore<'a, T> {
-    pub fn new(matrix: Matrix<'a, T>, threads: Threads) -> Self {
-        let (m, n) = matrix.view().shape();
+    pub fn new(matrix: DataMatrix<'a, T>, threads: Threads) -> Self {
+        let (m, n) = matrix.shape();
         let dual = m < n;
         let mut gram = linalg::zeros(m.min(n), m.min(n));
         if dual {
             T::gram(gram.as_mut(), Accum::Replace, matrix.view(), Op::None, threads);
         } else {
             let nothing = linalg::zeros(m, 0);
-            T::normal_equations(matrix.view(), nothing.as_ref(), gram.as_mut(), linalg::zeros(n, 0).as_mut(), threads);
+            matrix.normal_equations(nothing.as_ref(), gram.as_mut(), linalg::zeros(n, 0).as_mut(), threads);
         }
         let trace = (0..gram.nrows()).map(|j| gram[(j, j)].real().to_f64()).sum();
         Self { trace, reduction: Reduction::new(gram, threads), matrix, dual, values: OnceLock::new(), threads }
@@ -80,9 +80,9 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
 
     /// r = b − Ax and Aᴴr.
     fn residual(&self, x: &Mat<T>, b: &Mat<T>) -> (Mat<T>, Mat<T>) {
-        let (m, n) = self.matrix.view().shape();
+        let (m, n) = self.matrix.shape();
         let (mut residual, mut gradient) = (linalg::zeros(m, b.ncols()), linalg::zeros(n, b.ncols()));
-        T::residual_sweep(self.matrix.view(), x.as_ref(), b.as_ref(), residual.as_mut(), gradient.as_mut(), self.threads);
+        self.matrix.residual_sweep(x.as_ref(), b.as_ref(), residual.as_mut(), gradient.as_mut(), self.threads);
         (residual, gradient)
     }
 
@@ -92,7 +92,7 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
             values: values.to_vec(),
             coefficients,
             outside,
-            rows: self.matrix.view().nrows(),
+            rows: self.matrix.shape().0,
             unpenalised: 0,
             tolerance: least_damping::<T>(largest),
         }
@@ -109,7 +109,7 @@ impl<'a, T: Scalar> TridiagonalCore<'a, T> {
 
     /// The spectra of the columns of b from those of AᴴA, by way of a base solution.
     fn primal_spectra(&self, b: &Mat<T>, data: &Mat<T>) -> Handed<Vec<Spectrum>> {
-        let (m, n) = self.matrix.view().shape();
+        let (m, n) = self.matrix.shape();
         let k = b.ncols();
         // λ at which G + λI is well away from singular
         let base = (16.0 * n as f64 * T::Real::EPSILON.to_f64() * self.trace).max(T::Real::MIN_POSITIVE.to_f64());
@@ -144,8 +144,8 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
             let spectra = self.dual_spectra(&b)?;
             return Ok(Projection { coefficients: b.clone(), spectra, data: b });
         }
-        let mut data = linalg::zeros(self.matrix.view().ncols(), b.ncols());
-        linalg::multiply_block(self.matrix.view(), Op::Adjoint, b.as_ref(), &mut data, self.threads);
+        let mut data = linalg::zeros(self.matrix.shape().1, b.ncols());
+        self.matrix.adjoint_product(b.as_ref(), &mut data, self.threads);
         let spectra = self.primal_spectra(&b, &data)?;
         Ok(Projection { coefficients: data, spectra, data: b })
     }
@@ -153,7 +153,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
     fn solve(&self, projection: &Projection<T>, dampings: &[f64]) -> Handed<Answer<T>> {
         let (Some(&largest), Some(&smallest)) = (self.values().first(), self.values().last()) else {
             // no rows or no columns
-            return Ok(linalg::zeros(self.matrix.view().ncols(), dampings.len()).into());
+            return Ok(linalg::zeros(self.matrix.shape().1, dampings.len()).into());
         };
         let lambdas: Vec<f64> = dampings.iter().map(|d| d * d).collect();
         if !lambdas.iter().all(|&lambda| T::Real::from_f64(lambda).finite()) {
@@ -180,7 +180,7 @@ impl<T: Scalar> Core<T> for TridiagonalCore<'_, T> {
                     linalg::add_scaled(gradient.col_as_slice_mut(j), T::from_real(T::Real::from_f64(-lambda)), x.col_as_slice(j));
                 }
             };
-            refine::primal(self.matrix.view(), b, start, &subtract, &solve, self.threads)?
+            refine::primal(&self.matrix, b, start, &subtract, &solve, self.threads)?
         };
         Ok(Answer { z: refined.x, residual_norms: Some(refined.residual_norms) })
     }

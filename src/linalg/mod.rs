@@ -25,6 +25,7 @@ pub use condition::{condition_upper, inverse_one_norm};
 pub use filters::{FilterSums, filter_sums, squared_distance};
 pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
+pub use sweeps::{add_parts, in_parallel};
 pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
 
 use crate::scalar::{Scalar, c32, c64};

@@ -183,7 +183,7 @@ pub(super) fn cut(m: usize, n: usize, threads: Threads) -> (usize, usize) {
 }
 
 /// Runs the jobs, on threads where there are several.
-pub(super) fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
+pub fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
     #[cfg(feature = "rayon")]
     if jobs.len() > 1 {
         rayon::scope(|scope| jobs.into_iter().for_each(|job| scope.spawn(move |_| job())));
@@ -193,7 +193,7 @@ pub(super) fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
 }
 
 /// Adds the parts' lower triangles or rectangles, in the order of the parts: the same bits for the same number of threads.
-pub(super) fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
+pub fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
     for j in 0..out.ncols() {
         for i in 0..out.nrows() {
             out[(i, j)] = parts.iter().fold(T::ZERO, |sum, part| sum + part[(i, j)]);

@@ -87,7 +87,7 @@ pub(super) fn posterior<T: Scalar>(description: &Description<'_, T>, b: MatRef<'
     let a = entries(description, "Problem::posterior_low_rank", "an exact posterior")?;
     let reduced = reduced(description, &a)?;
     let data = reduced.data(b)?;
-    let decompose = |kind| Decomposed::new(kind, reduced.matrix.reborrow(), &reduced.penalty, reduced.threads);
+    let decompose = |kind| Decomposed::new(kind, reduced.matrix.stored(), &reduced.penalty, reduced.threads);
     let (engine, decomposed) = match decompose(decomposed::Kind::Svd) {
         Err(Refusal::SharedNullSpace | Refusal::PenaltyOutOfRange) => (Engine::Gsvd, decompose(decomposed::Kind::Gsvd)),
         other => (Engine::Svd, other),

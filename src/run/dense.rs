@@ -170,7 +170,11 @@ fn decompose_and_solve<T: Scalar>(
     // λ = 0: the minimiser of minimum norm is the pseudo-inverse of A, whatever L is
     let zero = matches!(choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0);
     let penalty = if zero { &PenaltyRows::Identity } else { &reduced.penalty };
-    let decomposed = or_refuse!(Decomposed::new(kind, reduced.matrix.reborrow(), penalty, reduced.threads));
+    let matrix = match (kind, penalty) {
+        (decomposed::Kind::Tridiagonal, PenaltyRows::Identity) => reduced.matrix.reborrow(),
+        _ => reduced.matrix.stored().into(),
+    };
+    let decomposed = or_refuse!(Decomposed::new(kind, matrix, penalty, reduced.threads));
     let frame = reduced.frame();
     let prepared = or_refuse!(decomposed.prepare(data.b.clone(), &frame));
     let k = data.b.ncols();
@@ -207,7 +211,7 @@ fn direct<T: Scalar>(
     chosen: Vec<Chosen>,
 ) -> Handed<Solved<T>> {
     let run = |damping: f64, b: MatRef<'_, T>| match engine {
-        Engine::Cholesky => cholesky::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
+        Engine::Cholesky => cholesky::solve(&reduced.matrix, &reduced.penalty, damping, b, reduced.threads),
         _ => qr::solve(reduced.matrix.view(), &reduced.penalty, damping, b, reduced.threads),
     };
     let k = dampings.len();

@@ -82,8 +82,9 @@ pub(super) fn factorize<T: Scalar>(description: &Description<'_, T>) -> Result<K
     let mut engine = route.engines[0];
     let mut warnings = Vec::new();
     let kind = |engine: Engine| route.spectrum.unwrap_or(engine).decomposition().unwrap_or(decomposed::Kind::Svd);
-    let decompose =
-        |engine: Engine| Decomposed::new(kind(engine), reduced.matrix.reborrow().into_owned(), &reduced.penalty, reduced.threads);
+    let decompose = |engine: Engine| {
+        Decomposed::new(kind(engine), reduced.matrix.reborrow().into_stored().into_owned(), &reduced.penalty, reduced.threads)
+    };
     let decomposed = match decompose(engine) {
         Err(refusal @ (Refusal::SharedNullSpace | Refusal::PenaltyOutOfRange)) if description.method == Method::Auto => {
             warnings.push(Warning::MethodChanged { from: engine.name(), to: Engine::Gsvd.name(), why: refusal.why() });

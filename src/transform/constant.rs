@@ -26,20 +26,46 @@ pub(crate) struct Constant<T: Scalar> {
 const COLUMNS_AT_ONCE: usize = 8;
 
 impl<T: Scalar> Constant<T> {
+    /// The reflection of `ones` (not empty, its first entry not negative), before anything has been reflected.
+    pub(super) fn of(ones: &[T::Real]) -> Self {
+        let norm = linalg::norm(ones);
+        let mut reflector: Vec<T::Real> = ones.iter().map(|&d| d / norm).collect();
+        let denominator = T::Real::ONE + reflector[0];
+        reflector[0] = denominator;
+        Self { reflector, denominator, norm, first_row: Vec::new() }
+    }
+
+    /// What the reflection leaves of a constant column, relative to it: the rounding of a sum of so many terms.
+    pub(super) fn rounding(rows: usize) -> f64 {
+        4.0 * (rows as f64).sqrt() * T::Real::EPSILON.to_f64()
+    }
+
+    /// v.
+    pub(super) fn reflector(&self) -> &[T::Real] {
+        &self.reflector
+    }
+
+    /// 1 + q₁.
+    pub(super) fn denominator(&self) -> T::Real {
+        self.denominator
+    }
+
+    /// The first row of HĀ, where it was made elsewhere.
+    pub(super) fn set_first_row(&mut self, row: Vec<T>) {
+        self.first_row = row;
+    }
+
     /// Removes the constant, whose image in the rows is `ones` (all 1 unless given; its first entry is not negative), from Ā (at least one
     /// row). `counted` rows have gone into those of Ā.
     pub fn remove(a: MatRef<'_, T>, ones: Option<&[T::Real]>, counted: usize) -> (Self, Matrix<'static, T>) {
         let (m, n) = a.shape();
-        let ones: Vec<T::Real> = ones.map_or_else(|| vec![T::Real::ONE; m], <[_]>::to_vec);
-        let norm = linalg::norm(&ones);
-        let mut reflector: Vec<T::Real> = ones.iter().map(|&d| d / norm).collect();
-        let denominator = T::Real::ONE + reflector[0];
-        reflector[0] = denominator;
-        let mut constant = Self { reflector, denominator, norm, first_row: Vec::with_capacity(n) };
+        let mut constant = match ones {
+            Some(ones) => Self::of(ones),
+            None => Self::of(&vec![T::Real::ONE; m]),
+        };
         let mut rest = Mat::from_fn(m - 1, n, |_, _| T::ZERO);
         let mut panel = vec![T::ZERO; m * COLUMNS_AT_ONCE.min(n)];
-        // what the reflection leaves of a constant column: the rounding of a sum of m terms
-        let rounding = T::Real::from_f64(4.0 * (counted.max(m) as f64).sqrt()) * T::Real::EPSILON;
+        let rounding = T::Real::from_f64(Self::rounding(counted.max(m)));
         for start in (0..n).step_by(COLUMNS_AT_ONCE) {
             let count = COLUMNS_AT_ONCE.min(n - start);
             for i in 0..m {

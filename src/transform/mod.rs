@@ -8,6 +8,7 @@
 
 pub(crate) mod by_products;
 pub(crate) mod constant;
+pub(crate) mod data_matrix;
 pub(crate) mod reduced;
 pub(crate) mod sparse;
 pub(crate) mod standard_form;

@@ -2,6 +2,7 @@
 
 use super::Matrix;
 use super::constant::Constant;
+use super::data_matrix::{DataMatrix, is_made};
 use super::standard_form::PenaltyRows;
 use super::whiten::{Whitening, balancing_exponent, row_scale};
 use crate::description::Description;
@@ -15,7 +16,7 @@ use crate::scalar::{Real, Scalar};
 
 /// min ‖Āz − b̄‖² + d̄²‖L̄z‖² with Ā = (H·2ᵉDA) without its first row when there is an intercept, L̄ = 2ˡL, d̄ = 2ᵉ⁻ˡd.
 pub(crate) struct Reduced<'a, T: Scalar> {
-    pub matrix: Matrix<'a, T>,
+    pub matrix: DataMatrix<'a, T>,
     pub penalty: PenaltyRows<T>,
     pub constant: Option<Constant<T>>,
     pub threads: Threads,
@@ -53,7 +54,8 @@ impl<'a, T: Scalar> Reduced<'a, T> {
         let threads = description.threads();
         let scale = row_scale(rows, description.weights.as_deref(), description.noise_std.as_deref());
         let exponent = balancing_exponent(T::Real::from_f64(largest));
-        let (whitening, mut matrix) = Whitening::matrix(scale, a, exponent);
+        // a tall A that is only scaled and centred is read in blocks of rows, and not copied
+        let made = is_made(rows, unknowns) && exponent == 0 && description.merged.is_none() && (description.intercept || scale.is_some());
         let prior = match &description.prior_mean {
             None => None,
             Some(mean) => {
@@ -65,16 +67,23 @@ impl<'a, T: Scalar> Reduced<'a, T> {
                 Some((mean.clone(), image))
             }
         };
-        let mut constant = None;
-        if description.intercept {
-            let ones = match &description.merged {
-                Some(merged) => Some(whitened_constant(&merged.constant, whitening.row_scale.as_deref())),
-                None => whitening.row_scale.clone(),
-            };
-            let (removed, rest) = Constant::remove(matrix.view(), ones.as_deref(), counted);
-            constant = Some(removed);
-            matrix = rest;
-        }
+        let (whitening, constant, matrix) = if made {
+            let (constant, matrix) = DataMatrix::made(a, scale.clone(), description.intercept, threads);
+            (Whitening { row_scale: scale, exponent }, constant, matrix)
+        } else {
+            let (whitening, matrix) = Whitening::matrix(scale, a, exponent);
+            match description.intercept {
+                false => (whitening, None, matrix.into()),
+                true => {
+                    let ones = match &description.merged {
+                        Some(merged) => Some(whitened_constant(&merged.constant, whitening.row_scale.as_deref())),
+                        None => whitening.row_scale.clone(),
+                    };
+                    let (removed, rest) = Constant::remove(matrix.view(), ones.as_deref(), counted);
+                    (whitening, Some(removed), rest.into())
+                }
+            }
+        };
         let (penalty, penalty_exponent) = resolve(description, unknowns)?;
         Ok(Self {
             matrix,
@@ -94,7 +103,7 @@ impl<'a, T: Scalar> Reduced<'a, T> {
     /// The same without the matrix, for what outlives the caller's A.
     pub fn without_matrix(self) -> Reduced<'static, T> {
         let Self { matrix: _, penalty, constant, threads, groups, rows, merged, unknowns, whitening, prior, penalty_exponent } = self;
-        let matrix = Matrix::Owned(linalg::zeros(0, unknowns));
+        let matrix = Matrix::Owned(linalg::zeros(0, unknowns)).into();
         Reduced { matrix, penalty, constant, threads, groups, rows, merged, unknowns, whitening, prior, penalty_exponent }
     }
 

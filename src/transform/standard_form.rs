@@ -67,13 +67,18 @@ pub(crate) struct StandardData<T> {
 }
 
 impl<T: Scalar> StandardForm<T> {
+    /// That of L = I.
+    pub fn identity(unknowns: usize) -> Self {
+        Self { unknowns, basis: Basis::Identity, null: None }
+    }
+
     /// Transforms A, which is left alone when L = I.
     pub fn new<'a>(a: Matrix<'a, T>, penalty: &PenaltyRows<T>, threads: Threads) -> Handed<(Self, Matrix<'a, T>)> {
         let view = a.view();
         let (m, n) = view.shape();
         let (basis, range, null) = match penalty {
             PenaltyRows::Identity => {
-                return Ok((Self { unknowns: n, basis: Basis::Identity, null: None }, a));
+                return Ok((Self::identity(n), a));
             }
             PenaltyRows::Diagonal(weights) => {
                 let (penalised, free): (Vec<usize>, Vec<usize>) = (0..n).partition(|&j| weights[j] > T::Real::ZERO);

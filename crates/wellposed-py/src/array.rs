@@ -137,6 +137,12 @@ pub fn reals<T: Element>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Held
     vector(Held::new(&array, what)?, array.py(), what)
 }
 
+/// Real numbers, and whether a single one was given for all.
+pub fn numbers_or_one<T: Element>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<(Vec<T::Real>, bool)> {
+    let single = array(object, what)?.ndim() == 0;
+    Ok((reals::<T>(object, what)?.to_vec(), single))
+}
+
 /// Refuses a matrix where a vector is needed.
 pub fn vector<T: Number>(held: Held<T>, py: Python<'_>, what: &str) -> PyResult<Held<T>> {
     match held.vector {

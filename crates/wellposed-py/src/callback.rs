@@ -112,7 +112,8 @@ impl<'f> Products<'f> {
     }
 }
 
-fn nan<T: Element>() -> T {
+/// NaN, which ends every iteration.
+pub fn nan<T: Element>() -> T {
     T::from_real(<T::Real as wellposed::Real>::from_f64(f64::NAN))
 }
 

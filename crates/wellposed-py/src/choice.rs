@@ -1,13 +1,14 @@
 //! λ from Python: a number, a `Lambda`, the name of a rule, or a rule with its options.
 
 use crate::errors::{in_python, type_error, value_error};
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple, PyType};
 use wellposed::lambda::Loss;
-use wellposed::rule::Rule;
+use wellposed::rule::{HierarchicalEvidence, Rule, Scales};
 use wellposed::{
-    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Gml, HoerlKennardBaldwin, KFold, LCurve, LawlessWang, Loo, Ncp,
-    NormFraction, QuasiOptimality, Reginska, Upre,
+    Aicc, Balancing, Bic, Choice, Discrepancy, EffectiveDof, Evidence, Gcv, Gml, HoerlKennardBaldwin, HyperPrior, KFold, LCurve,
+    LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Upre,
 };
 
 /// The amount of regularization, by the convention that it comes from.
@@ -49,6 +50,19 @@ impl Lambda {
     #[classmethod]
     fn per_sample(_: &Bound<'_, PyType>, alpha: f64, sum_of_weights: f64) -> Self {
         Self(wellposed::Lambda::per_sample(alpha, sum_of_weights))
+    }
+
+    /// ``alpha`` of scikit-learn's ``Lasso`` (with sample weights, their sum is the number of samples), for ``Penalty.l1``.
+    #[classmethod]
+    fn lasso(_: &Bound<'_, PyType>, alpha: f64, sum_of_weights: f64) -> Self {
+        Self(wellposed::Lambda::lasso(alpha, sum_of_weights))
+    }
+
+    /// ``alpha`` and ``l1_ratio`` of scikit-learn's ``ElasticNet``: the multiplier, and ``rho`` for ``Penalty.elastic_net``.
+    #[classmethod]
+    fn elastic_net(_: &Bound<'_, PyType>, alpha: f64, l1_ratio: f64, sum_of_weights: f64) -> (Self, f64) {
+        let (lambda, rho) = wellposed::Lambda::elastic_net(alpha, l1_ratio, sum_of_weights);
+        (Self(lambda), rho)
     }
 
     /// ``lambda`` of glmnet with ``alpha = 0``, for columns scaled as glmnet scales them; ``response_std`` has divisor n.
@@ -167,7 +181,12 @@ fn rule_with_scope(object: &Bound<'_, PyAny>) -> PyResult<(Rule, bool)> {
     let py = object.py();
     if let Ok(name) = object.cast::<PyString>() {
         let name = name.to_str()?;
-        return by_name(name, &PyTuple::empty(py)).map(|rule| (rule, false));
+        let rule = by_name(name, &PyTuple::empty(py));
+        // a rule whose options have no usual values
+        return rule.map(|rule| (rule, false)).map_err(|error| match error.is_instance_of::<PyIndexError>(py) {
+            true => unknown_rule(py, name),
+            false => error,
+        });
     }
     // a rule of wellposed.rules says what it is: its name, its numbers, and whether one λ serves all right-hand sides
     match object.getattr("_specification").and_then(|s| s.extract::<(String, Bound<'_, PyTuple>, bool)>()) {
@@ -206,7 +225,18 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
                 false => folds.into(),
             }
         }
-        "evidence" | "reml" => Evidence.into(),
+        "evidence" | "reml" if numbers.is_empty() => Evidence.into(),
+        "evidence" | "reml" => match word(0)?.as_str() {
+            "noise_std" => Evidence::noise_std(number(1)?).into(),
+            "whitened" => Evidence::whitened().into(),
+            _ => Evidence.into(),
+        },
+        HIERARCHICAL => {
+            return Err(value_error(
+                numbers.py(),
+                "hyper-priors belong to a posterior, and not to a solution: Problem.posterior(b, evidence), or Evidence() without them",
+            ));
+        }
         "gml" => Gml.into(),
         "aicc" => Aicc.into(),
         "bic" => Bic.into(),
@@ -228,6 +258,7 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
         "lawless_wang" => LawlessWang.into(),
         "effective_dof" => EffectiveDof(number(0)?).into(),
         "norm_fraction" => NormFraction(number(0)?).into(),
+        "penalty_norm" => PenaltyNorm::at_most(number(0)?).into(),
         "upre" if numbers.is_empty() => Upre::estimated().into(),
         "upre" => match word(0)?.as_str() {
             "noise_std" => Upre::noise_std(number(1)?).into(),
@@ -249,13 +280,57 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
                 _ => Discrepancy::estimated(),
             };
             let rule = rule.safety(number(2)?);
-            if numbers.get_item(3)?.extract::<bool>()? { rule.monotone_error().into() } else { rule.into() }
+            let rule = if numbers.get_item(3)?.extract::<bool>()? { rule.monotone_error() } else { rule };
+            if numbers.get_item(4)?.extract::<bool>()? { rule.at_most().into() } else { rule.into() }
         }
         _ => {
-            let known = "\"gcv\", \"loo\", \"reml\", \"evidence\", \"gml\", \"aicc\", \"bic\", \"upre\", \"discrepancy\", \"balancing\", \
-                         \"lcurve\", \"quasi_optimality\", \"reginska\", \"ncp\", \"hoerl_kennard_baldwin\" or \"lawless_wang\"; \
-                         rules with options are classes such as wellposed.KFold(5)";
-            return Err(unknown(numbers.py(), "the rule", name, known));
+            return Err(unknown_rule(numbers.py(), name));
+        }
+    })
+}
+
+fn unknown_rule(py: Python<'_>, name: &str) -> PyErr {
+    let known = "\"gcv\", \"loo\", \"reml\", \"evidence\", \"gml\", \"aicc\", \"bic\", \"upre\", \"discrepancy\", \"balancing\", \
+                 \"lcurve\", \"quasi_optimality\", \"reginska\", \"ncp\", \"hoerl_kennard_baldwin\" or \"lawless_wang\"; \
+                 rules with options are classes such as wellposed.KFold(5)";
+    unknown(py, "the rule", name, known)
+}
+
+/// The name of [`Evidence`] with hyper-priors.
+const HIERARCHICAL: &str = "hierarchical_evidence";
+
+/// What finds λ and the noise of a posterior: a number, a rule, or evidence with hyper-priors. Evidence unless given.
+pub fn scales(object: Option<&Bound<'_, PyAny>>) -> PyResult<Scales> {
+    let Some(object) = object else { return Ok(Evidence.into()) };
+    let given = object.getattr("_specification").and_then(|s| s.extract::<(String, Bound<'_, PyTuple>, bool)>());
+    match given {
+        Ok((name, priors, _)) if name == HIERARCHICAL => {
+            let prior = |place: usize| match priors.get_item(place)? {
+                none if none.is_none() => Ok(None),
+                prior => hyper_prior(&prior).map(Some),
+            };
+            let evidence: HierarchicalEvidence = Evidence.scale_prior(prior(1)?.unwrap_or_else(HyperPrior::flat));
+            Ok(prior(0)?.map_or(evidence, |noise| evidence.noise_prior(noise)).into())
+        }
+        _ => Ok(choice(object)?.into()),
+    }
+}
+
+/// `wellposed.HyperPrior`.
+fn hyper_prior(object: &Bound<'_, PyAny>) -> PyResult<HyperPrior> {
+    let given = object.getattr("_specification").and_then(|s| s.extract::<(String, Vec<f64>)>());
+    Ok(match given.as_ref().map(|(name, numbers)| (name.as_str(), numbers.as_slice())) {
+        Ok(("flat", _)) => HyperPrior::flat(),
+        Ok(("log_normal", &[median, log_std])) => HyperPrior::log_normal(median, log_std),
+        Ok(("gamma_precision", &[shape, rate])) => HyperPrior::gamma_precision(shape, rate),
+        Ok(("gamma_std", &[shape, rate])) => HyperPrior::gamma_std(shape, rate),
+        Ok(("half_normal", &[scale])) => HyperPrior::half_normal(scale),
+        Ok(("half_cauchy", &[scale])) => HyperPrior::half_cauchy(scale),
+        _ => {
+            let found = object.repr()?;
+            return Err(type_error(format!(
+                "the hyper-prior is {found}, but it must be one such as wellposed.HyperPrior.half_cauchy(1.0)"
+            )));
         }
     })
 }

@@ -2,7 +2,8 @@
 
 use crate::array::numbers;
 use crate::errors::{in_python, raise};
-use crate::solution::{Criterion, python_layer};
+use crate::report::Criterion;
+use crate::solution::python_layer;
 use pyo3::prelude::*;
 
 /// What every rule says of one right-hand side: a table with a verdict when printed.
@@ -111,7 +112,7 @@ impl RuleRow {
 
     #[getter]
     fn criterion(&self) -> Option<Criterion> {
-        self.0.choice.as_ref().ok().map(|choice| Criterion(choice.criterion.clone()))
+        self.0.choice.as_ref().ok().map(|choice| Criterion::new(choice.criterion.clone()))
     }
 
     #[getter]

@@ -43,10 +43,14 @@ fn raise_as(py: Python<'_>, class: &'static str, text: String) -> PyErr {
     }
 }
 
+/// What Rust's hints say otherwise than Python's.
+const PHRASES: [(&str, &str); 2] = [("or a range such as 0.0.. for all", "or a single one for all"), ("(&", "(")];
+
 /// The names of Rust's interface as Python spells them: `Method::Svd` is `method="svd"`, other paths have a dot.
 pub fn in_python(text: &str) -> String {
+    let text = PHRASES.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     let mut words = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(place) = rest.find("::") {
         let start = rest[..place].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
         let end = rest[place + 2..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(rest.len(), |at| place + 2 + at);

@@ -4,15 +4,16 @@ use crate::array::{Columns, Held, array, kind_of, numbers, reals};
 use crate::choice;
 use crate::comparison::{Diagnostics, RuleComparison};
 use crate::errors::{in_python, raise, type_error};
-use crate::problem::{choice_or_gcv, detached};
-use crate::scalar::{Element, Kind};
+use crate::problem::choice_or_gcv;
+use crate::scalar::{Element, Kind, of_each_type, on};
 use crate::solution::{Answer, Solution, python_layer};
+use crate::watch::detached;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
+use wellposed::Factorization as LibraryFactorization;
 use wellposed::plot;
 use wellposed::rule::{Rule, Truncation};
-use wellposed::{c32, c64};
 
 /// One decomposition of A (and L) for any number of right-hand sides, multipliers and rules.
 ///
@@ -36,40 +37,9 @@ pub struct Factorization {
     names: Option<Py<PyAny>>,
 }
 
-/// A factorization of one of the four types.
-pub enum Kept {
-    Single(wellposed::Factorization<f32>),
-    Double(wellposed::Factorization<f64>),
-    ComplexSingle(wellposed::Factorization<c32>),
-    ComplexDouble(wellposed::Factorization<c64>),
-}
-
-/// An element whose factorizations can be kept.
-pub trait Keep: Element {
-    /// The factorization without its type.
-    fn keep(factor: wellposed::Factorization<Self>) -> Kept;
-}
-
-macro_rules! keep {
-    ($($type:ty => $variant:ident),*) => {$(
-        impl Keep for $type {
-            fn keep(factor: wellposed::Factorization<Self>) -> Kept {
-                Kept::$variant(factor)
-            }
-        }
-    )*};
-}
-keep!(f32 => Single, f64 => Double, c32 => ComplexSingle, c64 => ComplexDouble);
-
-macro_rules! on {
-    ($kept:expr, $factor:ident => $body:expr) => {
-        match $kept {
-            Kept::Single($factor) => $body,
-            Kept::Double($factor) => $body,
-            Kept::ComplexSingle($factor) => $body,
-            Kept::ComplexDouble($factor) => $body,
-        }
-    };
+of_each_type! {
+    /// A factorization of one of the four types.
+    Kept of LibraryFactorization by Keep
 }
 
 /// Right-hand sides in the type of the factorization, which is named for the compiler by `factor`.
@@ -82,7 +52,7 @@ fn data<T: Element>(_: &wellposed::Factorization<T>, object: &Bound<'_, PyAny>, 
 }
 
 /// The only value of a vector's list, or the list.
-fn each<'py, V: IntoPyObject<'py>>(py: Python<'py>, values: Vec<V>, vector: bool) -> PyResult<Bound<'py, PyAny>> {
+pub fn each<'py, V: IntoPyObject<'py>>(py: Python<'py>, values: Vec<V>, vector: bool) -> PyResult<Bound<'py, PyAny>> {
     let list = PyList::new(py, values)?;
     if vector && list.len() == 1 { list.get_item(0) } else { Ok(list.into_any()) }
 }
@@ -119,18 +89,30 @@ fn of_each<'py, T: Element, V, P: IntoPyObject<'py>>(
     each(py, values.into_iter().map(convert).collect::<PyResult<Vec<P>>>()?, b.vector)
 }
 
+/// Points of a curve as a dict of arrays.
+pub fn curve_dict(py: Python<'_>, points: Vec<wellposed::CurvePoint>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    let column = |name, value: fn(&wellposed::CurvePoint) -> f64| dict.set_item(name, numbers(py, points.iter().map(value).collect()));
+    column("lam", |point| point.lambda)?;
+    column("residual_norm", |point| point.residual_norm)?;
+    column("penalty_norm", |point| point.penalty_norm)?;
+    column("dof", |point| point.dof)?;
+    column("gcv", |point| point.gcv)?;
+    Ok(dict)
+}
+
 #[pymethods]
 impl Factorization {
     /// What was decomposed, and how.
     #[getter]
     fn plan(&self) -> String {
-        on!(&self.kept, factor => in_python(&factor.plan().to_string()))
+        on!(Kept, &self.kept, factor => in_python(&factor.plan().to_string()))
     }
 
     /// (m, n).
     #[getter]
     fn shape(&self) -> (usize, usize) {
-        on!(&self.kept, factor => (factor.plan().rows, self.unknowns))
+        on!(Kept, &self.kept, factor => (factor.plan().rows, self.unknowns))
     }
 
     /// The dtype that it computes in, which right-hand sides are converted to.
@@ -144,12 +126,16 @@ impl Factorization {
     fn solve(&self, py: Python<'_>, b: &Bound<'_, PyAny>, choice: Option<&Bound<'_, PyAny>>) -> PyResult<Solution> {
         let choice = choice_or_gcv(choice)?;
         let n = self.unknowns;
-        on!(&self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.solve(b, choice)?, n))))
+        on!(Kept, &self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.solve(b, choice)?, n))))
     }
 
     /// One solution for each multiplier.
     fn path(&self, py: Python<'_>, b: &Bound<'_, PyAny>, lambdas: &Bound<'_, PyAny>) -> PyResult<Vec<Solution>> {
-        lambdas.try_iter()?.map(|lambda| self.solve(py, b, Some(&lambda?))).collect()
+        let one = |lambda: PyResult<Bound<'_, PyAny>>| {
+            py.check_signals()?;
+            self.solve(py, b, Some(&lambda?))
+        };
+        lambdas.try_iter()?.map(one).collect()
     }
 
     /// Truncated SVD: ``how_many`` is the number of singular values kept, or a rule that chooses it.
@@ -159,7 +145,7 @@ impl Factorization {
             Err(_) => choice::rule(how_many)?.into(),
         };
         let n = self.unknowns;
-        on!(&self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.truncated(b, truncation)?, n))))
+        on!(Kept, &self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.truncated(b, truncation)?, n))))
     }
 
     /// Damped SVD: filter factors ``s / (s + damping)``.
@@ -167,13 +153,13 @@ impl Factorization {
     fn damped_svd(&self, py: Python<'_>, b: &Bound<'_, PyAny>, choice: Option<&Bound<'_, PyAny>>) -> PyResult<Solution> {
         let choice = choice_or_gcv(choice)?;
         let n = self.unknowns;
-        on!(&self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.damped_svd(b, choice)?, n))))
+        on!(Kept, &self.kept, factor => self.answer(py, factor, b, |b| Ok(Answer::new(factor.damped_svd(b, choice)?, n))))
     }
 
     /// The multiplier with the least error, where the true x is known: what rules are measured against.
     fn oracle(&self, py: Python<'_>, b: &Bound<'_, PyAny>, x_true: &Bound<'_, PyAny>) -> PyResult<Solution> {
         let n = self.unknowns;
-        on!(&self.kept, factor => {
+        on!(Kept, &self.kept, factor => {
             let truth = data(factor, x_true, "x_true")?;
             self.answer(py, factor, b, |b| Ok(Answer::new(factor.oracle(b, &Columns(truth.view()))?, n)))
         })
@@ -181,24 +167,13 @@ impl Factorization {
 
     /// Singular values and coefficients of each right-hand side.
     fn spectrum<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        on!(&self.kept, factor => of_each(py, factor, b, |b| factor.spectrum(b), |s| Ok(Spectrum(s))))
+        on!(Kept, &self.kept, factor => of_each(py, factor, b, |b| factor.spectrum(b), |s| Ok(Spectrum(s))))
     }
 
     /// Norms, degrees of freedom and the GCV function at each multiplier, as a dict of arrays (a list of them for a matrix b).
     fn curve<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>, lambdas: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let lambdas = reals::<f64>(lambdas, "lambdas")?.to_vec();
-        let dict = |points: Vec<wellposed::CurvePoint>| {
-            let dict = pyo3::types::PyDict::new(py);
-            let column =
-                |name, value: fn(&wellposed::CurvePoint) -> f64| dict.set_item(name, numbers(py, points.iter().map(value).collect()));
-            column("lam", |point| point.lambda)?;
-            column("residual_norm", |point| point.residual_norm)?;
-            column("penalty_norm", |point| point.penalty_norm)?;
-            column("dof", |point| point.dof)?;
-            column("gcv", |point| point.gcv)?;
-            Ok(dict)
-        };
-        on!(&self.kept, factor => of_each(py, factor, b, |b| factor.curve(b, lambdas), dict))
+        on!(Kept, &self.kept, factor => of_each(py, factor, b, |b| factor.curve(b, lambdas), |points| curve_dict(py, points)))
     }
 
     /// What every rule says of each right-hand side, as a table with a verdict on how far they agree.
@@ -218,7 +193,7 @@ impl Factorization {
             None => None,
             Some(rules) => Some(rules.try_iter()?.map(|item| choice::rule(&item?)).collect::<PyResult<Vec<Rule>>>()?),
         };
-        on!(&self.kept, factor => of_each(
+        on!(Kept, &self.kept, factor => of_each(
             py,
             factor,
             b,
@@ -234,7 +209,7 @@ impl Factorization {
     #[pyo3(signature = (b, choice=None))]
     fn diagnostics<'py>(&self, py: Python<'py>, b: &Bound<'py, PyAny>, choice: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let choice = choice_or_gcv(choice)?;
-        on!(&self.kept, factor => of_each(py, factor, b, |b| factor.diagnostics(b, choice), |d| Ok(Diagnostics(d))))
+        on!(Kept, &self.kept, factor => of_each(py, factor, b, |b| factor.diagnostics(b, choice), |d| Ok(Diagnostics(d))))
     }
 
     /// A figure as SVG text (a list of them for a matrix b).
@@ -258,7 +233,7 @@ impl Factorization {
         if !known.contains(&name) {
             return Err(choice::unknown(py, "the figure", name, &format!("one of {}", known.join(", "))));
         }
-        on!(&self.kept, factor => of_each(
+        on!(Kept, &self.kept, factor => of_each(
             py,
             factor,
             b,
@@ -285,7 +260,7 @@ impl Factorization {
         title: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let choice = choice_or_gcv(choice)?;
-        on!(&self.kept, factor => of_each(
+        on!(Kept, &self.kept, factor => of_each(
             py,
             factor,
             b,
@@ -299,12 +274,18 @@ impl Factorization {
         ))
     }
 
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(type_error(
+            "a factorization is not pickled: pickle the Problem, and factorize it again; wellposed.Rows keeps O(n^2) numbers and is",
+        ))
+    }
+
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         python_layer(slf.py(), "factorization_html")?.call1((slf,))
     }
 
     fn __repr__(&self) -> String {
-        on!(&self.kept, factor => {
+        on!(Kept, &self.kept, factor => {
             let plan = factor.plan();
             format!("<wellposed.Factorization {}×{} {}, {}>", plan.rows, plan.columns, plan.scalar, plan.method)
         })
@@ -330,7 +311,7 @@ fn dtype_of<T: Element>(py: Python<'_>) -> Bound<'_, PyAny> {
 /// unpenalised : int
 ///     Unpenalised directions, the intercept among them.
 #[pyclass(frozen, module = "wellposed")]
-pub struct Spectrum(wellposed::Spectrum);
+pub struct Spectrum(pub wellposed::Spectrum);
 
 #[pymethods]
 impl Spectrum {

@@ -1,7 +1,7 @@
 //! `Inference`: how far x can be trusted.
 
 use crate::array::numbers;
-use crate::errors::{in_python, raise};
+use crate::errors::{in_python, raise, type_error};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -112,10 +112,26 @@ macro_rules! arrays {
                 bounds(py, self.0.credible(level))
             }
 
+            /// Student's t of each coefficient against 0 (the intercept's last) and its two-sided p-values: two arrays. For lam = 0,
+            /// where x is unbiased; an ``Error`` otherwise.
+            fn t_tests<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+                let tests = self.0.t_tests().map_err(|error| raise(py, &error))?;
+                let statistics = tests.iter().map(|test| test.statistic).collect();
+                Ok((numbers(py, statistics), numbers(py, tests.iter().map(|test| test.p_value).collect())))
+            }
+
             /// What is to be expected at a new row of A: a dict with value, standard_error, posterior_std, credible and interval.
-            #[pyo3(signature = (row, level=0.95))]
-            fn prediction<'py>(&self, py: Python<'py>, row: Vec<f64>, level: f64) -> PyResult<Bound<'py, PyDict>> {
-                let prediction = self.0.prediction(&row, level).map_err(|error| raise(py, &error))?;
+            /// ``noise_std`` is that of the new datum, the estimated one unless given.
+            #[pyo3(signature = (row, level=0.95, *, noise_std=None))]
+            fn prediction<'py>(
+                &self,
+                py: Python<'py>,
+                row: Vec<f64>,
+                level: f64,
+                noise_std: Option<f64>,
+            ) -> PyResult<Bound<'py, PyDict>> {
+                let noise_std = noise_std.unwrap_or(self.0.noise_std);
+                let prediction = self.0.prediction_with(&row, noise_std, level).map_err(|error| raise(py, &error))?;
                 let dict = PyDict::new(py);
                 dict.set_item("value", prediction.value)?;
                 dict.set_item("standard_error", prediction.standard_error)?;
@@ -123,6 +139,10 @@ macro_rules! arrays {
                 dict.set_item("credible", prediction.credible)?;
                 dict.set_item("interval", prediction.interval)?;
                 Ok(dict)
+            }
+
+            fn __reduce__(&self) -> PyResult<()> {
+                Err(type_error("an inference is not pickled: keep its arrays, or pickle the Problem and b, and make it again"))
             }
 
             fn __str__(&self) -> String {

@@ -7,9 +7,10 @@
 //! |---|---|
 //! | `scalar`, `array` | dtypes, arrays with any strides |
 //! | `matrix`, `callback` | A: dense, sparse, or an object with products, whose exceptions are kept |
-//! | `choice`, `options` | numbers and rules; penalties, methods, preconditioners |
-//! | `problem`, `factorization`, `rows` | the calls |
-//! | `solution`, `comparison`, `inference` | answers |
+//! | `choice`, `penalty`, `options` | numbers and rules; penalties; methods, preconditioners, misfits |
+//! | `problem`, `factorization`, `rows`, `batch` | the calls |
+//! | `watch` | work without the interpreter's lock, Ctrl-C |
+//! | `solution`, `report`, `comparison`, `inference`, `posterior` | answers |
 //! | `scipy` | LSQR and LSMR as SciPy stops them |
 //! | `errors` | exceptions and their texts |
 
@@ -17,6 +18,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod array;
+mod batch;
 mod callback;
 mod choice;
 mod comparison;
@@ -25,11 +27,15 @@ mod factorization;
 mod inference;
 mod matrix;
 mod options;
+mod penalty;
+mod posterior;
 mod problem;
+mod report;
 mod rows;
 mod scalar;
 mod scipy;
 mod solution;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -41,8 +47,8 @@ use pyo3::prelude::*;
 /// >>> wp.log_grid(1e-2, 1.0, 3)
 /// array([0.01, 0.1 , 1.  ])
 #[pyfunction]
-fn log_grid(py: Python<'_>, low: f64, high: f64, count: usize) -> Bound<'_, PyAny> {
-    array::numbers(py, wellposed::log_grid(low..=high, count).collect())
+fn log_grid(py: Python<'_>, low: f64, high: f64, count: options::Count) -> Bound<'_, PyAny> {
+    array::numbers(py, wellposed::log_grid(low..=high, count.0).collect())
 }
 
 #[pymodule]
@@ -52,19 +58,21 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<factorization::Factorization>()?;
     module.add_class::<factorization::Spectrum>()?;
     module.add_class::<solution::Solution>()?;
-    module.add_class::<solution::Report>()?;
-    module.add_class::<solution::Criterion>()?;
+    module.add_class::<report::Report>()?;
+    module.add_class::<report::Criterion>()?;
     module.add_class::<solution::Step>()?;
     module.add_class::<comparison::RuleComparison>()?;
     module.add_class::<comparison::RuleRow>()?;
     module.add_class::<comparison::Diagnostics>()?;
     module.add_class::<choice::Lambda>()?;
     module.add_class::<inference::Inference>()?;
+    module.add_class::<posterior::Posterior>()?;
     module.add_class::<rows::Rows>()?;
+    module.add_class::<rows::RowsFactorization>()?;
     module.add_function(wrap_pyfunction!(problem::ridge, module)?)?;
     module.add_function(wrap_pyfunction!(problem::tikhonov, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::ridge_batch, module)?)?;
     module.add_function(wrap_pyfunction!(log_grid, module)?)?;
-    module.add_function(wrap_pyfunction!(scipy::run_lsqr, module)?)?;
-    module.add_function(wrap_pyfunction!(scipy::run_lsmr, module)?)?;
+    module.add_function(wrap_pyfunction!(scipy::iterate, module)?)?;
     Ok(())
 }

@@ -1,220 +1,17 @@
-//! Penalty, method and preconditioner from Python: looked at when they are set, turned into the library's values when the scalar
-//! type of the problem is known.
+//! Method, preconditioner, misfit and labels from Python, as the library's values.
 
 use crate::array::reals;
 use crate::callback::Failure;
 use crate::choice::unknown;
-use crate::errors::{raise, type_error, value_error};
+use crate::errors::{type_error, value_error};
 use crate::matrix::{Matrix, Source};
-use crate::scalar::{Element, Kind};
+use crate::scalar::Element;
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyString};
 use wellposed::method::ProjectedGcv;
-use wellposed::operator::{Boundary, Grid};
 use wellposed::preconditioner::{Nystrom, Sketch};
-use wellposed::{
-    Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Probes, c64,
-};
-
-/// R, with matrices as Python has them.
-pub enum PenaltyOf {
-    Identity,
-    Diagonal(Py<PyAny>),
-    Difference {
-        second: bool,
-        boundary: Boundary,
-    },
-    Difference2d {
-        second: bool,
-        rows: usize,
-        columns: usize,
-        boundary: Boundary,
-    },
-    Gradient {
-        grid: Grid,
-        boundary: Boundary,
-    },
-    Laplacian {
-        grid: Grid,
-        boundary: Boundary,
-    },
-    Matrix(Source),
-    Sum(Vec<(f64, PenaltyOf)>),
-    /// Another norm of Lz.
-    Shaped(Box<PenaltyOf>, Shape),
-}
-
-/// How Lz is measured, if not by its square.
-#[derive(Clone)]
-pub enum Shape {
-    L1,
-    ElasticNet(f64),
-    Groups(Vec<usize>),
-    Isotropic,
-}
-
-impl Shape {
-    fn of<'a, T: Element>(&self, penalty: Penalty<'a, T>) -> Penalty<'a, T> {
-        match self {
-            Self::L1 => penalty.l1(),
-            Self::ElasticNet(rho) => penalty.elastic_net(*rho),
-            Self::Groups(labels) => penalty.group_lasso(labels),
-            Self::Isotropic => penalty.isotropic(),
-        }
-    }
-}
-
-impl PenaltyOf {
-    /// `None`, a name, a `wellposed.Penalty`, or a matrix or operator L.
-    pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = object.py();
-        if object.is_none() {
-            return Ok(Self::Identity);
-        }
-        if let Ok(name) = object.cast::<PyString>() {
-            return match name.to_str()? {
-                "identity" => Ok(Self::Identity),
-                "first_difference" => Ok(Self::Difference { second: false, boundary: Boundary::Free }),
-                "second_difference" => Ok(Self::Difference { second: true, boundary: Boundary::Free }),
-                other => Err(unknown(
-                    py,
-                    "the penalty",
-                    other,
-                    "\"identity\", \"first_difference\", \"second_difference\", a wellposed.Penalty, or a matrix L",
-                )),
-            };
-        }
-        let Ok(specification) = object.getattr("_specification") else {
-            return Ok(Self::Matrix(Source::new(object, "L")?));
-        };
-        let (name, options): (String, Bound<'_, PyDict>) = specification.extract()?;
-        let item = |key: &str| options.get_item(key)?.ok_or_else(|| type_error(format!("the penalty has no {key}")));
-        let boundary_of = || boundary(&item("boundary")?);
-        Ok(match name.as_str() {
-            "identity" => Self::Identity,
-            "diagonal" => Self::Diagonal(item("weights")?.unbind()),
-            "difference" => Self::Difference { second: item("order")?.extract::<usize>()? == 2, boundary: boundary_of()? },
-            "difference_2d" => Self::Difference2d {
-                second: item("order")?.extract::<usize>()? == 2,
-                rows: item("rows")?.extract()?,
-                columns: item("columns")?.extract()?,
-                boundary: boundary_of()?,
-            },
-            "gradient" => Self::Gradient { grid: grid(&item("shape")?, &item("spacing")?)?, boundary: boundary_of()? },
-            "laplacian" => Self::Laplacian { grid: grid(&item("shape")?, &item("spacing")?)?, boundary: boundary_of()? },
-            "matrix" => Self::Matrix(Source::new(&item("l")?, "L")?),
-            "sum" => {
-                let mut terms = Vec::new();
-                for term in item("terms")?.cast::<PyList>()? {
-                    let (weight, penalty): (f64, Bound<'_, PyAny>) = term.extract()?;
-                    terms.push((weight, Self::new(&penalty)?));
-                }
-                Self::Sum(terms)
-            }
-            "l1" | "elastic_net" | "group_lasso" | "isotropic" => {
-                let shape = match name.as_str() {
-                    "l1" => Shape::L1,
-                    "elastic_net" => Shape::ElasticNet(item("rho")?.extract()?),
-                    "group_lasso" => Shape::Groups(labels(&item("labels")?)?),
-                    _ => Shape::Isotropic,
-                };
-                Self::Shaped(Box::new(Self::new(&item("of")?)?), shape)
-            }
-            other => return Err(unknown(py, "the penalty", other, "one of the constructors of wellposed.Penalty")),
-        })
-    }
-
-    /// The scalar type it asks for beside that of A and b.
-    pub fn kind(&self) -> Kind {
-        let least = Kind { double: false, complex: false };
-        match self {
-            Self::Matrix(source) => source.kind,
-            Self::Sum(terms) => terms.iter().fold(least, |kind, (_, term)| kind.with(term.kind())),
-            Self::Shaped(inner, _) => inner.kind(),
-            _ => least,
-        }
-    }
-
-    /// With its numbers in the type T.
-    pub fn hold<'f, T: Element>(&self, py: Python<'_>, failure: &'f Failure) -> PyResult<HeldPenalty<'f, T>> {
-        Ok(match self {
-            Self::Identity => HeldPenalty::Value(Penalty::identity()),
-            Self::Diagonal(weights) => {
-                HeldPenalty::Value(Penalty::diagonal(&reals::<T>(weights.bind(py), "the vector of penalty weights")?.to_vec()))
-            }
-            Self::Difference { second: false, boundary } => HeldPenalty::Value(Penalty::first_difference_with(*boundary)),
-            Self::Difference { second: true, boundary } => HeldPenalty::Value(Penalty::second_difference_with(*boundary)),
-            Self::Difference2d { second: false, rows, columns, boundary } => {
-                HeldPenalty::Value(Penalty::first_difference_2d(*rows, *columns, *boundary))
-            }
-            Self::Difference2d { second: true, rows, columns, boundary } => {
-                HeldPenalty::Value(Penalty::second_difference_2d(*rows, *columns, *boundary))
-            }
-            Self::Gradient { grid, boundary } => HeldPenalty::Value(Penalty::gradient(grid, *boundary)),
-            Self::Laplacian { grid, boundary } => HeldPenalty::Value(Penalty::laplacian(grid, *boundary)),
-            Self::Matrix(source) => HeldPenalty::Matrix(source.hold(py, "L", failure)?),
-            Self::Shaped(inner, shape) => HeldPenalty::Shaped(Box::new(inner.hold(py, failure)?), shape.clone()),
-            Self::Sum(terms) => {
-                HeldPenalty::Sum(terms.iter().map(|(weight, term)| Ok((*weight, term.hold(py, failure)?))).collect::<PyResult<_>>()?)
-            }
-        })
-    }
-}
-
-/// A penalty whose memory is kept alive.
-pub enum HeldPenalty<'f, T: Element> {
-    Value(Penalty<'static, T>),
-    Matrix(Matrix<'f, T>),
-    Sum(Vec<(f64, HeldPenalty<'f, T>)>),
-    Shaped(Box<HeldPenalty<'f, T>>, Shape),
-}
-
-impl<T: Element> HeldPenalty<'_, T> {
-    /// The operators in it, in the order in which [`penalty`](Self::penalty) takes them.
-    pub fn operators<'a>(&'a self, into: &mut Vec<Box<dyn Operator<Scalar = T> + 'a>>) -> wellposed::Result<()> {
-        match self {
-            Self::Value(_) => {}
-            Self::Matrix(matrix) => into.push(matrix.operator()?),
-            Self::Shaped(inner, _) => inner.operators(into)?,
-            Self::Sum(terms) => {
-                for (_, term) in terms {
-                    term.operators(into)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The library's penalty, which borrows the operators.
-    pub fn penalty<'a>(&'a self, operators: &mut core::slice::Iter<'a, Box<dyn Operator<Scalar = T> + 'a>>) -> Penalty<'a, T> {
-        match self {
-            Self::Value(penalty) => penalty.clone(),
-            Self::Shaped(inner, shape) => shape.of(inner.penalty(operators)),
-            // `operators` has pushed one for each matrix
-            Self::Matrix(_) => operators.next().map_or_else(Penalty::identity, |l| Penalty::matrix(l)),
-            Self::Sum(terms) => Penalty::sum(terms.iter().map(|(weight, term)| (*weight, term.penalty(operators))).collect::<Vec<_>>()),
-        }
-    }
-}
-
-fn boundary(object: &Bound<'_, PyAny>) -> PyResult<Boundary> {
-    Ok(match object.extract::<String>()?.as_str() {
-        "free" => Boundary::Free,
-        "zero" => Boundary::Zero,
-        "periodic" => Boundary::Periodic,
-        "reflective" => Boundary::Reflective,
-        other => return Err(unknown(object.py(), "the boundary", other, "\"free\", \"zero\", \"periodic\" or \"reflective\"")),
-    })
-}
-
-fn grid(shape: &Bound<'_, PyAny>, spacing: &Bound<'_, PyAny>) -> PyResult<Grid> {
-    let py = shape.py();
-    let grid = Grid::new(&shape.extract::<Vec<usize>>()?).map_err(|error| raise(py, &error))?;
-    if spacing.is_none() {
-        return Ok(grid);
-    }
-    grid.spacing(&spacing.extract::<Vec<f64>>()?).map_err(|error| raise(py, &error))
-}
+use wellposed::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Misfit, Preconditioner, Probes, c64};
 
 /// A method by name, or with its options.
 pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
@@ -360,7 +157,8 @@ impl<'py> Given<'py> {
     }
 
     fn get<V: for<'a> FromPyObject<'a, 'py, Error = PyErr>>(&self, name: &str) -> PyResult<Option<V>> {
-        self.object(name)?.map(|value| value.extract::<V>()).transpose()
+        let value = self.object(name)?;
+        value.map(|value| value.extract::<V>().map_err(|error| refused_count(&value, name, error))).transpose()
     }
 
     fn is(&self, name: &str) -> PyResult<bool> {
@@ -441,7 +239,38 @@ pub enum HeldPreconditioner<'f, T: Element> {
     Inverse(Matrix<'f, T>),
 }
 
-/// The refusal of a wrong type of one of a problem's settings.
+/// `wellposed.Misfit`.
+pub fn misfit(object: &Bound<'_, PyAny>) -> PyResult<Misfit> {
+    let given = object.getattr("_specification").and_then(|s| s.extract::<(String, Vec<f64>, bool)>());
+    let misfit = match given.as_ref().map(|(name, numbers, _)| (name.as_str(), numbers.as_slice())) {
+        Ok(("huber", &[delta])) => Misfit::huber(delta),
+        Ok(("student_t", &[freedom, scale])) => Misfit::student_t(freedom, scale),
+        Ok(("power", &[p])) => Misfit::power(p),
+        _ => return Err(type_error(format!("the misfit is {}, but it must be one such as wellposed.Misfit.huber(1.345)", object.repr()?))),
+    };
+    Ok(if given.is_ok_and(|(.., by_mad)| by_mad) { misfit.scaled_by_mad() } else { misfit })
+}
+
+/// A whole number of at least 0.
+#[derive(Clone, Copy)]
+pub struct Count(pub usize);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract::<usize>().map(Self).map_err(|error| refused_count(&object, "a count", error))
+    }
+}
+
+/// Python's own word for a negative count is about its representation.
+fn refused_count(value: &Bound<'_, PyAny>, what: &str, error: PyErr) -> PyErr {
+    match (error.is_instance_of::<PyOverflowError>(value.py()), value.repr()) {
+        (true, Ok(found)) => value_error(value.py(), format!("{what} is {found}, but it must be a whole number of at least 0")),
+        _ => error,
+    }
+}
+
+/// One label for each row.
 pub fn labels(object: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     object.extract::<Vec<usize>>().map_err(|_| {
         value_error(

@@ -65,3 +65,45 @@ macro_rules! dispatch {
     }};
 }
 pub(crate) use dispatch;
+
+/// An enum with a variant for each scalar type of a generic type, and a trait of the types that puts a value into it.
+macro_rules! of_each_type {
+    ($(#[$documentation:meta])* $enum:ident of $generic:ident by $trait:ident) => {
+        $(#[$documentation])*
+        pub enum $enum {
+            Single($generic<f32>),
+            Double($generic<f64>),
+            ComplexSingle($generic<wellposed::c32>),
+            ComplexDouble($generic<wellposed::c64>),
+        }
+
+        /// A scalar type whose values can be kept.
+        pub trait $trait: $crate::scalar::Element {
+            /// The value without its type.
+            fn keep(value: $generic<Self>) -> $enum;
+        }
+
+        $crate::scalar::of_each_type!(impl $enum, $generic, $trait; f32 => Single, f64 => Double, wellposed::c32 => ComplexSingle, wellposed::c64 => ComplexDouble);
+    };
+    (impl $enum:ident, $generic:ident, $trait:ident; $($type:ty => $variant:ident),*) => {$(
+        impl $trait for $type {
+            fn keep(value: $generic<Self>) -> $enum {
+                $enum::$variant(value)
+            }
+        }
+    )*};
+}
+pub(crate) use of_each_type;
+
+/// An expression on the value in such an enum, whatever its type.
+macro_rules! on {
+    ($enum:ident, $kept:expr, $value:ident => $body:expr) => {
+        match $kept {
+            $enum::Single($value) => $body,
+            $enum::Double($value) => $body,
+            $enum::ComplexSingle($value) => $body,
+            $enum::ComplexDouble($value) => $body,
+        }
+    };
+}
+pub(crate) use on;

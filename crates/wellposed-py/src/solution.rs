@@ -1,14 +1,13 @@
-//! Answers: `Solution`, `Report`, `Criterion`, `Step`.
+//! Answers: `Solution`, `Step`.
 
 use crate::array::{answer, numbers};
-use crate::errors::in_python;
+use crate::report::{Numbers, Report};
 use crate::scalar::Element;
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyComplex, PyFloat};
+use pyo3::types::{PyComplex, PyDict, PyFloat};
 use wellposed::Real;
-use wellposed::solution::Fit;
 
 /// The minimiser with what was found on the way.
 ///
@@ -22,7 +21,9 @@ use wellposed::solution::Fit;
 /// intercept : float or complex, or ndarray
 ///     The unpenalised constant; 0 unless asked for.
 /// lam, damping : float or ndarray
-///     The multiplier of the penalty, given or chosen, and its square root.
+///     The multiplier of the penalty, given or chosen, and its square root. With several penalties and a rule it is 1.
+/// lambdas : ndarray, shape (p,) or (k, p)
+///     The multiplier of each of p penalties: ``lam`` alone unless there are several.
 /// residual_norm : float or ndarray
 ///     ``||b - A x - intercept||``, in whitened units where weights or noise_std are given.
 /// penalty_norm : float or ndarray
@@ -72,60 +73,92 @@ impl<T: Element> Answer<T> {
         Ok(Solution {
             x: answer(py, self.x, (self.unknowns, columns), vector)?.unbind(),
             intercept,
-            report: Py::new(py, Report(self.report))?,
+            report: Py::new(py, Report::new(self.report))?,
             names: names.map(|names| names.clone_ref(py)),
             vector,
         })
     }
 }
 
+/// What pickle keeps of a solution: x, the constant, the report, names, and whether b was a vector.
+type Parts = (Py<PyAny>, Py<PyAny>, Py<Report>, Option<Py<PyAny>>, bool);
+
 /// A number as Python's float or complex.
-fn number<T: Element>(py: Python<'_>, value: T) -> Py<PyAny> {
+pub fn number<T: Element>(py: Python<'_>, value: T) -> Py<PyAny> {
     let (re, im) = (value.real().to_f64(), value.imaginary().to_f64());
     if T::IS_COMPLEX { PyComplex::from_doubles(py, re, im).into_any().unbind() } else { PyFloat::new(py, re).into_any().unbind() }
 }
 
 impl Solution {
     /// One number for a vector b, an array otherwise.
-    fn each<'py>(&self, py: Python<'py>, value: impl Fn(&Fit) -> f64) -> Bound<'py, PyAny> {
-        let fits = &self.report.get().0.fits;
-        match (self.vector, fits.first()) {
-            (true, Some(fit)) => PyFloat::new(py, value(fit)).into_any(),
-            _ => numbers(py, fits.iter().map(value).collect()),
+    fn each<'py>(&self, py: Python<'py>, values: Vec<f64>) -> Bound<'py, PyAny> {
+        match (self.vector, values.first()) {
+            (true, Some(&only)) => PyFloat::new(py, only).into_any(),
+            _ => numbers(py, values),
         }
+    }
+
+    fn numbers(&self, py: Python<'_>) -> PyResult<Numbers> {
+        self.report.get().numbers(py)
     }
 }
 
 #[pymethods]
 impl Solution {
     #[getter]
-    fn lam<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.each(py, |fit| fit.lambda.value())
+    fn lam<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.each(py, self.numbers(py)?.lam))
     }
 
     #[getter]
-    fn damping<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.each(py, |fit| fit.lambda.damping())
+    fn lambdas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let all = self.numbers(py)?.lambdas;
+        let shape = [all.len(), all.first().map_or(1, Vec::len)];
+        let flat = PyArray1::from_vec(py, all.into_iter().flatten().collect());
+        if self.vector { Ok(flat.into_any()) } else { Ok(flat.reshape(shape)?.into_any()) }
     }
 
     #[getter]
-    fn residual_norm<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.each(py, |fit| fit.residual_norm)
+    fn damping<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.each(py, self.numbers(py)?.damping))
     }
 
     #[getter]
-    fn penalty_norm<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.each(py, |fit| fit.penalty_norm)
+    fn residual_norm<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.each(py, self.numbers(py)?.residual_norm))
     }
 
     #[getter]
-    fn dof<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.report.get().0.fits.iter().all(|fit| fit.dof.is_some()).then(|| self.each(py, |fit| fit.dof.unwrap_or(f64::NAN)))
+    fn penalty_norm<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.each(py, self.numbers(py)?.penalty_norm))
     }
 
     #[getter]
-    fn rank(&self) -> Option<usize> {
-        self.report.get().0.rank
+    fn dof<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let all: Option<Vec<f64>> = self.numbers(py)?.dof.into_iter().collect();
+        Ok(all.map(|all| self.each(py, all)))
+    }
+
+    #[getter]
+    fn rank<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.report.get().rank(py)
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        // nothing of it is ever changed
+        slf
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Parts)> {
+        let (py, this) = (slf.py(), slf.get());
+        let names = this.names.as_ref().map(|names| names.clone_ref(py));
+        let parts = (this.x.clone_ref(py), this.intercept.clone_ref(py), this.report.clone_ref(py), names, this.vector);
+        Ok((py.get_type::<Solution>().getattr("_restore")?, parts))
+    }
+
+    #[staticmethod]
+    fn _restore(x: Py<PyAny>, intercept: Py<PyAny>, report: Py<Report>, names: Option<Py<PyAny>>, vector: bool) -> Self {
+        Self { x, intercept, report, names, vector }
     }
 
     /// x as a pandas Series with the names of the columns of A (a DataFrame for many right-hand sides).
@@ -154,11 +187,11 @@ impl Solution {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let x = self.x.bind(py).repr()?;
-        Ok(format!("Solution(x={x}, lam={}, residual_norm={})", self.lam(py).repr()?, self.residual_norm(py).repr()?))
+        Ok(format!("Solution(x={x}, lam={}, residual_norm={})", self.lam(py)?.repr()?, self.residual_norm(py)?.repr()?))
     }
 
     fn __str__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("x = {}\n{}", self.x.bind(py).str()?, self.report.get().__str__()))
+        Ok(format!("x = {}\n{}", self.x.bind(py).str()?, self.report.get().__str__(py)?))
     }
 }
 
@@ -168,173 +201,11 @@ pub fn python_layer<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyA
     MODULE.get_or_try_init(py, || py.import("wellposed._show").map(Bound::unbind))?.bind(py).getattr(name)
 }
 
-/// What was planned and what happened: a table when printed.
-///
-/// Attributes
-/// ----------
-/// plan : str
-///     What was planned, and why.
-/// method : str
-///     The method that solved the problem.
-/// rank : int or None
-///     Numerical rank of ``[A; damping L]``.
-/// condition : float or None
-///     Estimated condition number of what was factored.
-/// steps : int or None
-///     Steps of an iterative method.
-/// stop : str or None
-///     Why it stopped.
-/// converged : bool or None
-///     Whether that is a minimiser.
-/// duality_gap : float or None
-///     For penalties that are no squares: the objective is above its minimum by at most this.
-/// criteria : list of Criterion
-///     What a rule saw, for each multiplier chosen.
-/// variances : list of ndarray
-///     What LSQR saw of the diagonal of ``inv(A^H A + lam L^H L)``; empty unless asked for.
-/// errors : ndarray or None
-///     ``||x_k - truth|| / ||truth||`` after each step, where a truth was given.
-/// warnings : list of str
-///     What the caller should know.
-#[pyclass(frozen, module = "wellposed")]
-pub struct Report(pub wellposed::Report);
-
-#[pymethods]
-impl Report {
-    #[getter]
-    fn plan(&self) -> String {
-        in_python(&self.0.plan.to_string())
-    }
-
-    #[getter]
-    fn method(&self) -> &'static str {
-        self.0.method
-    }
-
-    #[getter]
-    fn rank(&self) -> Option<usize> {
-        self.0.rank
-    }
-
-    #[getter]
-    fn condition(&self) -> Option<f64> {
-        self.0.condition
-    }
-
-    #[getter]
-    fn steps(&self) -> Option<usize> {
-        self.0.steps
-    }
-
-    #[getter]
-    fn stop(&self) -> Option<String> {
-        self.0.stop.map(|stop| stop.to_string())
-    }
-
-    #[getter]
-    fn converged(&self) -> Option<bool> {
-        self.0.stop.map(|stop| stop.converged())
-    }
-
-    #[getter]
-    fn duality_gap(&self) -> Option<f64> {
-        self.0.duality_gap
-    }
-
-    #[getter]
-    fn criteria(&self) -> Vec<Criterion> {
-        self.0.criteria.iter().cloned().map(Criterion).collect()
-    }
-
-    #[getter]
-    fn variances<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
-        self.0.variances.iter().map(|values| numbers(py, values.clone())).collect()
-    }
-
-    #[getter]
-    fn errors<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.0.comparison.as_ref().map(|comparison| numbers(py, comparison.errors.clone()))
-    }
-
-    #[getter]
-    fn warnings(&self) -> Vec<String> {
-        self.0.warnings.iter().map(|warning| in_python(&warning.to_string())).collect()
-    }
-
-    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        python_layer(slf.py(), "report_html")?.call1((slf,))
-    }
-
-    fn __str__(&self) -> String {
-        in_python(self.0.to_string().trim_end())
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<wellposed.Report of {}, {}×{}>", self.0.method, self.0.plan.rows, self.0.plan.columns)
-    }
-}
-
-/// A rule's criterion as it was evaluated.
-///
-/// Attributes
-/// ----------
-/// rule : str
-///     Name of the rule.
-/// value : float
-///     The criterion at the multiplier chosen.
-/// lam, values : ndarray
-///     Every multiplier tried, rising, and the criterion there.
-/// minima : list of (float, float)
-///     Multiplier and criterion at every local minimum inside the interval searched.
-/// interval : (float, float) or None
-///     Where the multiplier may be as far as random probes tell; None where nothing is estimated.
-#[pyclass(frozen, module = "wellposed")]
-pub struct Criterion(pub wellposed::solution::Criterion);
-
-#[pymethods]
-impl Criterion {
-    #[getter]
-    fn rule(&self) -> &'static str {
-        self.0.rule
-    }
-
-    #[getter]
-    fn value(&self) -> f64 {
-        self.0.value
-    }
-
-    #[getter]
-    fn lam<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        numbers(py, self.0.evaluated.iter().map(|point| point.0).collect())
-    }
-
-    #[getter]
-    fn values<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        numbers(py, self.0.evaluated.iter().map(|point| point.1).collect())
-    }
-
-    #[getter]
-    fn minima(&self) -> Vec<(f64, f64)> {
-        self.0.minima.clone()
-    }
-
-    #[getter]
-    fn interval(&self) -> Option<(f64, f64)> {
-        self.0.interval
-    }
-
-    /// The figure of the criterion as SVG text.
-    fn to_svg(&self) -> String {
-        wellposed::plot::criterion(&self.0).to_svg()
-    }
-
-    fn _repr_svg_(&self) -> String {
-        self.to_svg()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<wellposed.Criterion {} = {:.6e}, {} values>", self.0.rule, self.0.value, self.0.evaluated.len())
-    }
+/// A dataclass of `wellposed.results` with these fields.
+pub fn result<'py>(py: Python<'py>, name: &str, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("wellposed.results").map(Bound::unbind))?;
+    module.bind(py).getattr(name)?.call((), Some(fields))
 }
 
 /// One step of an iterative method, as an observer sees it.

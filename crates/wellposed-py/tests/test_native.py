@@ -73,6 +73,39 @@ def test_the_constant_is_taken_out_alike_by_rows_and_by_columns():
     assert by_rows.intercept == pytest.approx(b.mean() - a.mean(axis=0) @ by_rows.x)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize(("weighted", "intercept"), [(False, True), (True, True), (True, False)])
+def test_tall_data_that_are_not_copied(order, dtype, weighted, intercept):
+    """Of this size rows are scaled and centred when they are read. Far from 0, so that a mean left in would show; a constant column."""
+    rng = np.random.default_rng(1)
+    a = np.array(rng.standard_normal((30_000, 20)) + 50.0, dtype=dtype, order=order)
+    if dtype == np.complex128:
+        a += 1j * np.roll(a, 1, axis=0)
+    a[:, 4] = 0.1
+    b, w = a[:, 0].real - a[:, 7].real + rng.standard_normal(30_000), rng.random(30_000) + 0.5 if weighted else np.ones(30_000)
+    problem = wp.Problem(a)
+    problem = problem.intercept() if intercept else problem
+    problem = problem.weights(w) if weighted else problem
+    mean, mean_b = ((w @ a) / w.sum(), w @ b / w.sum()) if intercept else (np.zeros(20), 0.0)
+    root = np.sqrt(w)
+    centred = root[:, None] * (a - mean)
+    fit = problem.solve(b, 5.0)
+    expected = normal_equations(centred, root * (b - mean_b), 5.0)
+    assert_allclose(fit.x, expected, rtol=1e-8, atol=1e-12)
+    assert fit.intercept == pytest.approx(mean_b - mean @ expected, abs=1e-9)
+    assert fit.residual_norm == pytest.approx(np.linalg.norm(root * (b - a @ expected - fit.intercept)), rel=1e-10)
+    hat = np.trace(np.linalg.solve(centred.conj().T @ centred + 5.0 * np.eye(20), centred.conj().T @ centred)).real
+    assert fit.dof == pytest.approx(hat + intercept)
+    chosen, reference = problem.solve(b, "gcv"), problem.method("svd").solve(b, "gcv")
+    assert "tridiagonalization" in chosen.report.plan
+    assert_allclose(chosen.x, reference.x, rtol=1e-4, atol=1e-6)
+    if intercept:
+        assert fit.x[4] == 0.0
+        with_names = problem.method("cholesky").solve(np.column_stack([b, -b]), 5.0)
+        assert_allclose(with_names.x[:, 0], -with_names.x[:, 1], rtol=1e-9, atol=1e-12)
+
+
 def test_broadcast_rows():
     a = np.broadcast_to([1.0, 2.0], (4, 2))
     assert_allclose(wp.ridge(a, np.ones(4), 1.0).x, normal_equations(a, np.ones(4), 1.0))
@@ -185,6 +218,7 @@ def test_memory_of_a_device_is_refused():
         (A, B, -1.0, ValueError, "λ|lambda"),
         (A, B, float("nan"), ValueError, "NaN|nan"),
         (A, B, "gvc", ValueError, '"gcv"'),
+        (A, B, "kfold", ValueError, r"KFold\(5\)"),
         (A, B, object(), TypeError, "number"),
         (A, B, [1.0, 2.0], TypeError, "number"),
         (A, None, 1.0, TypeError, "b has dtype object"),
@@ -208,6 +242,22 @@ def test_errors_speak_python():
         wp.Problem(A).method("svm")
     with pytest.raises(ValueError, match="first_difference"):
         wp.Problem(A).penalty("smooth")
+    for negative in [
+        lambda: wp.Problem(A).threads(-1),
+        lambda: wp.Problem(A).posterior(B, rank=-1),
+        lambda: wp.Problem(A).posterior(B).sample(-1),
+        lambda: wp.Problem(A).method(wp.Lsmr(max_steps=-1)),
+        lambda: wp.log_grid(1.0, 2.0, -1),
+        lambda: wp.Rows(-1),
+    ]:
+        with pytest.raises(wp.Error, match="-1, but it must be a whole number"):
+            negative()
+    with pytest.raises(TypeError, match="must be a list"):
+        wp.Problem(A).penalties(3.0)
+    with pytest.raises(wp.Error, match=r"Problem\.posterior\(b"):
+        wp.Problem(A).map(B, wp.Prior.laplace(1.0))
+    with pytest.raises(wp.Error, match="single one for all"):
+        wp.Problem(A).bounds([0.0, 1.0]).solve(B, 1.0)
 
 
 def test_settings():
@@ -262,6 +312,9 @@ def test_penalties_by_name_and_matrix():
         wp.Discrepancy.noise_norm(4.0),
         wp.Discrepancy.relative_noise(0.9).safety(1.01),
         wp.Discrepancy.noise_norm(4.0).monotone_error(),
+        wp.Discrepancy.noise_norm(400.0).at_most(),
+        wp.PenaltyNorm(0.1),
+        wp.Evidence.noise_std(1.0),
         wp.Balancing.noise_std(1.0),
         wp.LCurve(),
         wp.LCurve.triangle(),
@@ -300,6 +353,9 @@ def test_lambda():
     assert repr(wp.Lambda(1e-4)) == "Lambda(0.0001)" and float(wp.Lambda(2.0)) == 2.0
     assert wp.ridge(A, B, np.float32(0.5)).lam == wp.ridge(A, B, wp.Lambda(0.5)).lam == 0.5
     assert wp.ridge(A, B, 1).lam == 1.0
+    assert wp.Lambda.lasso(0.1, 50).value == 10.0
+    lam, rho = wp.Lambda.elastic_net(0.1, 0.5, 50)
+    assert lam.value * rho == pytest.approx(5.0) and lam.value * (1 - rho) == pytest.approx(2.5)
     with pytest.raises(ValueError, match="samples=n"):
         wp.Lambda.weight_decay(0.1, "mean_squared")
 
@@ -349,6 +405,41 @@ def test_inference():
     assert len(wp.Problem(A).intercept().inference(np.column_stack([B, B]), "gcv")) == 2
     with pytest.raises(ValueError, match="level"):
         inference.credible(2.0)
+
+
+def test_t_tests():
+    """At lambda = 0 the textbook's, elsewhere refused."""
+    import scipy.stats
+
+    inference = wp.Problem(A).inference(B, 0.0)
+    statistics, p_values = inference.t_tests()
+    residual = B - A @ np.linalg.lstsq(A, B)[0]
+    errors = np.sqrt(residual @ residual / 15 * np.diag(np.linalg.inv(A.T @ A)))
+    assert_allclose(statistics, inference.x / errors, rtol=1e-9)
+    assert_allclose(p_values, 2 * scipy.stats.t.sf(abs(statistics), 15), rtol=1e-7)
+    with pytest.raises(wp.Error, match="credible"):
+        wp.Problem(A).inference(B, 0.1).t_tests()
+    exact = inference.prediction(A[0], noise_std=0.0)
+    assert_allclose(exact["interval"], exact["credible"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, complex])
+def test_batch(dtype):
+    a, b = A.astype(dtype)[None] * np.arange(1, 5)[:, None, None].astype(dtype), np.stack([B, -B, B, 2 * B]).astype(dtype)
+    b[2, 7] = np.inf
+    fits = wp.ridge_batch(a, b, 0.3)
+    for k in [0, 1, 3]:
+        # other kernels: to rounding
+        assert_allclose(fits[k].x, wp.ridge(a[k], b[k], 0.3).x, rtol=1e-4 if dtype is np.float32 else 1e-10)
+        assert fits[k].lam == 0.3 and fits[k].x.dtype == dtype
+    assert isinstance(fits[2], wp.Error) and "row 7" in str(fits[2])
+    assert len({fit.lam for fit in wp.ridge_batch([A, A[:9], A[:, :2]], [B, B[:9], B], "gcv")}) == 3
+    assert wp.ridge_batch([], []) == []
+    for wrong in [([A], [B, B]), ([A, A], [B])]:
+        with pytest.raises(wp.Error, match="one for each"):
+            wp.ridge_batch(*wrong)
+    with pytest.raises(wp.Error, match="2 dimensions"):
+        wp.ridge_batch([B], [B])
 
 
 def test_path_of_problem():

@@ -129,7 +129,7 @@ def test_observer():
         wp.Problem(A).method("lsmr").solve(B, 1e-3, observer=fails)
 
 
-@pytest.mark.parametrize("solve", ["native", "scipy"])
+@pytest.mark.parametrize("solve", ["native", "scipy", "path", "low rank"])
 def test_ctrl_c(solve):
     """A long iteration on a sparse matrix, which never enters Python by itself."""
     # a step takes milliseconds, and some thousands of them are needed
@@ -141,6 +141,11 @@ def test_ctrl_c(solve):
     with pytest.raises(KeyboardInterrupt):
         if solve == "native":
             wp.Problem(a).method(wp.Lsmr(tolerance=0.0, max_steps=10**7)).solve(np.ones(n), 0.0)
+        elif solve == "path":
+            # one sequence of products for all multipliers, which nobody observes
+            wp.Problem(a).method(wp.Lsmr(tolerance=0.0, max_steps=10**7)).path(np.ones(n), [0.0, 1e-14])
+        elif solve == "low rank":
+            wp.Problem(a).method(wp.Lsmr(max_steps=10**7)).noise_std(1.0).posterior(np.ones(n), 1e-13, rank=400)
         else:
             wp.lsqr(a, np.ones(n), atol=0, btol=0, conlim=0, iter_lim=10**7)
     assert time.perf_counter() - begin < 5

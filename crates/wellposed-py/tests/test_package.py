@@ -2,7 +2,9 @@
 
 import doctest
 import importlib
+import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -44,6 +46,26 @@ def test_docstrings_of_modules(name):
 
 def test_docstring_of_the_package():
     assert not doctest.testmod(wp).failed
+
+
+def test_examples_of_the_guide(tmp_path, monkeypatch):
+    """The code of docs/PYTHON.md and of the README runs, in its order, on data of the kind that it speaks of."""
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    m, n, s = 60, 12, 0.3
+    A = rng.standard_normal((m, n))
+    b = A @ np.sin(np.arange(n)) + s * rng.standard_normal(m)
+    names = {"A": A, "b": b, "Gamma": np.eye(n), "s": s, "n": n, "A_new": A[:3], "blocks": [(A[:20], b[:20]), (A[20:], b[20:])]}
+    names |= {"X": A, "y": b, "X1": A[:20], "y1": b[:20], "X2": A[20:], "y2": b[20:]}
+    names["operator"] = pytest.importorskip("scipy.sparse.linalg").aslinearoperator(A)
+    root = pathlib.Path(__file__).parents[3]
+    for text in [root / "docs/PYTHON.md", root / "crates/wellposed-py/README.md"]:
+        blocks = re.findall(r"```python\n(.*?)```", text.read_text(encoding="utf-8"), re.DOTALL)
+        assert blocks
+        for block in blocks:
+            exec(block, names)
+    assert (tmp_path / "report.html").stat().st_size > 1000
 
 
 def test_public_names_say_where_they_are():

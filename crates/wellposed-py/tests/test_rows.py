@@ -107,3 +107,27 @@ def test_other_norms():
     assert_allclose(net, wp.ridge(A, B, 0.4).x, rtol=1e-6)
     mixed = wp.Penalty.sum([(1.0, wp.Penalty.identity().l1()), (0.5, wp.Penalty.identity())])
     assert wp.Problem(A).penalty(mixed).solve(B, 0.4).report.duality_gap is not None
+
+
+@pytest.mark.parametrize("columns", [None, 3])
+def test_one_decomposition_of_rows(columns):
+    b = B if columns is None else RNG.standard_normal((90, columns))
+    factor = pushed(A, b).factorize(intercept=True)
+    whole = wp.Problem(A).intercept().factorize()
+    grid = wp.log_grid(1e-2, 1e2, 5)
+    for found, expected in zip(factor.path(grid), whole.path(b, grid)):
+        assert_allclose(found.x, expected.x, rtol=1e-9, atol=1e-12)
+        assert_allclose(found.intercept, expected.intercept, rtol=1e-9)
+    as_list = lambda value: [value] if columns is None else value  # noqa: E731
+    for found, expected in zip(as_list(factor.curve(grid)), as_list(whole.curve(b, grid))):
+        for name in ["lam", "residual_norm", "penalty_norm", "dof", "gcv"]:
+            assert_allclose(found[name], expected[name], rtol=1e-8, err_msg=name)
+    for found, expected in zip(as_list(factor.spectrum()), as_list(whole.spectrum(b))):
+        assert_allclose(found.values, expected.values, rtol=1e-9)
+        assert found.unpenalised == expected.unpenalised == 1
+    assert_allclose(factor.solve("gcv").lam, whole.solve(b, "gcv").lam, rtol=1e-5)
+    comparison = as_list(factor.compare_rules(["gcv", "reml"]))[0]
+    assert [row.name for row in comparison.rows] == ["GCV", "evidence"]
+    assert "90×6" in repr(factor) and "90" in factor.plan
+    with pytest.raises(TypeError, match="Rows"):
+        pickle.dumps(factor)

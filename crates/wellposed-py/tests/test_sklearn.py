@@ -92,6 +92,19 @@ def test_ridge_cv_grid_is_the_least_of_its_criterion():
     assert ours.RidgeCV(alphas, criterion="reml").fit(X, Y).alpha_ == alphas[np.argmin(reml)]
 
 
+@pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
+@pytest.mark.parametrize("criterion", ["gcv", "reml"])
+def test_a_grid_is_searched_alike_with_and_without_a_copy(monkeypatch, criterion, weights):
+    found = []
+    for tall in [0, np.inf]:
+        monkeypatch.setattr(ours, "_TALL", tall)
+        for x in [X, scipy.sparse.csr_array(X)]:
+            found.append(ours.RidgeCV(np.logspace(-4, 4, 30), criterion=criterion, alpha_per_target=True).fit(x, YY, weights))
+    for model in found[1:]:
+        assert (model.alpha_ == found[0].alpha_).all()
+        assert_allclose(model.coef_, found[0].coef_, rtol=1e-8)
+
+
 @pytest.mark.parametrize("criterion", ["gcv", "loo", "reml"])
 def test_ridge_cv_without_a_grid_is_no_worse_than_a_fine_one(criterion):
     free = ours.RidgeCV(criterion=criterion).fit(X, Y)

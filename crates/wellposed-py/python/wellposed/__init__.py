@@ -10,7 +10,8 @@ Minimises ``||A x - b||^2 + lam ||L x||^2``, where ``lam`` is a number or the ru
 >>> fit.x.shape, bool(0 < fit.lam < 1)
 ((12,), True)
 
-``Problem`` has all settings: penalty, weights, noise, prior mean, intercept, method. ``wellposed.linalg`` has ``lsqr`` and
+``Problem`` has all settings: penalty, weights, noise, bounds, intercept, method; and all calls: ``solve``, ``path``, ``posterior``,
+``inference``, ``factorize``. ``wellposed.linalg`` has ``lsqr`` and
 ``lsmr`` as SciPy has them, ``wellposed.sklearn`` has estimators.
 """
 
@@ -21,9 +22,11 @@ from ._core import (
     Factorization,
     Inference,
     Lambda,
+    Posterior,
     Problem,
     Report,
     Rows,
+    RowsFactorization,
     RuleComparison,
     RuleRow,
     Solution,
@@ -32,6 +35,7 @@ from ._core import (
     __version__,
     log_grid,
     ridge,
+    ridge_batch,
     tikhonov,
 )
 from ._errors import Error, NotConvergedError, SingularError
@@ -39,6 +43,7 @@ from ._show import compare_rules
 from .linalg import lsmr, lsqr
 from .methods import Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
 from .penalties import Penalty
+from .priors import Covariance, HyperPrior, Misfit, Prior
 from .rules import (
     Aicc,
     Balancing,
@@ -55,6 +60,7 @@ from .rules import (
     Loo,
     Ncp,
     NormFraction,
+    PenaltyNorm,
     QuasiOptimality,
     Reginska,
     Rule,

@@ -48,6 +48,13 @@ def restore_rows(data: bytes, dtype: str, vector: bool) -> Rows:
     return Rows.from_bytes(data, dtype=dtype, vector=vector)
 
 
+def restore_problem(A: Any, history: list[tuple[str, tuple[Any, ...]]]) -> Problem:
+    problem = Problem(A)
+    for setting, arguments in history:
+        problem = getattr(problem, setting)(*arguments)
+    return problem
+
+
 def to_pandas(fit: Solution) -> Any:
     import pandas
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -105,7 +105,8 @@ def lsqr(
     """
     b = _vector(b)
     printer = _Printer("LSQR", ("r1norm", "r2norm"), show)
-    result = _core._lsqr(A, b, float(damp), float(atol), float(btol), float(conlim), iter_lim, bool(calc_var), _start(x0), printer.step)
+    method: Literal["lsqr", "lsqr_with_variances"] = "lsqr_with_variances" if calc_var else "lsqr"
+    result = _core._iterate(method, A, b, float(damp), float(atol), float(btol), float(conlim), iter_lim, _start(x0), printer.step)
     printer.end(result[1])
     if not calc_var:
         return (*result[:-1], np.zeros(len(result[0])))
@@ -155,7 +156,8 @@ def lsmr(
     b = _vector(b)
     printer = _Printer("LSMR", ("norm r", "norm Ar"), show)
     # None has been a permitted value of damp in SciPy
-    result = _core._lsmr(A, b, float(damp or 0.0), float(atol), float(btol), float(conlim), maxiter, _start(x0), printer.step)
+    damp = float(damp or 0.0)
+    result = _core._iterate("lsmr", A, b, damp, float(atol), float(btol), float(conlim), maxiter, _start(x0), printer.step)
     printer.end(result[1])
     return result
 

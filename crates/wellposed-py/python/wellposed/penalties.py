@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .priors import Covariance
+
 __all__ = ["Boundary", "Penalty"]
 
 Boundary = Literal["free", "zero", "periodic", "reflective"]
@@ -80,6 +82,34 @@ class Penalty:
         return cls("matrix", {"l": l})
 
     @classmethod
+    def covariance(cls, matrix: Any) -> Penalty:
+        """z^H inv(C) z: x ~ N(prior_mean, t^2 C) before the data; C Hermitian positive definite, (n, n)."""
+        return cls("covariance", {"matrix": matrix})
+
+    @classmethod
+    def precision(cls, matrix: Any) -> Penalty:
+        """z^H P z: x ~ N(prior_mean, t^2 inv(P)) before the data; P Hermitian, positive semi-definite, (n, n)."""
+        return cls("precision", {"matrix": matrix})
+
+    @classmethod
+    def kernel(
+        cls, shape: Sequence[int], covariance: Covariance, *, spacing: Sequence[float] | None = None, boundary: Boundary = "free"
+    ) -> Penalty:
+        """z^T inv(C) z with C a function of distance on a grid: a Gaussian process. Free boundaries (up to 10 000 points) or, by fast
+        Fourier transforms in one or two dimensions, periodic ones."""
+        grid = {"shape": list(shape), "spacing": None if spacing is None else list(spacing)}
+        return cls("kernel", {**grid, "covariance": covariance, "boundary": boundary})
+
+    @staticmethod
+    def bands(labels: Sequence[int]) -> list[Penalty]:
+        """One ridge penalty for each group of columns, for ``Problem.penalties``: banded ridge.
+
+        Nunez-Elizalde, Huth, Gallant 2019, doi:10.1016/j.neuroimage.2019.04.012.
+        """
+        groups = list(labels)
+        return [Penalty.diagonal([float(label == band) for label in groups]) for band in sorted(set(groups))]
+
+    @classmethod
     def sum(cls, terms: Iterable[tuple[float, Penalty]]) -> Penalty:
         """Sum of w_j R_j(z) with weights w_j >= 0."""
         return cls("sum", {"terms": [(float(weight), penalty) for weight, penalty in terms]})
@@ -102,3 +132,15 @@ class Penalty:
     def isotropic(self) -> Penalty:
         """Isotropic total variation, for ``first_difference_2d`` and ``gradient``."""
         return Penalty("isotropic", {"of": self})
+
+    def huber(self, delta: float) -> Penalty:
+        """Sum of squares of (L z)_i up to ``delta``, linear beyond. Convex. Huber 1964, doi:10.1214/aoms/1177703732."""
+        return Penalty("huber", {"of": self, "delta": float(delta)})
+
+    def power(self, p: float) -> Penalty:
+        """Sum of abs((L z)_i)^p, 0 < p <= 2, smoothed near 0; not convex below 1. For 1 ``l1`` is exact."""
+        return Penalty("power", {"of": self, "p": float(p)})
+
+    def student_t(self, freedom: float, scale: float) -> Penalty:
+        """Minus twice the logarithm of Student's density, times scale^2. Not convex: a local minimum is found."""
+        return Penalty("student_t", {"of": self, "freedom": float(freedom), "scale": float(scale)})

@@ -19,6 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from ._errors import Error
+from .priors import HyperPrior
+
 __all__ = [
     "Aicc",
     "Balancing",
@@ -35,6 +38,7 @@ __all__ = [
     "Loo",
     "Ncp",
     "NormFraction",
+    "PenaltyNorm",
     "QuasiOptimality",
     "Reginska",
     "Rule",
@@ -137,10 +141,43 @@ class KFold(Rule):
 
 @dataclass(frozen=True)
 class Evidence(Rule):
-    """The evidence for x ~ N(prior_mean, t^2 inv(L^H L)): restricted maximum likelihood (REML)."""
+    """The evidence for x ~ N(prior_mean, t^2 inv(L^H L)): restricted maximum likelihood (REML).
+
+    ``Evidence()`` finds the noise as well; with ``noise_std`` or ``whitened`` it is known. MacKay 1992, doi:10.1162/neco.1992.4.3.415.
+    """
+
+    level: str = "estimated"
+    number: float | None = None
+    noise: HyperPrior | None = None
+    scale: HyperPrior | None = None
+
+    @classmethod
+    def noise_std(cls, std: float) -> Evidence:
+        """The standard deviation of each row's noise is known."""
+        return cls(level="noise_std", number=std)
+
+    @classmethod
+    def whitened(cls) -> Evidence:
+        """The problem has ``noise_std``: the noise of each row has standard deviation 1."""
+        return cls(level="whitened")
+
+    def noise_prior(self, prior: HyperPrior) -> Evidence:
+        """Something is known of the noise beforehand, or of the factor on ``noise_std``. For ``Problem.posterior``."""
+        return replace(self._unknown_scales(), noise=prior)
+
+    def scale_prior(self, prior: HyperPrior) -> Evidence:
+        """Something is known of the prior standard deviation of x beforehand. For ``Problem.posterior``."""
+        return replace(self._unknown_scales(), scale=prior)
+
+    def _unknown_scales(self) -> Evidence:
+        if self.level != "estimated":
+            raise Error("a hyper-prior beside noise that is known: set noise_std on the Problem and start from Evidence()")
+        return self
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
-        return "evidence", ()
+        if self.noise is not None or self.scale is not None:
+            return "hierarchical_evidence", (self.noise, self.scale)
+        return "evidence", (self.level, self.number)
 
 
 @dataclass(frozen=True)
@@ -215,6 +252,7 @@ class Discrepancy(Rule):
     number: float | None = None
     factor: float = 1.0
     with_monotone_error: bool = False
+    is_inequality: bool = False
 
     @classmethod
     def noise_norm(cls, norm: float) -> Discrepancy:
@@ -244,8 +282,12 @@ class Discrepancy(Rule):
         """The monotone-error rule. Tautenhahn, Hämarik 1999, doi:10.1088/0266-5611/15/6/307."""
         return replace(self, with_monotone_error=True)
 
+    def at_most(self) -> Discrepancy:
+        """A residual that is below the noise at every multiplier is no error: the largest multiplier then serves, with a warning."""
+        return replace(self, is_inequality=True)
+
     def _named(self) -> tuple[str, tuple[object, ...]]:
-        return "discrepancy", (self.level, self.number, self.factor, self.with_monotone_error)
+        return "discrepancy", (self.level, self.number, self.factor, self.with_monotone_error, self.is_inequality)
 
 
 @dataclass(frozen=True)
@@ -330,3 +372,18 @@ class NormFraction(Rule):
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
         return "norm_fraction", (self.fraction,)
+
+
+@dataclass(frozen=True)
+class PenaltyNorm(Rule):
+    """The ball ``||L (x - prior_mean)|| <= bound``: the least multiplier whose answer lies in it. Gander 1981, doi:10.1007/BF01396437."""
+
+    bound: float
+
+    @classmethod
+    def at_most(cls, bound: float) -> PenaltyNorm:
+        """The same as ``PenaltyNorm(bound)``."""
+        return cls(bound)
+
+    def _named(self) -> tuple[str, tuple[object, ...]]:
+        return "penalty_norm", (self.bound,)

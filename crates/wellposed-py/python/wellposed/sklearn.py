@@ -15,7 +15,7 @@ penalised; at a given alpha a sample weight of 2 counts as the row given twice, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,13 +26,15 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("wellposed.sklearn needs scikit-learn 1.6 or newer: pip install scikit-learn") from error
 
-from ._core import Factorization, Problem, Rows, Solution
+from ._core import Factorization, Lambda, Problem, Rows, Solution
 from .penalties import Penalty
 from .rules import Evidence, Gcv, Gml, Loo, Rule
 
 __all__ = ["BayesianRidge", "ElasticNet", "GeneralizedRidge", "Lasso", "Ridge", "RidgeCV"]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+#: samples for each feature from which on a grid of alphas is searched without a copy of X; a choice
+_TALL = 4
 
 
 def _is_plain(X: Any, y: Any, dimensions: int) -> bool:
@@ -57,6 +59,29 @@ class _Linear(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (n_samples, n_features)
+        y : array_like, shape (n_samples,), or (n_samples, n_targets) where the estimator takes several
+        sample_weight : array_like of shape (n_samples,), optional
+            At least 0; 0 leaves a row out. A criterion that chooses alpha counts rows, and weighs their errors.
+
+        Returns
+        -------
+        Self
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For data or settings out of range, and where a criterion has no minimum.
+        """
+        self._fit_on(X, y, sample_weight)
+        return self
 
     def _fit_on(self, X: Any, y: Any, sample_weight: Any) -> None:
         """``_solve`` on checked data."""
@@ -177,28 +202,9 @@ class Ridge(_MultiTarget):
         self.fit_intercept = fit_intercept
         self.solver = solver
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (n_samples, n_features)
-        y : array_like, shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array_like of shape (n_samples,), optional
-
-        Returns
-        -------
-        Ridge
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            For data or settings out of range.
-        """
+    def _fit_on(self, X: Any, y: Any, sample_weight: Any) -> None:
         self.__dict__.pop("_rows", None)
-        self._fit_on(X, y, sample_weight)
-        return self
+        super()._fit_on(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
         """Adds rows to those of earlier calls, and fits the model to all of them: what ``fit`` would say of all rows at once.
@@ -316,34 +322,14 @@ class RidgeCV(_MultiTarget):
         self.cv = cv
         self.alpha_per_target = alpha_per_target
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> RidgeCV:
-        """Chooses alpha and fits the model.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (n_samples, n_features)
-        y : array_like, shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array_like of shape (n_samples,), optional
-            Weights of the rows in the fit and of their errors in the criterion, which counts rows, whatever their weights.
-
-        Returns
-        -------
-        RidgeCV
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            For data or settings out of range, and where the criterion has no minimum.
-        """
+    def _fit_on(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._splits: list[tuple[np.ndarray, np.ndarray]] | None = None
         if self.cv is not None:
             self._prepare_splits(X, y, sample_weight)
         try:
-            self._fit_on(X, y, sample_weight)
+            super()._fit_on(X, y, sample_weight)
         finally:
             del self._splits
-        return self
 
     def _prepare_splits(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Splits of the caller's rows, without those of weight 0."""
@@ -382,18 +368,29 @@ class RidgeCV(_MultiTarget):
         if alphas.size == 0 or not (alphas > 0).all() or not np.isfinite(alphas).all():
             raise ValueError("alphas must be one or more finite numbers above 0")
         columns = y[:, None] if y.ndim == 1 else y
-        factor = problem.factorize()
+        # a factorization keeps a copy of X; rows that are pushed keep O(n_features^2) numbers, which is all that these criteria ask for
+        solver: Any = problem
         if self._splits is not None:
             values = self._cross_validated(self._splits, X, columns, sample_weight, alphas)
+        elif self.criterion != "loo" and X.shape[0] >= _TALL * X.shape[1]:
+            rows = Rows(X.shape[1], right_hand_sides=columns.shape[1], dtype=X.dtype)
+            rows.push(X, columns, sample_weight)
+            kept = rows.factorize(intercept=self.fit_intercept)
+            values = _criterion_on_grid(self.criterion, kept.curve, kept.spectrum, len(y), alphas)
         else:
-            values = _criterion_on_grid(self.criterion, factor, X, columns, sample_weight, alphas)
+            solver = problem.factorize()
+            if self.criterion == "loo":
+                values = _left_out_on_grid(solver, X, columns, sample_weight, alphas)
+            else:
+                curve, spectrum = (lambda grid: solver.curve(columns, grid)), (lambda: solver.spectrum(columns))
+                values = _criterion_on_grid(self.criterion, curve, spectrum, len(y), alphas)
         if y.ndim == 2 and self.alpha_per_target:
             self.alpha_ = alphas[np.argmin(values, axis=0)]
-            fits = [factor.solve(columns[:, j], alpha) for j, alpha in enumerate(self.alpha_)]
+            fits = [solver.solve(columns[:, j], alpha) for j, alpha in enumerate(self.alpha_)]
             Ridge._keep_all(self, fits, False)
         else:
             self.alpha_ = float(alphas[np.argmin(values.sum(axis=1))])
-            self._keep(factor.solve(y, self.alpha_))
+            self._keep(solver.solve(y, self.alpha_))
 
     def _cross_validated(self, splits: Any, X: Any, y: np.ndarray, sample_weight: Any, alphas: np.ndarray) -> np.ndarray:
         """Weighted squared errors of the test sets, for each alpha and target."""
@@ -421,23 +418,24 @@ def _folds(splits: list[tuple[np.ndarray, np.ndarray]], rows: int) -> list[int]:
     raise ValueError("the test sets of cv do not divide the samples among them: give candidates in alphas, or use KFold")
 
 
-def _criterion_on_grid(
-    criterion: Any, factor: Factorization, X: Any, y: np.ndarray, sample_weight: Any, alphas: np.ndarray
-) -> np.ndarray:
-    """The criterion for each alpha and target."""
+def _criterion_on_grid(criterion: Any, curve: Any, spectrum: Any, samples: int, alphas: np.ndarray) -> np.ndarray:
+    """The criterion for each alpha and target, from curves or spectra of all targets."""
     if criterion == "gcv":
-        return np.stack([curve["gcv"] for curve in factor.curve(y, alphas)], axis=1)
+        return np.stack([one["gcv"] for one in curve(alphas)], axis=1)
     if criterion in ("reml", "evidence", "gml"):
-        return np.stack([_evidence(spectrum, len(y), alphas) for spectrum in factor.spectrum(y)], axis=1)
-    if criterion == "loo":
-        root = 1.0 if sample_weight is None else np.sqrt(sample_weight)[:, None]
-        values = np.empty((len(alphas), y.shape[1]))
-        for place, alpha in enumerate(alphas):
-            fit = factor.solve(y, alpha)
-            leverages = factor.diagnostics(y[:, 0], alpha).leverages
-            values[place] = np.square(root * (y - X @ fit.x - fit.intercept) / (1.0 - leverages)[:, None]).sum(axis=0)
-        return values
+        return np.stack([_evidence(one, samples, alphas) for one in spectrum()], axis=1)
     raise ValueError(f'on a grid the criterion is "gcv", "loo" or "reml", and not {criterion!r}: leave alphas out for other rules')
+
+
+def _left_out_on_grid(factor: Factorization, X: Any, y: np.ndarray, sample_weight: Any, alphas: np.ndarray) -> np.ndarray:
+    """Squared leave-one-out errors for each alpha and target."""
+    root = 1.0 if sample_weight is None else np.sqrt(sample_weight)[:, None]
+    values = np.empty((len(alphas), y.shape[1]))
+    for place, alpha in enumerate(alphas):
+        fit = factor.solve(y, alpha)
+        leverages = factor.diagnostics(y[:, 0], alpha).leverages
+        values[place] = np.square(root * (y - X @ fit.x - fit.intercept) / (1.0 - leverages)[:, None]).sum(axis=0)
+    return values
 
 
 def _evidence(spectrum: Any, samples: int, alphas: np.ndarray) -> np.ndarray:
@@ -487,28 +485,6 @@ class GeneralizedRidge(_MultiTarget):
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.solver = solver
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GeneralizedRidge:
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (n_samples, n_features)
-        y : array_like, shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array_like of shape (n_samples,), optional
-
-        Returns
-        -------
-        GeneralizedRidge
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            For data or settings out of range, and where a rule finds no alpha.
-        """
-        self._fit_on(X, y, sample_weight)
-        return self
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
         problem = self._problem(X, sample_weight)
@@ -600,28 +576,6 @@ class BayesianRidge(_Linear):
         self.compute_score = compute_score
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BayesianRidge:
-        """Finds the precisions and fits the model.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (n_samples, n_features)
-        y : array_like, shape (n_samples,)
-        sample_weight : array_like of shape (n_samples,), optional
-
-        Returns
-        -------
-        BayesianRidge
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            For data or settings out of range.
-        """
-        self._fit_on(X, y, sample_weight)
-        return self
-
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
         if self.max_iter < 1:
             raise ValueError(f"max_iter is {self.max_iter}, but it must be at least 1")
@@ -652,7 +606,9 @@ class BayesianRidge(_Linear):
         self.coef_, self.intercept_, self._report = fit.x, fit.intercept, fit.report
         self.alpha_, self.lambda_ = alpha, lam
         self._offset = np.asarray(weights @ X / samples).ravel() if self.fit_intercept else np.zeros(X.shape[1])
-        self.sigma_ = _covariance(X, self._offset, weights, alpha, lam)
+        # rows divided by the noise: the multiplier is then the precision of the coefficients
+        posterior = self._problem(X, sample_weight).noise_std(alpha**-0.5).posterior(y, lam)
+        self.sigma_ = posterior.covariance()
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The mean of the posterior prediction, and with ``return_std`` its standard deviation, noise included.
@@ -710,15 +666,6 @@ class _Evidence:
         return priors + 0.5 * (likelihood - self.samples * np.log(2 * np.pi))
 
 
-def _covariance(X: Any, offset: np.ndarray, weights: np.ndarray, alpha: float, lam: float) -> np.ndarray:
-    """inv(alpha X'WX + lam I) of the centred X, without centring it: a sparse X stays sparse."""
-    scaled = X.multiply(weights[:, None]) if hasattr(X, "multiply") else X * weights[:, None]
-    gram = X.T @ scaled
-    gram = np.asarray(gram.toarray() if hasattr(gram, "toarray") else gram, dtype=float) - weights.sum() * np.outer(offset, offset)
-    values, vectors = np.linalg.eigh(gram)
-    return vectors / (alpha * np.maximum(values, 0.0) + lam) @ vectors.T
-
-
 class ElasticNet(_MultiTarget):
     """Linear regression with an l1 penalty, and a squared one beside it.
 
@@ -764,28 +711,6 @@ class ElasticNet(_MultiTarget):
         self.fit_intercept = fit_intercept
         self.solver = solver
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (n_samples, n_features)
-        y : array_like, shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array_like of shape (n_samples,), optional
-
-        Returns
-        -------
-        ElasticNet or Lasso
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            For data or settings out of range.
-        """
-        self._fit_on(X, y, sample_weight)
-        return self
-
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
         total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         lam, penalty = self._penalty(total)
@@ -796,12 +721,12 @@ class ElasticNet(_MultiTarget):
         self._keep(fit)
         self.dual_gap_ = (fit.report.duality_gap or 0.0) / (2.0 * total)
 
-    def _penalty(self, total: float) -> tuple[float, Penalty]:
-        """lam rho = 2 total alpha l1_ratio and lam (1 - rho) = total alpha (1 - l1_ratio)."""
+    def _penalty(self, total: float) -> tuple[Lambda, Penalty]:
         share = float(self.l1_ratio)
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"l1_ratio is {share}, but it must be from 0 to 1")
-        return total * float(self.alpha) * (1.0 + share), Penalty.identity().elastic_net(2.0 * share / (1.0 + share))
+        lam, rho = Lambda.elastic_net(float(self.alpha), share, total)
+        return lam, Penalty.identity().elastic_net(rho)
 
 
 class Lasso(ElasticNet):
@@ -837,5 +762,5 @@ class Lasso(ElasticNet):
         self.fit_intercept = fit_intercept
         self.solver = solver
 
-    def _penalty(self, total: float) -> tuple[float, Penalty]:
-        return 2.0 * total * float(self.alpha), Penalty.identity().l1()
+    def _penalty(self, total: float) -> tuple[Lambda, Penalty]:
+        return Lambda.lasso(float(self.alpha), total), Penalty.identity().l1()

@@ -12,12 +12,11 @@ use crate::array::{Held, answer, array, kind_of, numbers};
 use crate::callback::Failure;
 use crate::errors::{raise, value_error};
 use crate::matrix::{Source, right_hand_side};
-use crate::problem::detached;
 use crate::scalar::{Element, Kind};
+use crate::watch::{Signals, detached};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::time::{Duration, Instant};
 use wellposed::{Operator, Real, Scalar, c64};
 
 /// The arguments that both share.
@@ -176,9 +175,6 @@ pub struct Outcome<T> {
     broken: bool,
 }
 
-/// How often Ctrl-C is looked for.
-const SIGNALS_EVERY: Duration = Duration::from_millis(50);
-
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq)]
 enum Which {
@@ -216,20 +212,14 @@ fn run<'py, T: Element>(
     let show = show.map(|show| show.clone().unbind());
     let outcome = detached(py, || {
         let a = matrix.operator()?;
-        let mut looked = Instant::now();
+        let signals = Signals::new(&failure);
         let mut watch = |line: Line| {
-            if failure.occurred() {
-                return false;
-            }
-            if show.is_none() && looked.elapsed() < SIGNALS_EVERY {
-                return true;
-            }
-            looked = Instant::now();
+            let Some(show) = &show else { return signals.go_on() };
             let seen = Python::attach(|py| {
                 py.check_signals()?;
-                show.as_ref().map_or(Ok(()), |show| show.call1(py, line).map(drop))
+                show.call1(py, line).map(drop)
             });
-            seen.map_err(|error| failure.keep(error)).is_ok()
+            signals.go_on() && seen.map_err(|error| failure.keep(error)).is_ok()
         };
         Ok(match which {
             Which::Lsqr { variances } => lsqr::solve(&a, &b, start, stopping, variances, &mut watch),
@@ -265,14 +255,21 @@ fn kind(source: &Source, b: Kind, x0: Option<Kind>) -> Kind {
     x0.map_or(kind, |x0| kind.with(x0))
 }
 
+/// The iterations of ``wellposed.linalg``: ``method`` is "lsqr", "lsqr_with_variances" or "lsmr".
+#[pyfunction]
+#[pyo3(signature = (method, A, b, damp, atol, btol, conlim, limit, x0, show))]
 #[allow(non_snake_case)]
-fn call<'py>(
+#[pyo3(name = "_iterate")]
+pub fn iterate<'py>(
+    method: &str,
     A: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
+    damp: f64,
+    atol: f64,
+    btol: f64,
+    conlim: f64,
+    limit: Option<usize>,
     x0: Option<&Bound<'py, PyAny>>,
-    (damp, atol, btol, conlim): (f64, f64, f64, f64),
-    limit: impl FnOnce(usize, usize) -> usize,
-    which: Which,
     show: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let py = A.py();
@@ -286,50 +283,14 @@ fn call<'py>(
     let x0 = x0.map(|x0| array(x0, "x0")).transpose()?;
     let kind_of_x0 = x0.as_ref().map(|x0| kind_of(x0, "x0")).transpose()?;
     let (m, n) = source.shape;
-    let stopping = Stopping { damp, atol, btol, ctol: if conlim > 0.0 { 1.0 / conlim } else { 0.0 }, limit: limit(m, n) };
+    let (which, usual) = match method {
+        "lsmr" => (Which::Lsmr, m.min(n)),
+        _ => (Which::Lsqr { variances: method == "lsqr_with_variances" }, 2 * n),
+    };
+    let ctol = if conlim > 0.0 { 1.0 / conlim } else { 0.0 };
+    let stopping = Stopping { damp, atol, btol, ctol, limit: limit.unwrap_or(usual) };
     match kind(&source, kind_of_b, kind_of_x0).complex {
         false => run::<f64>(py, &source, &b, x0.as_ref(), &stopping, which, show),
         true => run::<c64>(py, &source, &b, x0.as_ref(), &stopping, which, show),
     }
-}
-
-/// The iteration of ``wellposed.linalg.lsqr``.
-#[pyfunction]
-#[pyo3(signature = (A, b, damp, atol, btol, conlim, iter_lim, calc_var, x0, show))]
-#[allow(non_snake_case)]
-#[pyo3(name = "_lsqr")]
-pub fn run_lsqr<'py>(
-    A: &Bound<'py, PyAny>,
-    b: &Bound<'py, PyAny>,
-    damp: f64,
-    atol: f64,
-    btol: f64,
-    conlim: f64,
-    iter_lim: Option<usize>,
-    calc_var: bool,
-    x0: Option<&Bound<'py, PyAny>>,
-    show: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyTuple>> {
-    let limit = |_, n| iter_lim.unwrap_or(2 * n);
-    call(A, b, x0, (damp, atol, btol, conlim), limit, Which::Lsqr { variances: calc_var }, show)
-}
-
-/// The iteration of ``wellposed.linalg.lsmr``.
-#[pyfunction]
-#[pyo3(signature = (A, b, damp, atol, btol, conlim, maxiter, x0, show))]
-#[allow(non_snake_case)]
-#[pyo3(name = "_lsmr")]
-pub fn run_lsmr<'py>(
-    A: &Bound<'py, PyAny>,
-    b: &Bound<'py, PyAny>,
-    damp: f64,
-    atol: f64,
-    btol: f64,
-    conlim: f64,
-    maxiter: Option<usize>,
-    x0: Option<&Bound<'py, PyAny>>,
-    show: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyTuple>> {
-    let limit = |m: usize, n: usize| maxiter.unwrap_or(m.min(n));
-    call(A, b, x0, (damp, atol, btol, conlim), limit, Which::Lsmr, show)
 }

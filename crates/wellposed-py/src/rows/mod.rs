@@ -1,17 +1,24 @@
 //! `Rows`: rows that come in blocks, from several machines, or too many to hold.
 
+mod factorization;
+
+pub use factorization::RowsFactorization;
+
 use crate::array::{Held, array, kind_of, reals, vector};
 use crate::callback::Failure;
 use crate::errors::{raise, type_error, value_error};
 use crate::matrix::{Source, right_hand_side};
-use crate::options::{PenaltyOf, method};
-use crate::problem::{choice_or_gcv, detached};
-use crate::scalar::{Element, Kind, dispatch};
+use crate::options::{Count, method};
+use crate::penalty::PenaltyOf;
+use crate::problem::choice_or_gcv;
+use crate::scalar::{Element, Kind, dispatch, of_each_type, on};
 use crate::solution::{Answer, Solution};
+use crate::watch::detached;
+use factorization::factorize;
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
-use wellposed::{Choice, DenseView, Method, c32, c64};
+use wellposed::{Choice, DenseView, Method};
 
 /// What pickle keeps: the function that makes it again, and its arguments.
 type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyBytes>, String, bool));
@@ -50,32 +57,18 @@ pub struct Rows {
 
 type Of<T> = wellposed::Rows<T, DenseView<'static, T>>;
 
-enum Kept {
-    Single(Of<f32>),
-    Double(Of<f64>),
-    ComplexSingle(Of<c32>),
-    ComplexDouble(Of<c64>),
-}
-
-macro_rules! on {
-    ($kept:expr, $rows:ident => $body:expr) => {
-        match $kept {
-            Kept::Single($rows) => $body,
-            Kept::Double($rows) => $body,
-            Kept::ComplexSingle($rows) => $body,
-            Kept::ComplexDouble($rows) => $body,
-        }
-    };
+of_each_type! {
+    /// Rows of one of the four types.
+    Kept of Of by Make
 }
 
 /// What is asked of the rows beside λ.
-struct Question<'a, 'py> {
+struct Settings<'a, 'py> {
     intercept: bool,
     penalty: PenaltyOf,
     prior_mean: Option<&'a Bound<'py, PyAny>>,
     noise_std: Option<f64>,
     method: Option<Method>,
-    choice: Choice,
 }
 
 fn push<T: Element>(
@@ -102,59 +95,83 @@ fn push<T: Element>(
     outcome.map_err(|error| raise(py, &error))
 }
 
-fn solve<T: Element>(rows: &Of<T>, py: Python<'_>, vector_b: bool, question: Question<'_, '_>) -> PyResult<Solution> {
+/// Does `work` on the library's problem of the rows without the interpreter's lock.
+fn asked<T: Element, R>(
+    rows: &Of<T>,
+    py: Python<'_>,
+    settings: &Settings<'_, '_>,
+    work: impl FnOnce(wellposed::rows::RowsProblem<'_, T, DenseView<'static, T>>) -> wellposed::Result<R>,
+) -> PyResult<R> {
     let failure = Failure::default();
-    let penalty = question.penalty.hold::<T>(py, &failure)?;
-    let prior_mean = match question.prior_mean {
+    let penalty = settings.penalty.hold::<T>(py, &failure)?;
+    let prior_mean = match settings.prior_mean {
         None => None,
         Some(mean) => Some(vector(Held::<T>::new(&array(mean, "the prior mean")?, "the prior mean")?, py, "the prior mean")?.to_vec()),
     };
-    let answer = detached(py, || {
+    let outcome = detached(py, || {
         let mut operators = Vec::new();
         penalty.operators(&mut operators)?;
-        let mut problem = rows.problem().penalty(penalty.penalty(&mut operators.iter()));
-        if question.intercept {
+        let mut problem = rows.problem().penalty(penalty.penalty(&mut operators.iter())?);
+        if settings.intercept {
             problem = problem.intercept();
         }
         if let Some(mean) = &prior_mean {
             problem = problem.prior_mean(mean);
         }
-        if let Some(std) = question.noise_std {
+        if let Some(std) = settings.noise_std {
             problem = problem.noise_std(<T::Real as wellposed::Real>::from_f64(std));
         }
-        if let Some(method) = question.method {
-            problem = problem.method(method);
+        if let Some(method) = &settings.method {
+            problem = problem.method(method.clone());
         }
-        let fit = problem.solve(question.choice)?;
-        Ok(Answer { x: fit.x.into_iter().flatten().collect(), unknowns: rows.columns(), intercepts: fit.intercept, report: fit.report })
+        work(problem)
     });
     if let Some(error) = failure.take() {
         return Err(error);
     }
-    answer.map_err(|error: wellposed::Error| raise(py, &error))?.into_python(py, vector_b, None)
+    outcome.map_err(|error: wellposed::Error| raise(py, &error))
 }
 
-trait Make: Element {
-    fn make(rows: Of<Self>) -> Kept;
+fn solve<T: Element>(rows: &Of<T>, py: Python<'_>, vector_b: bool, settings: &Settings<'_, '_>, choice: Choice) -> PyResult<Solution> {
+    let answer = asked(rows, py, settings, |problem| Ok(answer(problem.solve(choice)?, rows.columns())))?;
+    answer.into_python(py, vector_b, None)
 }
 
-macro_rules! make {
-    ($($type:ty => $variant:ident),*) => {$(
-        impl Make for $type {
-            fn make(rows: Of<Self>) -> Kept {
-                Kept::$variant(rows)
-            }
-        }
-    )*};
+/// Parts of a solution of rows that Python gets.
+fn answer<T: Element>(fit: wellposed::Solution<T, DenseView<'static, T>>, unknowns: usize) -> Answer<T> {
+    Answer { x: fit.x.into_iter().flatten().collect(), unknowns, intercepts: fit.intercept, report: fit.report }
 }
-make!(f32 => Single, f64 => Double, c32 => ComplexSingle, c64 => ComplexDouble);
 
 fn empty<T: Make>(columns: usize, count: usize, forgetting: f64) -> Kept {
-    T::make(wellposed::Rows::with_right_hand_sides(columns, count).forgetting(forgetting))
+    T::keep(wellposed::Rows::with_right_hand_sides(columns, count).forgetting(forgetting))
 }
 
 fn stored<T: Make>(bytes: &[u8]) -> wellposed::Result<Kept> {
-    wellposed::Rows::from_bytes(bytes).map(T::make)
+    wellposed::Rows::from_bytes(bytes).map(T::keep)
+}
+
+impl Rows {
+    /// What is asked, where it fits the rows.
+    fn settings<'a, 'py>(
+        &self,
+        intercept: bool,
+        penalty: Option<&Bound<'py, PyAny>>,
+        prior_mean: Option<&'a Bound<'py, PyAny>>,
+        noise_std: Option<f64>,
+        method: Option<Method>,
+    ) -> PyResult<Settings<'a, 'py>> {
+        if let Some(mean) = prior_mean
+            && kind_of(&array(mean, "the prior mean")?, "the prior mean")?.complex
+            && !self.kind.complex
+        {
+            return Err(type_error("the prior mean is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+        }
+        let penalty = penalty.map_or(Ok(PenaltyOf::Identity), PenaltyOf::new)?;
+        if penalty.kind().complex && !self.kind.complex {
+            return Err(type_error("the penalty is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+        }
+        Ok(Settings { intercept, penalty, prior_mean, noise_std, method })
+    }
 }
 
 #[pymethods]
@@ -163,8 +180,8 @@ impl Rows {
     #[pyo3(signature = (columns, *, right_hand_sides=None, dtype=None, forgetting=1.0))]
     fn new(
         py: Python<'_>,
-        columns: usize,
-        right_hand_sides: Option<usize>,
+        columns: Count,
+        right_hand_sides: Option<Count>,
         dtype: Option<&Bound<'_, PyAny>>,
         forgetting: f64,
     ) -> PyResult<Self> {
@@ -176,6 +193,7 @@ impl Rows {
                     .ok_or_else(|| type_error(format!("dtype is {dtype}, but it must be float32, float64, complex64 or complex128")))?
             }
         };
+        let (columns, right_hand_sides) = (columns.0, right_hand_sides.map(|count| count.0));
         if right_hand_sides == Some(0) {
             return Err(value_error(py, "right_hand_sides is 0, but it must be at least 1; leave it out for a vector b"));
         }
@@ -210,7 +228,7 @@ impl Rows {
                 if self.vector { "a vector; Rows(columns, right_hand_sides=k) takes matrices" } else { "a matrix of one column for each" };
             return Err(value_error(A.py(), format!("b has {} dimensions, but it must be {needed}", b.ndim())));
         }
-        on!(&mut self.kept, rows => push(rows, A.py(), &source, &b, weights))
+        on!(Kept, &mut self.kept, rows => push(rows, A.py(), &source, &b, weights))
     }
 
     /// Adds the rows of another one, of the same columns and dtype.
@@ -255,41 +273,56 @@ impl Rows {
         noise_std: Option<f64>,
         #[pyo3(from_py_with = optional_method)] method: Option<Method>,
     ) -> PyResult<Solution> {
-        if let Some(mean) = prior_mean
-            && kind_of(&array(mean, "the prior mean")?, "the prior mean")?.complex
-            && !self.kind.complex
-        {
-            return Err(type_error("the prior mean is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
-        }
-        let penalty = penalty.map_or(Ok(PenaltyOf::Identity), PenaltyOf::new)?;
-        if penalty.kind().complex && !self.kind.complex {
-            return Err(type_error("the penalty is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
-        }
-        let question = Question { intercept, penalty, prior_mean, noise_std, method, choice: choice_or_gcv(choice)? };
-        on!(&self.kept, rows => solve(rows, py, self.vector, question))
+        let settings = self.settings(intercept, penalty, prior_mean, noise_std, method)?;
+        let choice = choice_or_gcv(choice)?;
+        on!(Kept, &self.kept, rows => solve(rows, py, self.vector, &settings, choice))
+    }
+
+    /// Decomposes the rows so far, for any number of multipliers and rules.
+    ///
+    /// Parameters
+    /// ----------
+    /// intercept, penalty, prior_mean, noise_std, method
+    ///     As in ``solve``.
+    ///
+    /// Returns
+    /// -------
+    /// RowsFactorization
+    #[pyo3(signature = (*, intercept=false, penalty=None, prior_mean=None, noise_std=None, method=None))]
+    fn factorize(
+        &self,
+        py: Python<'_>,
+        intercept: bool,
+        penalty: Option<&Bound<'_, PyAny>>,
+        prior_mean: Option<&Bound<'_, PyAny>>,
+        noise_std: Option<f64>,
+        #[pyo3(from_py_with = optional_method)] method: Option<Method>,
+    ) -> PyResult<RowsFactorization> {
+        let settings = self.settings(intercept, penalty, prior_mean, noise_std, method)?;
+        on!(Kept, &self.kept, rows => factorize(rows, py, self.vector, &settings))
     }
 
     /// Rows pushed.
     #[getter]
     fn count(&self) -> usize {
-        on!(&self.kept, rows => rows.count())
+        on!(Kept, &self.kept, rows => rows.count())
     }
 
     /// The same, each counted by its forgetting factor.
     #[getter]
     fn effective_rows(&self) -> f64 {
-        on!(&self.kept, rows => rows.effective_rows())
+        on!(Kept, &self.kept, rows => rows.effective_rows())
     }
 
     /// Unknowns.
     #[getter]
     fn columns(&self) -> usize {
-        on!(&self.kept, rows => rows.columns())
+        on!(Kept, &self.kept, rows => rows.columns())
     }
 
     /// All that is known of the rows: to store them, or to send them to where they are merged.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &on!(&self.kept, rows => rows.to_bytes()))
+        PyBytes::new(py, &on!(Kept, &self.kept, rows => rows.to_bytes()))
     }
 
     /// The rows that ``to_bytes`` stored, of this dtype; ``vector`` says whether b was a vector.
@@ -297,7 +330,7 @@ impl Rows {
     #[pyo3(signature = (data, *, dtype=None, vector=true))]
     fn from_bytes(class: &Bound<'_, PyType>, data: &[u8], dtype: Option<&Bound<'_, PyAny>>, vector: bool) -> PyResult<Self> {
         let py = class.py();
-        let like = Self::new(py, 0, None, dtype, 1.0)?;
+        let like = Self::new(py, Count(0), None, dtype, 1.0)?;
         let kept = dispatch!(like.kind, stored(data)).map_err(|error| raise(py, &error))?;
         Ok(Self { kept, kind: like.kind, vector })
     }
