@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use wellposed::operator::{self, Boundary, Grid, Kernel, Operator};
 use wellposed::{
-    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Warning, c64,
+    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Rows, Warning, c64,
 };
 
 #[derive(Deserialize)]
@@ -742,4 +742,86 @@ fn low_rank_posteriors() {
     let exact = Problem::new(&dense).posterior(&b, 0.7).unwrap();
     let found = Problem::new(&products).posterior_low_rank(&b, 0.7, 30).unwrap();
     close(found.noise_std, exact.noise_std, 1e-8, "s");
+}
+
+/// Rows that were merged have the posterior of all rows: mean, covariance, evidence, predictions; with intercept, weights, x₀ and any L.
+#[test]
+fn merged_rows_have_the_posterior_of_all() {
+    let mut random = Random(21);
+    let (m, n) = (90, 5);
+    let (a, noise, x0) = (random.normals(m * n), random.normals(m), random.normals(n));
+    let new = random.normals(3 * n);
+    let b: Vec<f64> = (0..m).map(|i| 2.0 + (0..n).map(|j| a[i * n + j] * (j as f64 - 1.5)).sum::<f64>() + 0.4 * noise[i]).collect();
+    let weights: Vec<f64> = (0..m).map(|i| 0.5 + (i % 7) as f64 / 3.0).collect();
+    let view = DenseView::row_major(&a, m, n).unwrap();
+    let at = DenseView::row_major(&new, 3, n).unwrap();
+    for case in 0..24 {
+        let (intercept, weighted, difference, known) = (case % 2 == 1, case / 2 % 2 == 1, case / 4 % 2 == 1, case / 8);
+        let mut rows = Rows::new(n);
+        for (start, end) in [(0, 1), (1, 40), (40, 88), (88, m)] {
+            let block = DenseView::row_major(&a[start * n..end * n], end - start, n).unwrap();
+            match weighted {
+                true => rows.push_weighted(&block, &b[start..end], &weights[start..end]).unwrap(),
+                false => rows.push(&block, &b[start..end]).unwrap(),
+            }
+        }
+        let penalty = || if difference { Penalty::first_difference() } else { Penalty::identity() };
+        let mut all = Problem::new(&view).penalty(penalty()).prior_mean(&x0);
+        let mut merged = rows.problem().penalty(penalty()).prior_mean(&x0);
+        if weighted {
+            all = all.weights(&weights);
+        }
+        if intercept {
+            (all, merged) = (all.intercept(), merged.intercept());
+        }
+        if known == 1 {
+            (all, merged) = (all.noise_std(&[0.4]), merged.noise_std(0.4));
+        }
+        let (expected, found) = match known {
+            2 => (all.posterior(&b, 3.0).unwrap(), merged.posterior(3.0).unwrap()),
+            _ => (all.posterior(&b, Evidence).unwrap(), merged.posterior(Evidence).unwrap()),
+        };
+        let what = format!("case {case}");
+        // λ by evidence is the root of a derivative: found to about its square root of rounding
+        let tolerance = if known == 2 { 1e-12 } else { 1e-10 };
+        let scale = expected.mean.iter().fold(0.0f64, |s, v| s.max(v.abs()));
+        for j in 0..n {
+            assert!((found.mean[j] - expected.mean[j]).abs() <= tolerance * scale, "{what}: {} {}", found.mean[j], expected.mean[j]);
+        }
+        let (c, d) = (found.covariance(), expected.covariance());
+        for i in 0..n {
+            for j in 0..n {
+                assert!((c[(i, j)] - d[(i, j)]).abs() <= tolerance * (d[(i, i)] * d[(j, j)]).sqrt(), "{what}: covariance {i}, {j}");
+            }
+        }
+        for (f, e) in [
+            (found.lambda, expected.lambda),
+            (found.noise_std, expected.noise_std),
+            (found.prior_std, expected.prior_std),
+            (found.dof, expected.dof),
+        ] {
+            close(f, e, tolerance, &what);
+        }
+        assert!((found.intercept - expected.intercept).abs() <= tolerance * (1.0 + expected.intercept.abs()), "{what}");
+        if intercept {
+            close(found.intercept_std(), expected.intercept_std(), tolerance, &what);
+        }
+        for (f, e) in [(found.log_noise_std_error, expected.log_noise_std_error), (found.log_prior_std_error, expected.log_prior_std_error)]
+        {
+            assert_eq!(f.is_some(), e.is_some(), "{what}");
+            close(f.unwrap_or(1.0), e.unwrap_or(1.0), 1e-8, &what);
+        }
+        // weights are noise levels that the merged rows do not know: their share is documented
+        let unpenalised = usize::from(intercept) + usize::from(difference);
+        let share = if weighted { 0.5 * weights.iter().map(|w| w.ln()).sum::<f64>() } else { 0.0 } * (m - unpenalised) as f64 / m as f64;
+        close(found.log_evidence + share, expected.log_evidence, 1e-10, &what);
+        let (f, e) = (found.predict(&at).unwrap(), expected.predict(&at).unwrap());
+        for i in 0..3 {
+            assert!((f.mean[i] - e.mean[i]).abs() <= tolerance * 10.0 * scale, "{what}");
+            close(f.std[i], e.std[i], tolerance, &what);
+            close(f.observation_std[i], e.observation_std[i], tolerance, &what);
+        }
+    }
+    let rows = Rows::<f64>::new(2);
+    assert!(rows.problem().posterior(Evidence).is_err(), "no rows, no noise");
 }

@@ -27,9 +27,11 @@
 //! Bertrand, Massias 2021, "Anderson acceleration of coordinate descent", AISTATS, arXiv:2011.10065.
 //! Ndiaye, Fercoq, Gramfort, Salmon 2017, "Gap safe screening rules for sparsity enforcing penalties", JMLR 18(128), arXiv:1611.05780.
 
+mod bounded;
 mod descent;
 
 use super::design::{Design, Residual};
+use super::limits::Limits;
 use super::path::{Fits, Reached, Settings, Verdict};
 use crate::error::Result;
 use crate::linalg::{self, Kernels, Op};
@@ -53,6 +55,8 @@ pub(crate) struct Separable<'d, 'a> {
     lipschitz: Vec<f64>,
     /// Whether every block has one member.
     single: bool,
+    /// lo ≤ z ≤ hi, for blocks of one member.
+    limits: Option<Limits>,
 }
 
 /// Where the descent stands; kept from one λ to the next.
@@ -95,9 +99,16 @@ impl<'d, 'a> Separable<'d, 'a> {
         for g in 0..starts.len() - 1 {
             members[starts[g]..starts[g + 1]].iter().for_each(|&j| owner[j] = g);
         }
-        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single };
+        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single, limits: None };
         problem.lipschitz = (0..problem.blocks()).map(|g| problem.square(g)).collect();
         problem
+    }
+
+    /// Between bounds, which must leave each coordinate that nothing penalises (α = γ = 0) two finite ends. For blocks of one member.
+    pub fn within(mut self, limits: Limits) -> Self {
+        debug_assert!(self.single, "bounds of groups");
+        self.limits = Some(limits);
+        self
     }
 
     pub fn blocks(&self) -> usize {
@@ -125,18 +136,22 @@ impl<'d, 'a> Separable<'d, 'a> {
         }
     }
 
-    /// Nothing penalised by ℓ1 is in: z = 0.
+    /// Nothing penalised by ℓ1 is in: z = 0, or the point between the bounds nearest to it.
     pub fn start(&self, b: &[f64]) -> State {
-        let z = vec![0.0; self.design.columns];
+        let z = (0..self.design.columns).map(|j| self.limits.as_ref().map_or(0.0, |limits| limits.clamp(j, 0.0))).collect::<Vec<f64>>();
         let residual = self.design.residual(b, &z);
         let mut gradient = vec![0.0; self.design.columns];
         self.design.gradient(&residual, None, &mut gradient);
         State { z, residual, gradient }
     }
 
-    /// The least λ for which every ℓ1-penalised block is zero, where there is no coordinate that is penalised by its square alone.
+    /// The least λ for which every ℓ1-penalised block is zero (between bounds: as near to it as they permit), where every coordinate is
+    /// penalised by ℓ1.
     pub fn lambda_max(&self, b: &[f64]) -> f64 {
         let gradient = self.start(b).gradient;
+        if let Some(limits) = &self.limits {
+            return self.lambda_max_within(limits, &gradient);
+        }
         (0..self.blocks()).filter(|&g| self.l1[g] > 0.0).map(|g| 2.0 * self.norm_of(g, &gradient) / self.l1[g]).fold(0.0, f64::max)
     }
 
@@ -154,9 +169,10 @@ impl<'d, 'a> Separable<'d, 'a> {
         norms + z.iter().zip(&self.l2).map(|(z, l2)| l2 * z * z).sum::<f64>()
     }
 
-    /// How many coordinates are not zero.
+    /// The coordinates that are not zero and that no bound holds.
     pub fn support(&self, z: &[f64]) -> Vec<usize> {
-        (0..z.len()).filter(|&j| z[j] != 0.0).collect()
+        let held = |j: usize| self.limits.as_ref().is_some_and(|limits| z[j] <= limits.low[j] || z[j] >= limits.high[j]);
+        (0..z.len()).filter(|&j| z[j] != 0.0 && !held(j)).collect()
     }
 
     /// tr H on the support, beside the free columns: |S|, or with γ the trace of Ā_S(Ā_SᵀĀ_S + Γ)⁻¹Ā_Sᵀ. `None` for groups.
@@ -194,6 +210,7 @@ impl<'d, 'a> Separable<'d, 'a> {
             u: vec![0.0; self.design.columns],
             passes: 0,
             screened_by: f64::INFINITY,
+            scale: 1.0,
             rounding: 0.0,
         };
         let data = linalg::norm(b);
@@ -289,5 +306,10 @@ impl Fits for Descents<'_, '_, '_> {
 
     fn partial(&self) -> Option<(f64, f64)> {
         self.partial
+    }
+
+    fn kkt_residual(&self) -> Option<f64> {
+        let limits = self.problem.limits.as_ref()?;
+        Some(self.problem.kkt_within(limits, &self.b, &self.state, self.lambda))
     }
 }
