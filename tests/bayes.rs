@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use wellposed::operator::{self, Boundary, Grid, Kernel, Operator};
 use wellposed::{
-    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Rows, Warning, c64,
+    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Rows, SparseView,
+    Warning, c64,
 };
 
 #[derive(Deserialize)]
@@ -522,6 +523,44 @@ fn laplace_map_is_the_lasso() {
     assert!(map.log_evidence.is_none() && map.std.is_none() && map.smoothing > 0.0);
 }
 
+/// The posterior's covariance goes to the prior's as λ grows; ridge's sampling covariance s²M⁻¹AᵀAM⁻¹ goes to 0 beside it, and is smaller by
+/// λs²M⁻² at every λ.
+#[test]
+fn posterior_and_sampling_covariance() {
+    let mut random = Random(17);
+    let (m, n, s) = (20, 4, 0.3);
+    let (a, b) = (random.normals(m * n), random.normals(m));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let gram = |i: usize, j: usize| dot(&a[i * m..(i + 1) * m], &a[j * m..(j + 1) * m]);
+    for lambda in [0.1, 10.0, 1e8] {
+        let posterior = Problem::new(&view).noise_std(&[s]).posterior(&b, lambda / (s * s)).unwrap();
+        let c = posterior.covariance();
+        // C = s²M⁻¹: the sampling covariance is C·AᵀA·C/s²
+        for i in 0..n {
+            let column = |j: usize| (0..n).map(|k| gram(j, k) * c[(k, i)]).sum::<f64>();
+            let sampling: f64 = (0..n).map(|j| c[(i, j)] * column(j)).sum::<f64>() / (s * s);
+            let gap: f64 = (0..n).map(|j| c[(i, j)] * c[(j, i)]).sum::<f64>() * lambda / (s * s);
+            assert!((sampling + gap - c[(i, i)]).abs() <= 1e-10 * c[(i, i)], "λ = {lambda}: {sampling} + {gap} is not {}", c[(i, i)]);
+            if lambda > 1e6 {
+                assert!((c[(i, i)] / posterior.prior_std.powi(2) - 1.0).abs() < 1e-5 && sampling < 1e-5 * c[(i, i)]);
+            }
+        }
+    }
+}
+
+/// Under a Laplace prior the mode is 0 where the data pull by less than the corner holds, and the mean, by quadrature, is not.
+#[test]
+fn the_mean_under_a_laplace_prior_is_not_sparse() {
+    let (a, b, s, beta) = (1.0, 0.4, 1.0, 0.5);
+    let prior = Prior::laplace(beta);
+    let fit = Problem::new(&DenseView::column(&[a])).noise_std(&[s]).map(&[b], &prior).unwrap();
+    assert!(fit.x[0].abs() < 10.0 * prior.smoothing(), "{}", fit.x[0]);
+    let density = |x: f64| (-0.5 * ((b - a * x) / s).powi(2) + prior.value(&[x])).exp();
+    let sum = |f: &dyn Fn(f64) -> f64| (-40000..=40000).map(|k| f(f64::from(k) * 2.5e-4)).sum::<f64>();
+    let mean = sum(&|x| x * density(x)) / sum(&density);
+    assert!(mean > 0.05 && mean < b, "{mean}");
+}
+
 /// Heavy tails: no small move from the mode found makes it more probable, and large coefficients are hardly shrunk.
 #[test]
 fn heavy_tails() {
@@ -824,4 +863,53 @@ fn merged_rows_have_the_posterior_of_all() {
     }
     let rows = Rows::<f64>::new(2);
     assert!(rows.problem().posterior(Evidence).is_err(), "no rows, no noise");
+}
+
+/// An A too large for n×n matrices: the mode of each coefficient alone, as A is diagonal, by bisection of its own stationarity.
+#[test]
+fn modes_by_products() {
+    let n = 2400;
+    let diagonal: Vec<f64> = (0..n).map(|j| 0.5 + (j % 7) as f64 / 3.0).collect();
+    let b: Vec<f64> = (0..n).map(|j| 3.0 * (0.37 * j as f64).sin()).collect();
+    let (starts, places): (Vec<u32>, Vec<u32>) = ((0..=n as u32).collect(), (0..n as u32).collect());
+    let sparse = SparseView::csr(n, n, &starts, &places, &diagonal).unwrap();
+    let products = operator::from_fn(n, n, |x: &[f64], y: &mut [f64]| sparse.apply(x, y), |y: &[f64], x: &mut [f64]| sparse.apply(y, x));
+    let noise = 0.5;
+    // (log p)′ of Laplace's density rounded at ε, and of a Gaussian
+    let (beta, tau) = (0.8, 1.3);
+    let epsilon = Prior::laplace(beta).smoothing();
+    let laplace = move |z: f64| -z / (z * z + epsilon * epsilon).sqrt() / beta;
+    let gaussian = move |z: f64| -z / (tau * tau);
+    type Slope<'s> = &'s dyn Fn(f64) -> f64;
+    let cases: [(Prior, Slope<'_>); 2] = [(Prior::laplace(beta), &laplace), (Prior::gaussian(tau), &gaussian)];
+    for (prior, slope) in cases {
+        let fits = [
+            Problem::new(&sparse).noise_std(&[noise]).map(&b, &prior).unwrap(),
+            Problem::new(&products).noise_std(&[noise]).map_from(&b, &prior, &vec![0.1; n]).unwrap(),
+        ];
+        for fit in fits {
+            assert!(fit.log_evidence.is_none() && fit.std.is_none() && fit.gradient <= 1e-9, "{:e}", fit.gradient);
+            for j in 0..n {
+                let force = |z: f64| diagonal[j] * (b[j] - diagonal[j] * z) / (noise * noise) + slope(z);
+                let (mut low, mut high) = (-10.0, 10.0);
+                for _ in 0..80 {
+                    let middle = 0.5 * (low + high);
+                    if force(middle) > 0.0 { low = middle } else { high = middle }
+                }
+                assert!((fit.x[j] - low).abs() <= 1e-7, "{j}: {} is not {low}", fit.x[j]);
+            }
+        }
+    }
+    // what is written out and what is not agree on the likelihood, intercept and all
+    let shifted: Vec<f64> = b.iter().map(|b| b + 5.0).collect();
+    let fit = Problem::new(&sparse).noise_std(&[noise]).intercept().map(&shifted, &Prior::gaussian(0.3)).unwrap();
+    let ridge = Problem::new(&sparse).noise_std(&[noise]).intercept().solve(&shifted, 1.0 / 0.09).unwrap();
+    assert!((fit.intercept - ridge.intercept).abs() <= 1e-7, "{} is not {}", fit.intercept, ridge.intercept);
+    for (x, y) in fit.x.iter().zip(&ridge.x) {
+        assert!((x - y).abs() <= 1e-7);
+    }
+    let m = n as f64 - 1.0;
+    let log_scale = -m * noise.ln();
+    let expected = -0.5 * (m * core::f64::consts::TAU.ln() + ridge.residual_norm.powi(2)) + log_scale;
+    close(fit.log_likelihood, expected, 1e-9, "the likelihood");
 }

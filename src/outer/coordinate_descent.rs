@@ -26,6 +26,8 @@
 //! Massias, Gramfort, Salmon 2018, "Celer: a fast solver for the lasso with dual extrapolation", ICML, arXiv:1802.07481.
 //! Bertrand, Massias 2021, "Anderson acceleration of coordinate descent", AISTATS, arXiv:2011.10065.
 //! Ndiaye, Fercoq, Gramfort, Salmon 2017, "Gap safe screening rules for sparsity enforcing penalties", JMLR 18(128), arXiv:1611.05780.
+//! Vaiter, Deledalle, Fadili, Peyré, Dossal 2017, "The degrees of freedom of partly smooth regularizers", Annals of the Institute of
+//! Statistical Mathematics 69:791, hal-00981634.
 
 mod bounded;
 mod descent;
@@ -55,6 +57,8 @@ pub(crate) struct Separable<'d, 'a> {
     lipschitz: Vec<f64>,
     /// Whether every block has one member.
     single: bool,
+    /// Real numbers behind one unknown: degrees of freedom are counted in unknowns.
+    parts: f64,
     /// lo ≤ z ≤ hi, for blocks of one member.
     limits: Option<Limits>,
 }
@@ -99,9 +103,15 @@ impl<'d, 'a> Separable<'d, 'a> {
         for g in 0..starts.len() - 1 {
             members[starts[g]..starts[g + 1]].iter().for_each(|&j| owner[j] = g);
         }
-        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single, limits: None };
+        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single, parts: 1.0, limits: None };
         problem.lipschitz = (0..problem.blocks()).map(|g| problem.square(g)).collect();
         problem
+    }
+
+    /// For complex unknowns, which come as pairs.
+    pub fn of_parts(mut self, parts: usize) -> Self {
+        self.parts = parts as f64;
+        self
     }
 
     /// Between bounds, which must leave each coordinate that nothing penalises (α = γ = 0) two finite ends. For blocks of one member.
@@ -175,28 +185,42 @@ impl<'d, 'a> Separable<'d, 'a> {
         (0..z.len()).filter(|&j| z[j] != 0.0 && !held(j)).collect()
     }
 
-    /// tr H on the support, beside the free columns: |S|, or with γ the trace of Ā_S(Ā_SᵀĀ_S + Γ)⁻¹Ā_Sᵀ. `None` for groups.
+    /// The trace of ∂(Āz)/∂b̄ beside the free columns: |S| for the lasso, in general that of Ā_S(Ā_SᵀĀ_S + C)⁻¹Ā_Sᵀ with C the curvature of the penalty
+    /// on the blocks that are not zero, α_g/‖z_g‖·(I − z_gz_gᵀ/‖z_g‖²) and Γ (Vaiter, Deledalle, Fadili, Peyré, Dossal 2017). `None` where
+    /// that is singular.
     pub fn dof(&self, z: &[f64], lambda: f64) -> Option<f64> {
-        if !self.single {
-            return None;
-        }
-        let support = self.support(z);
         let free = self.design.free_count() as f64;
-        if support.iter().all(|&j| self.l2[j] == 0.0) {
-            return Some(support.len() as f64 + free);
+        let active: Vec<usize> = match self.single {
+            true => self.support(z).into_iter().map(|j| self.owner[j]).collect(),
+            false => (0..self.blocks()).filter(|&g| self.norm_of(g, z) > 0.0).collect(),
+        };
+        let support: Vec<usize> = active.iter().flat_map(|&g| self.members(g)).copied().collect();
+        if self.single && support.iter().all(|&j| self.l2[j] == 0.0) {
+            return Some((support.len() as f64 + free) / self.parts);
         }
         let mut gram = self.design.gram(&support);
         let mut filtered = gram.clone();
-        for (k, &j) in support.iter().enumerate() {
-            gram[(k, k)] += lambda * self.l2[j];
+        for k in 0..support.len() {
             for l in k + 1..support.len() {
                 filtered[(k, l)] = filtered[(l, k)];
             }
         }
+        let mut first = 0;
+        for &g in &active {
+            let (members, norm) = (self.members(g), self.norm_of(g, z));
+            let bend = if members.len() > 1 { 0.5 * lambda * self.l1[g] / norm } else { 0.0 };
+            for (k, &i) in members.iter().enumerate() {
+                gram[(first + k, first + k)] += lambda * self.l2[i] + bend;
+                for (l, &j) in members.iter().enumerate().take(k + 1) {
+                    gram[(first + k, first + l)] -= bend * (z[i] / norm) * (z[j] / norm);
+                }
+            }
+            first += members.len();
+        }
         f64::cholesky(gram.as_mut(), self.design.threads).ok()?;
         f64::solve_lower(gram.as_ref(), Op::None, filtered.as_mut(), self.design.threads);
         f64::solve_lower(gram.as_ref(), Op::Adjoint, filtered.as_mut(), self.design.threads);
-        Some((0..support.len()).map(|k| filtered[(k, k)]).sum::<f64>() + free)
+        Some(((0..support.len()).map(|k| filtered[(k, k)]).sum::<f64>() + free) / self.parts)
     }
 
     /// Descends from where the state is to a gap within what is asked.

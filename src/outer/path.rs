@@ -139,7 +139,7 @@ pub(crate) fn information(
         fits.fit(lambda, false)?;
         let dof = fits.dof().ok_or(Error::Unsupported {
             what: rule,
-            with: "a penalty of groups, whose degrees of freedom are not known",
+            with: "a penalty of groups of Lx, or a fit on columns that depend on each other, whose degrees of freedom are not known",
             instead: "use KFold, Discrepancy or λ as a number",
         })?;
         let m = rows as f64;

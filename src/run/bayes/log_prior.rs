@@ -1,15 +1,19 @@
 //! The mode under any log prior, and relevance determination: on the whitened rows in double precision.
 
-use super::{counted, entries, posterior, reduced, single};
+use super::{STORED_UP_TO, WRITTEN_OUT_UP_TO, counted, entries, posterior, reduced};
 use crate::bayes::map::{self, MapEstimate};
+use crate::bayes::map_by_products;
 use crate::bayes::relevance::{self, Relevance};
 use crate::check::{check_data, check_log_prior, check_relevance};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::linalg::{Kernels, Mat, MatRef};
 use crate::log_prior::LogPrior;
-use crate::rule::Rule;
+use crate::operator::Entries;
+use crate::rule::{Gcv, Rule};
+use crate::run::in_double::{InDouble, single};
 use crate::scalar::{Real, Scalar, times_power_of_two};
+use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::{Reduced, ReducedData};
 
 /// The rows of a real problem in double precision and the caller's units: whitened, shifted by x₀, the constant reflected out.
@@ -61,6 +65,9 @@ pub(in crate::run) fn map<T: Scalar>(
 ) -> Result<Vec<MapEstimate>> {
     check_log_prior(description, start)?;
     check_data(description, b)?;
+    if needs_products(description) {
+        return by_products(description, b, prior, start);
+    }
     let (_, n) = description.operator.shape();
     let x0 = |i: usize| description.prior_mean.as_ref().map_or(0.0, |mean| mean[i].real().to_f64());
     let starts: Vec<Vec<f64>> = match start {
@@ -103,6 +110,60 @@ pub(in crate::run) fn map<T: Scalar>(
     starts.iter().enumerate().map(one).collect()
 }
 
+/// Whether A has no dense entries and is too large for them, or for an n×n matrix.
+fn needs_products<T: Scalar>(description: &Description<'_, T>) -> bool {
+    let (m, n) = description.operator.shape();
+    !matches!(description.operator.entries(), Entries::Dense(_)) && (n > WRITTEN_OUT_UP_TO || m.saturating_mul(n) > STORED_UP_TO)
+}
+
+/// The same by products with A alone: no n×n matrix, and therefore no evidence.
+fn by_products<T: Scalar>(
+    description: &Description<'_, T>,
+    b: MatRef<'_, T>,
+    prior: &dyn LogPrior,
+    start: Option<&[f64]>,
+) -> Result<Vec<MapEstimate>> {
+    let n = description.operator.shape().1;
+    let x0 = |i: usize| description.prior_mean.as_ref().map_or(0.0, |mean| mean[i].real().to_f64());
+    let problem = ByProducts::new(description)?;
+    let a = InDouble::new(&problem);
+    let ridge = match start {
+        Some(_) => None,
+        // where to begin, and no more: the rule and its warnings do not bear on the answer
+        None => Some(crate::run::solve(description, b, Gcv.into(), None)?),
+    };
+    let rows = description.operator.shape().0;
+    let log_scale: f64 = problem.row_scale().into_iter().flatten().map(|d| d.to_f64().ln()).sum();
+    let flat = usize::from(description.intercept);
+    let (log_scale, free) = (counted(log_scale, rows, flat), rows.saturating_sub(flat) as f64);
+    let one = |j: usize| -> Result<MapEstimate> {
+        let given: Vec<T> = (0..rows).map(|i| b[(i, j)]).collect();
+        let data: Vec<f64> = problem.data(&given).iter().map(|v| v.real().to_f64()).collect();
+        let x: Vec<T> = match (&ridge, start) {
+            (Some(ridge), _) => ridge.x[j * n..(j + 1) * n].to_vec(),
+            (None, start) => start.unwrap_or_default().iter().map(|&v| single(v)).collect(),
+        };
+        let begin: Vec<f64> = problem.departure(&x).iter().map(|v| v.real().to_f64()).collect();
+        let mode = map_by_products::mode(&a, &data, prior, &begin, 1e3 * T::Real::EPSILON.to_f64())?;
+        let z: Vec<T> = mode.z.iter().map(|&z| single(z)).collect();
+        let intercept = problem.constant(&given, &z).real().to_f64();
+        let log_likelihood = -0.5 * (free * core::f64::consts::TAU.ln() + mode.residual_norm * mode.residual_norm) + log_scale;
+        Ok(MapEstimate {
+            x: mode.z.iter().enumerate().map(|(i, z)| z + x0(i)).collect(),
+            intercept,
+            log_likelihood,
+            log_prior: mode.log_prior,
+            log_evidence: None,
+            std: None,
+            residual_norm: mode.residual_norm,
+            gradient: mode.gradient,
+            steps: mode.steps,
+            smoothing: prior.smoothing(),
+        })
+    };
+    (0..b.ncols()).map(one).collect()
+}
+
 /// Relevance determination, for each right-hand side.
 pub(in crate::run) fn relevance<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>) -> Result<Vec<Relevance>> {
     check_relevance(description)?;
@@ -113,7 +174,7 @@ pub(in crate::run) fn relevance<T: Scalar>(description: &Description<'_, T>, b: 
     let data = reduced.data(b)?;
     let rows = real_rows(&reduced, &data)?;
     let known = description.noise_std.is_some();
-    let row = single(description);
+    let row = super::single(description);
     let one = |j: usize| -> Result<Relevance> {
         let found = relevance::determine(rows.a.as_ref(), rows.b.col_as_slice(j), known.then_some(1.0), reduced.threads)?;
         let (mean, intercept) = back(&reduced, &data, &found.mean, j)?;

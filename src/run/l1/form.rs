@@ -274,6 +274,6 @@ impl Separated {
                 l1.resize(blocks.len(), 0.0);
             }
         }
-        Separable::new(&problem.design, Some(blocks), l1, l2)
+        Separable::new(&problem.design, Some(blocks), l1, l2).of_parts(p)
     }
 }
