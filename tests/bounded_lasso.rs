@@ -377,6 +377,64 @@ fn rules_see_the_bounded_problem() -> Result<(), Error> {
     Ok(())
 }
 
+/// Columns read where they lie, copied from other indices, out of order, with a place stored twice, by rows: one answer.
+#[test]
+fn every_storage_of_columns() -> Result<(), Error> {
+    let (m, n) = (25, 60);
+    let (mut a, b) = data(m, n, 0.0);
+    (0..m * n).filter(|k| k % 3 == 1).for_each(|k| a[k] = 0.0);
+    let weights: Vec<f64> = (0..m).map(|i| 1.0 + (i % 4) as f64).collect();
+    let (mut starts, mut places, mut values) = (vec![0u32], Vec::new(), Vec::new());
+    for j in 0..n {
+        let stored: Vec<usize> = (0..m).filter(|i| a[j * m + i] != 0.0).collect();
+        places.extend(stored.iter().map(|&i| i as u32));
+        values.extend(stored.iter().map(|i| a[j * m + i]));
+        starts.push(places.len() as u32);
+    }
+    let wide: (Vec<usize>, Vec<usize>) = (starts.iter().map(|&v| v as usize).collect(), places.iter().map(|&v| v as usize).collect());
+    let signed: (Vec<i32>, Vec<i32>) = (starts.iter().map(|&v| v as i32).collect(), places.iter().map(|&v| v as i32).collect());
+    let mut backwards = (places.clone(), values.clone());
+    let (mut doubled_starts, mut doubled) = (vec![0u32], (Vec::new(), Vec::new()));
+    for j in 0..n {
+        let range = starts[j] as usize..starts[j + 1] as usize;
+        (backwards.0[range.clone()].reverse(), backwards.1[range.clone()].reverse());
+        for k in range {
+            doubled.0.extend([places[k]; 2]);
+            doubled.1.extend([0.25 * values[k], 0.75 * values[k]]);
+        }
+        doubled_starts.push(doubled.0.len() as u32);
+    }
+    let transposed: Vec<f64> = (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| a[j * m + i]).collect();
+    let by_rows: (Vec<u32>, Vec<u32>) = ((0..=m).map(|i| (i * n) as u32).collect(), (0..m * n).map(|k| (k % n) as u32).collect());
+    let views = [
+        SparseView::csc(m, n, &starts, &places, &values)?,
+        SparseView::csc(m, n, &wide.0, &wide.1, &values)?,
+        SparseView::csc(m, n, &signed.0, &signed.1, &values)?,
+        SparseView::csc(m, n, &starts, &backwards.0, &backwards.1)?,
+        SparseView::csc(m, n, &doubled_starts, &doubled.0, &doubled.1)?,
+        SparseView::csr(m, n, &by_rows.0, &by_rows.1, &transposed)?,
+    ];
+    let dense = DenseView::column_major(&a, m, n)?;
+    for (intercept, weighted, lambda) in [(false, false, 2.0), (true, false, 2.0), (true, true, 5.0), (false, true, 5.0)] {
+        let fit = |problem: Problem<'_, f64>| -> Result<Fit, Error> {
+            let mut problem = problem.penalty(Penalty::identity().l1()).bounds(-0.5..=2.0);
+            if intercept {
+                problem = problem.intercept();
+            }
+            if weighted {
+                problem = problem.weights(&weights);
+            }
+            problem.solve(&b[..], lambda)
+        };
+        let expected = fit(Problem::new(&dense))?;
+        for (k, view) in views.iter().enumerate() {
+            let found = fit(Problem::new(view))?;
+            close(&found.x, &expected.x, 1e-9, &format!("storage {k}, intercept {intercept}, weights {weighted}"));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn refusals_name_the_way_out() -> Result<(), Error> {
     let (m, n) = (30, 8);
