@@ -469,8 +469,8 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// line search: with a prior that is not log-concave (Student's t, horseshoe) the mode found is *a* mode;
     /// [`map_from`](Self::map_from) starts elsewhere.
     ///
-    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual. A sparse A, or one that only multiplies, of more
-    /// than 2000 columns (or 33 million places) is left to products: Newton's equations are solved by conjugate gradients, the start is the ridge
+    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual. A sparse A where mn or
+    /// n² exceeds 33 million, or one that only multiplies with more than 2000 rows and columns, is left to products: Newton's equations are solved by conjugate gradients, the start is the ridge
     /// solution with λ by GCV, and there is neither evidence nor `std`.
     ///
     /// # Errors

@@ -868,7 +868,7 @@ fn merged_rows_have_the_posterior_of_all() {
 /// An A too large for n×n matrices: the mode of each coefficient alone, as A is diagonal, by bisection of its own stationarity.
 #[test]
 fn modes_by_products() {
-    let n = 2400;
+    let n = 6000;
     let diagonal: Vec<f64> = (0..n).map(|j| 0.5 + (j % 7) as f64 / 3.0).collect();
     let b: Vec<f64> = (0..n).map(|j| 3.0 * (0.37 * j as f64).sin()).collect();
     let (starts, places): (Vec<u32>, Vec<u32>) = ((0..=n as u32).collect(), (0..n as u32).collect());

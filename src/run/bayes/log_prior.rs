@@ -110,10 +110,15 @@ pub(in crate::run) fn map<T: Scalar>(
     starts.iter().enumerate().map(one).collect()
 }
 
-/// Whether A has no dense entries and is too large for them, or for an n×n matrix.
+/// Whether A has no dense entries and is too large to be written out, or for an n×n matrix.
 fn needs_products<T: Scalar>(description: &Description<'_, T>) -> bool {
     let (m, n) = description.operator.shape();
-    !matches!(description.operator.entries(), Entries::Dense(_)) && (n > WRITTEN_OUT_UP_TO || m.saturating_mul(n) > STORED_UP_TO)
+    let too_large = m.max(n).saturating_mul(n) > STORED_UP_TO;
+    match description.operator.entries() {
+        Entries::Dense(_) => false,
+        Entries::Sparse(_) => too_large,
+        Entries::None => too_large || m.min(n) > WRITTEN_OUT_UP_TO,
+    }
 }
 
 /// The same by products with A alone: no n×n matrix, and therefore no evidence.
