@@ -146,11 +146,12 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
     let n = description.operator.shape().1;
     let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
     if description.bounds.is_some() || description.equality.is_some() {
-        if !description.penalty.is_squared() {
+        // bounds beside ℓ1 norms of coefficients are solved for; which norms, the engine says
+        if !description.penalty.is_squared() && (description.equality.is_some() || description.penalty.is_reweighted()) {
             return refuse(
-                "bounds or equality constraints",
+                "equality constraints (or bounds, where the penalty is by reweighting)",
                 "a penalty that is no square of a norm",
-                "drop one of the two, or use a quadratic penalty",
+                "drop one of the two, or use a quadratic penalty; bounds go with l1() and elastic_net(..)",
             );
         }
         if description.misfit.is_some() {
@@ -192,6 +193,8 @@ fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> 
         return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
     }
     match &description.method {
+        // which methods serve is said by check_engine
+        _ if !description.penalty.is_squared() => Ok(()),
         Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
         Method::Cgls(options) if options.common().exact_steps().is_some() => {
             refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")

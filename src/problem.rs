@@ -148,8 +148,9 @@ impl<'a, T: Scalar> Problem<'a, T> {
     /// lo ≤ x ≤ hi: `0.0..`, `..=5.0`, `0.0..=1.0`, or [`Bounds::each`]. The intercept stays unbounded.
     ///
     /// λ as a number, or by [`Gcv`](crate::Gcv), [`Aicc`](crate::Aicc), [`Bic`](crate::Bic) with the degrees of freedom of the
-    /// components that no bound holds, [`Discrepancy`](crate::Discrepancy) and [`PenaltyNorm`](crate::PenaltyNorm): chosen for the
-    /// bounded problem. Dense, `f32` and `f64`: principal pivoting on AᵀA + λLᵀL, handed to an active set kept by rotations of
+    /// components that no bound holds, [`KFold`](crate::KFold) with refits, [`Discrepancy`](crate::Discrepancy) and
+    /// [`PenaltyNorm`](crate::PenaltyNorm): chosen for the bounded problem. With [`l1`](Penalty::l1) or [`elastic_net`](Penalty::elastic_net)
+    /// of the coefficients (the nonnegative lasso) coordinate descent keeps to the bounds, with a duality gap. Dense, `f32` and `f64`: principal pivoting on AᵀA + λLᵀL, handed to an active set kept by rotations of
     /// \[A; √λL\] where that matrix is ill-conditioned or singular; large, sparse or matrix-free A: a projected Krylov method
     /// ([`Method::Cgls`] asks for it by name). x lies within the bounds exactly, and the report has its certificate
     /// ([`Constrained`](crate::Constrained)). There is no factorization to keep, since x is not linear in b.
@@ -462,13 +463,15 @@ impl<'a, T: Scalar> Problem<'a, T> {
     }
 
     /// The most probable x under any [`LogPrior`] of x − x₀ (in place of a penalty): a built-in [`Prior`](crate::Prior), or your own
-    /// density. The noise must be known: [`noise_std`](Self::noise_std). One answer for each right-hand side; real problems with entries.
+    /// density. The noise must be known: [`noise_std`](Self::noise_std). One answer for each right-hand side; real problems.
     ///
     /// The search starts from the ridge solution with λ by evidence, and goes downhill from there by reweighted ridge problems with a
     /// line search: with a prior that is not log-concave (Student's t, horseshoe) the mode found is *a* mode;
     /// [`map_from`](Self::map_from) starts elsewhere.
     ///
-    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual.
+    /// Cost: mn² flops once, n³/3 and two products for each step; 5 to 30 steps are usual. A sparse A where mn or
+    /// n² exceeds 33 million, or one that only multiplies with more than 2000 rows and columns, is left to products: Newton's equations are solved by conjugate gradients, the start is the ridge
+    /// solution with λ by GCV, and there is neither evidence nor `std`.
     ///
     /// # Errors
     /// [`Error::LogPrior`](crate::Error::LogPrior) when gradient or curvature are not those of the value;

@@ -4,6 +4,7 @@
 //! [`RowsProblem`] is a [`Problem`](crate::Problem) without its rows, [`RowsFactorization`] its decomposition.
 
 mod bytes;
+mod posterior;
 mod window;
 
 pub use window::Window;

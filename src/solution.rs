@@ -152,7 +152,8 @@ impl Comparison {
 pub struct Constrained {
     /// How far the first-order (Karush, Kuhn, Tucker) conditions are from holding, without units: the largest component of the
     /// projected gradient −āⱼᵀr, each divided by ‖āⱼ‖ and by ‖b̄‖ or ‖r‖, whichever is larger. āⱼ is column j of \[A; √λL\], r the
-    /// residual of that stack; a component held by a bound counts only where it would rather leave it inwards.
+    /// residual of that stack; a component held by a bound counts only where it would rather leave it inwards. With an ℓ1 norm, what that norm
+    /// answers for (up to ±λ/2 at 0) is taken off first.
     pub kkt_residual: f64,
     /// Components that lie at their lower bound (at both, where the two are equal).
     pub at_lower: usize,

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use wellposed::operator::{self, Boundary, Grid, Kernel, Operator};
 use wellposed::{
-    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Warning, c64,
+    Covariance, DenseView, Error, Evidence, Gcv, HyperPrior, LogPrior, Method, Penalty, Posterior, Prior, Problem, Rows, SparseView,
+    Warning, c64,
 };
 
 #[derive(Deserialize)]
@@ -521,6 +522,44 @@ fn laplace_map_is_the_lasso() {
     assert!(map.log_evidence.is_none() && map.std.is_none() && map.smoothing > 0.0);
 }
 
+/// The posterior's covariance goes to the prior's as λ grows; ridge's sampling covariance s²M⁻¹AᵀAM⁻¹ goes to 0 beside it, and is smaller by
+/// λs²M⁻² at every λ.
+#[test]
+fn posterior_and_sampling_covariance() {
+    let mut random = Random(17);
+    let (m, n, s) = (20, 4, 0.3);
+    let (a, b) = (random.normals(m * n), random.normals(m));
+    let view = DenseView::column_major(&a, m, n).unwrap();
+    let gram = |i: usize, j: usize| dot(&a[i * m..(i + 1) * m], &a[j * m..(j + 1) * m]);
+    for lambda in [0.1, 10.0, 1e8] {
+        let posterior = Problem::new(&view).noise_std(&[s]).posterior(&b, lambda / (s * s)).unwrap();
+        let c = posterior.covariance();
+        // C = s²M⁻¹: the sampling covariance is C·AᵀA·C/s²
+        for i in 0..n {
+            let column = |j: usize| (0..n).map(|k| gram(j, k) * c[(k, i)]).sum::<f64>();
+            let sampling: f64 = (0..n).map(|j| c[(i, j)] * column(j)).sum::<f64>() / (s * s);
+            let gap: f64 = (0..n).map(|j| c[(i, j)] * c[(j, i)]).sum::<f64>() * lambda / (s * s);
+            assert!((sampling + gap - c[(i, i)]).abs() <= 1e-10 * c[(i, i)], "λ = {lambda}: {sampling} + {gap} is not {}", c[(i, i)]);
+            if lambda > 1e6 {
+                assert!((c[(i, i)] / posterior.prior_std.powi(2) - 1.0).abs() < 1e-5 && sampling < 1e-5 * c[(i, i)]);
+            }
+        }
+    }
+}
+
+/// Under a Laplace prior the mode is 0 where the data pull by less than the corner holds, and the mean, by quadrature, is not.
+#[test]
+fn the_mean_under_a_laplace_prior_is_not_sparse() {
+    let (a, b, s, beta) = (1.0, 0.4, 1.0, 0.5);
+    let prior = Prior::laplace(beta);
+    let fit = Problem::new(&DenseView::column(&[a])).noise_std(&[s]).map(&[b], &prior).unwrap();
+    assert!(fit.x[0].abs() < 10.0 * prior.smoothing(), "{}", fit.x[0]);
+    let density = |x: f64| (-0.5 * ((b - a * x) / s).powi(2) + prior.value(&[x])).exp();
+    let sum = |f: &dyn Fn(f64) -> f64| (-40000..=40000).map(|k| f(f64::from(k) * 2.5e-4)).sum::<f64>();
+    let mean = sum(&|x| x * density(x)) / sum(&density);
+    assert!(mean > 0.05 && mean < b, "{mean}");
+}
+
 /// Heavy tails: no small move from the mode found makes it more probable, and large coefficients are hardly shrunk.
 #[test]
 fn heavy_tails() {
@@ -741,4 +780,135 @@ fn low_rank_posteriors() {
     let exact = Problem::new(&dense).posterior(&b, 0.7).unwrap();
     let found = Problem::new(&products).posterior_low_rank(&b, 0.7, 30).unwrap();
     close(found.noise_std, exact.noise_std, 1e-8, "s");
+}
+
+/// Rows that were merged have the posterior of all rows: mean, covariance, evidence, predictions; with intercept, weights, x₀ and any L.
+#[test]
+fn merged_rows_have_the_posterior_of_all() {
+    let mut random = Random(21);
+    let (m, n) = (90, 5);
+    let (a, noise, x0) = (random.normals(m * n), random.normals(m), random.normals(n));
+    let new = random.normals(3 * n);
+    let b: Vec<f64> = (0..m).map(|i| 2.0 + (0..n).map(|j| a[i * n + j] * (j as f64 - 1.5)).sum::<f64>() + 0.4 * noise[i]).collect();
+    let weights: Vec<f64> = (0..m).map(|i| 0.5 + (i % 7) as f64 / 3.0).collect();
+    let view = DenseView::row_major(&a, m, n).unwrap();
+    let at = DenseView::row_major(&new, 3, n).unwrap();
+    for case in 0..24 {
+        let (intercept, weighted, difference, known) = (case % 2 == 1, case / 2 % 2 == 1, case / 4 % 2 == 1, case / 8);
+        let mut rows = Rows::new(n);
+        for (start, end) in [(0, 1), (1, 40), (40, 88), (88, m)] {
+            let block = DenseView::row_major(&a[start * n..end * n], end - start, n).unwrap();
+            match weighted {
+                true => rows.push_weighted(&block, &b[start..end], &weights[start..end]).unwrap(),
+                false => rows.push(&block, &b[start..end]).unwrap(),
+            }
+        }
+        let penalty = || if difference { Penalty::first_difference() } else { Penalty::identity() };
+        let mut all = Problem::new(&view).penalty(penalty()).prior_mean(&x0);
+        let mut merged = rows.problem().penalty(penalty()).prior_mean(&x0);
+        if weighted {
+            all = all.weights(&weights);
+        }
+        if intercept {
+            (all, merged) = (all.intercept(), merged.intercept());
+        }
+        if known == 1 {
+            (all, merged) = (all.noise_std(&[0.4]), merged.noise_std(0.4));
+        }
+        let (expected, found) = match known {
+            2 => (all.posterior(&b, 3.0).unwrap(), merged.posterior(3.0).unwrap()),
+            _ => (all.posterior(&b, Evidence).unwrap(), merged.posterior(Evidence).unwrap()),
+        };
+        let what = format!("case {case}");
+        // λ by evidence is the root of a derivative: found to about its square root of rounding
+        let tolerance = if known == 2 { 1e-12 } else { 1e-10 };
+        let scale = expected.mean.iter().fold(0.0f64, |s, v| s.max(v.abs()));
+        for j in 0..n {
+            assert!((found.mean[j] - expected.mean[j]).abs() <= tolerance * scale, "{what}: {} {}", found.mean[j], expected.mean[j]);
+        }
+        let (c, d) = (found.covariance(), expected.covariance());
+        for i in 0..n {
+            for j in 0..n {
+                assert!((c[(i, j)] - d[(i, j)]).abs() <= tolerance * (d[(i, i)] * d[(j, j)]).sqrt(), "{what}: covariance {i}, {j}");
+            }
+        }
+        for (f, e) in [
+            (found.lambda, expected.lambda),
+            (found.noise_std, expected.noise_std),
+            (found.prior_std, expected.prior_std),
+            (found.dof, expected.dof),
+        ] {
+            close(f, e, tolerance, &what);
+        }
+        assert!((found.intercept - expected.intercept).abs() <= tolerance * (1.0 + expected.intercept.abs()), "{what}");
+        if intercept {
+            close(found.intercept_std(), expected.intercept_std(), tolerance, &what);
+        }
+        for (f, e) in [(found.log_noise_std_error, expected.log_noise_std_error), (found.log_prior_std_error, expected.log_prior_std_error)]
+        {
+            assert_eq!(f.is_some(), e.is_some(), "{what}");
+            close(f.unwrap_or(1.0), e.unwrap_or(1.0), 1e-8, &what);
+        }
+        // weights are noise levels that the merged rows do not know: their share is documented
+        let unpenalised = usize::from(intercept) + usize::from(difference);
+        let share = if weighted { 0.5 * weights.iter().map(|w| w.ln()).sum::<f64>() } else { 0.0 } * (m - unpenalised) as f64 / m as f64;
+        close(found.log_evidence + share, expected.log_evidence, 1e-10, &what);
+        let (f, e) = (found.predict(&at).unwrap(), expected.predict(&at).unwrap());
+        for i in 0..3 {
+            assert!((f.mean[i] - e.mean[i]).abs() <= tolerance * 10.0 * scale, "{what}");
+            close(f.std[i], e.std[i], tolerance, &what);
+            close(f.observation_std[i], e.observation_std[i], tolerance, &what);
+        }
+    }
+    let rows = Rows::<f64>::new(2);
+    assert!(rows.problem().posterior(Evidence).is_err(), "no rows, no noise");
+}
+
+/// An A too large for n×n matrices: the mode of each coefficient alone, as A is diagonal, by bisection of its own stationarity.
+#[test]
+fn modes_by_products() {
+    let n = 6000;
+    let diagonal: Vec<f64> = (0..n).map(|j| 0.5 + (j % 7) as f64 / 3.0).collect();
+    let b: Vec<f64> = (0..n).map(|j| 3.0 * (0.37 * j as f64).sin()).collect();
+    let (starts, places): (Vec<u32>, Vec<u32>) = ((0..=n as u32).collect(), (0..n as u32).collect());
+    let sparse = SparseView::csr(n, n, &starts, &places, &diagonal).unwrap();
+    let products = operator::from_fn(n, n, |x: &[f64], y: &mut [f64]| sparse.apply(x, y), |y: &[f64], x: &mut [f64]| sparse.apply(y, x));
+    let noise = 0.5;
+    // (log p)′ of Laplace's density rounded at ε, and of a Gaussian
+    let (beta, tau) = (0.8, 1.3);
+    let epsilon = Prior::laplace(beta).smoothing();
+    let laplace = move |z: f64| -z / (z * z + epsilon * epsilon).sqrt() / beta;
+    let gaussian = move |z: f64| -z / (tau * tau);
+    type Slope<'s> = &'s dyn Fn(f64) -> f64;
+    let cases: [(Prior, Slope<'_>); 2] = [(Prior::laplace(beta), &laplace), (Prior::gaussian(tau), &gaussian)];
+    for (prior, slope) in cases {
+        let fits = [
+            Problem::new(&sparse).noise_std(&[noise]).map(&b, &prior).unwrap(),
+            Problem::new(&products).noise_std(&[noise]).map_from(&b, &prior, &vec![0.1; n]).unwrap(),
+        ];
+        for fit in fits {
+            assert!(fit.log_evidence.is_none() && fit.std.is_none() && fit.gradient <= 1e-9, "{:e}", fit.gradient);
+            for j in 0..n {
+                let force = |z: f64| diagonal[j] * (b[j] - diagonal[j] * z) / (noise * noise) + slope(z);
+                let (mut low, mut high) = (-10.0, 10.0);
+                for _ in 0..80 {
+                    let middle = 0.5 * (low + high);
+                    if force(middle) > 0.0 { low = middle } else { high = middle }
+                }
+                assert!((fit.x[j] - low).abs() <= 1e-7, "{j}: {} is not {low}", fit.x[j]);
+            }
+        }
+    }
+    // what is written out and what is not agree on the likelihood, intercept and all
+    let shifted: Vec<f64> = b.iter().map(|b| b + 5.0).collect();
+    let fit = Problem::new(&sparse).noise_std(&[noise]).intercept().map(&shifted, &Prior::gaussian(0.3)).unwrap();
+    let ridge = Problem::new(&sparse).noise_std(&[noise]).intercept().solve(&shifted, 1.0 / 0.09).unwrap();
+    assert!((fit.intercept - ridge.intercept).abs() <= 1e-7, "{} is not {}", fit.intercept, ridge.intercept);
+    for (x, y) in fit.x.iter().zip(&ridge.x) {
+        assert!((x - y).abs() <= 1e-7);
+    }
+    let m = n as f64 - 1.0;
+    let log_scale = -m * noise.ln();
+    let expected = -0.5 * (m * core::f64::consts::TAU.ln() + ridge.residual_norm.powi(2)) + log_scale;
+    close(fit.log_likelihood, expected, 1e-9, "the likelihood");
 }

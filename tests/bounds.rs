@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use serde::Deserialize;
 use wellposed::{
-    Aicc, Bic, Bounds, Cgls, Choice, DenseView, Discrepancy, Error, Gcv, LCurve, Loo, Lsmr, Method, Operator, Penalty, PenaltyNorm,
+    Aicc, Bic, Bounds, Cgls, Choice, DenseView, Discrepancy, Error, Gcv, KFold, LCurve, Loo, Lsmr, Method, Operator, Penalty, PenaltyNorm,
     Problem, Solution, c64, log_grid, operator,
 };
 
@@ -515,6 +515,54 @@ fn criteria_of_the_bounded_problem() {
         assert!(fit.lambda != unbounded.lambda);
         assert!(fit.report.criteria[0].evaluated.len() > 20);
     }
+}
+
+/// K-fold errors are those of bounded refits made by hand, with weights, noise levels and an intercept; where no bound holds they are those
+/// of the closed form.
+#[test]
+fn folds_are_refitted_between_the_bounds() {
+    let drawn = example();
+    let a = drawn.a();
+    let (m, n) = a.shape();
+    let b: Vec<f64> = (0..m).map(|i| (0.7 * i as f64).sin() + 0.4).collect();
+    let weights: Vec<f64> = (0..m).map(|i| 1.0 + (i % 3) as f64).collect();
+    let noise: Vec<f64> = (0..m).map(|i| 0.5 + (i % 2) as f64).collect();
+    let labels: Vec<usize> = (0..m).map(|i| i % 3).collect();
+    let (low, high) = (vec![0.0; n], vec![0.4; n]);
+    let bounds = || Bounds::each(&low, &high);
+    let problem = Problem::new(&a).weights(&weights).noise_std(&noise).intercept().groups(&labels);
+    let fit = problem.clone().bounds(bounds()).solve(&b, KFold::new(3)).unwrap();
+    assert!(fit.x.iter().any(|x| *x == 0.0 || *x == 0.4), "no bound holds: {:?}", fit.x);
+    let evaluated = &fit.report.criteria[0].evaluated;
+    for &(lambda, error) in evaluated.iter().step_by(7) {
+        let mut sum = 0.0;
+        for fold in 0..3 {
+            let kept: Vec<usize> = (0..m).filter(|&i| labels[i] != fold).collect();
+            let of = |v: &[f64]| kept.iter().map(|&i| v[i]).collect::<Vec<f64>>();
+            let mut entry = vec![0.0; m];
+            let mut part = Vec::new();
+            for j in 0..n {
+                let unit: Vec<f64> = (0..n).map(|k| f64::from(u8::from(k == j))).collect();
+                a.apply(&unit, &mut entry);
+                part.extend(of(&entry));
+            }
+            let part = DenseView::column_major(&part, kept.len(), n).unwrap();
+            let refit = Problem::new(&part).weights(&of(&weights)).noise_std(&of(&noise)).intercept().bounds(bounds());
+            let refit = refit.solve(&of(&b), lambda).unwrap();
+            a.apply(&refit.x, &mut entry);
+            let off = |i: usize| (b[i] - refit.intercept - entry[i]) / noise[i];
+            sum += (0..m).filter(|&i| labels[i] == fold).map(|i| weights[i] * off(i).powi(2)).sum::<f64>();
+        }
+        assert!((error - sum).abs() <= 1e-8 * sum, "λ = {lambda}: {error} is not {sum}");
+    }
+    assert!(evaluated.iter().all(|(_, error)| *error >= fit.report.criteria[0].value));
+    let wide = problem.clone().bounds(-1e3..=1e3).solve(&b, KFold::new(3)).unwrap();
+    let closed = problem.clone().solve(&b, KFold::new(3)).unwrap();
+    let (found, expected) = (wide.report.criteria[0].value, closed.report.criteria[0].value);
+    assert!((found - expected).abs() <= 1e-6 * expected && found >= expected * (1.0 - 1e-9), "{found} is not {expected}");
+    // one group cannot be left out
+    let one = problem.groups(&vec![7; m]).bounds(bounds()).solve(&b, KFold::new(3)).unwrap_err();
+    assert!(matches!(one, Error::NoLambda { .. }) && one.to_string().contains("leave out"), "{one}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ const WITHIN: &[(&str, &str)] = &[
     ("ridge", "problem"),
     ("problem", "factorization"),
     ("rows", "factorization"),
+    ("rows", "posterior"),
     ("batch", "problem"),
     ("problem", "posterior"),
     ("rule", "curve"),

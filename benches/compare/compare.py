@@ -9,7 +9,7 @@ are printed, and the ratio peer / wellposed: above 1, wellposed is faster. The a
 norm of x, GCV by the λ of the grid next to ours, the lasso by ‖x‖₁ at each λ of the path.
 
 The lasso is timed at the same duality gap on both sides (1e-10 of ‖b‖²): 1000×10000 dense and 10000×100000 sparse of density 1e-3,
-at one λ and along a path; `--only lasso` runs nothing else.
+at one λ, with x ≥ 0, and along a path; `--only lasso` runs nothing else.
 """
 
 import argparse
@@ -64,14 +64,14 @@ def numpy_gram_path(a, b, alphas):
     return best[1], vectors @ (coefficients / (values + best[1]))
 
 
-def lasso(options, ours, timed, sparse, shape, fractions):
+def lasso(options, ours, timed, sparse, shape, fractions, positive=False):
     """scikit-learn's tol is relative to ‖b‖², as the tolerance here; both certify it by the duality gap."""
     import numpy as np
     import scipy.sparse
     from sklearn.linear_model import Lasso, lasso_path
 
     rows, columns = shape
-    title = ("sparse lasso" if sparse else "lasso") + (" path" if len(fractions) > 1 else "")
+    title = ("sparse " if sparse else "") + ("nonnegative " if positive else "") + "lasso" + (" path" if len(fractions) > 1 else "")
     if options.only and options.only not in f"{title} {rows}x{columns}":
         return
     generator = np.random.default_rng(rows + columns)
@@ -83,10 +83,11 @@ def lasso(options, ours, timed, sparse, shape, fractions):
     x[generator.choice(columns, 100, replace=False)] = generator.standard_normal(100)
     b = a @ x
     b += 0.1 * np.linalg.norm(b) / np.sqrt(rows) * generator.standard_normal(rows)
-    largest = np.max(np.abs(a.T @ b)) / rows
+    along = a.T @ b
+    largest = np.max(along if positive else np.abs(along)) / rows
     tolerance = 1e-10
     alphas = [largest * fraction for fraction in fractions]
-    settings = dict(tol=tolerance, max_iter=1_000_000)
+    settings = dict(tol=tolerance, max_iter=1_000_000, positive=positive)
     if len(fractions) > 1:
         peers = {"lasso_path": lambda: lasso_path(a, b, alphas=alphas, **settings)[1]}
     else:
@@ -100,7 +101,7 @@ def lasso(options, ours, timed, sparse, shape, fractions):
             a.T.tofile(f"{folder}/a.bin")
         b.tofile(f"{folder}/b.bin")
         lambdas = ",".join(repr(float(2 * rows * alpha)) for alpha in alphas)
-        job = f"{'sparse_' if sparse else ''}lasso:{tolerance}:{lambdas}"
+        job = f"{'sparse_' if sparse else ''}{'nonnegative_' if positive else ''}lasso:{tolerance}:{lambdas}"
         times = {"wellposed": []} | {name: [] for name in peers}
         for _ in range(options.rounds):
             answer = ours(job, folder, rows, columns, 1)
@@ -113,7 +114,7 @@ def lasso(options, ours, timed, sparse, shape, fractions):
                     sys.exit(f"{title}: ‖x‖₁ is {answer['norms']} here and {norms} by {name}")
         mine = statistics.median(times["wellposed"])
         worst = max(answer["gaps"]) / float(b @ b)
-        print(f"{title:18} {rows:>6}x{columns:<6} wellposed {mine:10.3e} (gap {worst:.1e}, up to {max(answer['nonzero'])} nonzero)", end="")
+        print(f"{title:24} {rows:>6}x{columns:<6} wellposed {mine:10.3e} (gap {worst:.1e}, up to {max(answer['nonzero'])} nonzero)", end="")
         for name in peers:
             theirs = statistics.median(times[name])
             print(f" | {name} {theirs:10.3e} ratio {theirs / mine:6.2f}", end="")
@@ -174,6 +175,7 @@ def main():
     for sparse, shape in [(False, (1_000, 10_000)), (True, (10_000, 100_000))]:
         for fractions in [(0.1,), tuple(np.geomspace(1.0, 0.05, 20))]:
             lasso(options, ours, timed, sparse, shape, fractions)
+        lasso(options, ours, timed, sparse, shape, (0.1,), positive=True)
 
     alpha = 10.0
     for shape in FIXED:

@@ -3,7 +3,7 @@
 //! ```text
 //! compare_driver JOB A.bin b.bin ROWS COLUMNS REPEATS
 //! ```
-//! JOB is `fixed:LAMBDA`, `nonnegative:LAMBDA`, `box:LAMBDA` (0 ≤ x ≤ 1/2), `gcv`, `lasso:TOLERANCE:LAMBDA[,LAMBDA…]` (a path) or `sparse_lasso:…`; the files hold little-endian f64, A
+//! JOB is `fixed:LAMBDA`, `nonnegative:LAMBDA`, `box:LAMBDA` (0 ≤ x ≤ 1/2), `gcv`, `lasso:TOLERANCE:LAMBDA[,LAMBDA…]` (a path), `nonnegative_lasso:…`, or `sparse_` and one of the two; the files hold little-endian f64, A
 //! column by column. For the sparse job `A.bin.starts` and `A.bin.rows` beside the values hold u32.
 
 use std::process::ExitCode;
@@ -20,13 +20,16 @@ fn indices(path: &str) -> std::io::Result<Vec<u32>> {
     Ok(bytes.chunks_exact(4).map(|chunk| u32::from_le_bytes(chunk.try_into().unwrap_or_default())).collect())
 }
 
-/// The lasso at each λ, warm from the largest down.
+/// The lasso at each λ, warm from the largest down; with x ≥ 0 where the job says so.
 fn lasso(a: &impl Operator<Scalar = f64>, b: &[f64], job: &str, repeats: usize) -> Result<()> {
     let mut numbers = job.split([':', ',']).skip(1).map(|text| text.parse().unwrap_or(f64::NAN));
     let tolerance = numbers.next().unwrap_or(f64::NAN);
     let lambdas: Vec<f64> = numbers.collect();
     let method = CoordinateDescent::new().tolerance(tolerance);
-    let problem = Problem::new(a).penalty(Penalty::identity().l1()).method(method);
+    let mut problem = Problem::new(a).penalty(Penalty::identity().l1()).method(method);
+    if job.contains("nonnegative") {
+        problem = problem.bounds(0.0..);
+    }
     let mut seconds = Vec::with_capacity(repeats);
     let mut last = Vec::new();
     for _ in 0..repeats {
@@ -45,7 +48,7 @@ fn lasso(a: &impl Operator<Scalar = f64>, b: &[f64], job: &str, repeats: usize) 
 
 fn run(job: &str, a: &[f64], b: &[f64], rows: usize, columns: usize, repeats: usize) -> Result<()> {
     let a = DenseView::column_major(a, rows, columns)?;
-    if job.starts_with("lasso") {
+    if job.starts_with("lasso") || job.starts_with("nonnegative_lasso") {
         return lasso(&a, b, job, repeats);
     }
     let (kind, lambda) = job.split_once(':').unwrap_or((job, ""));
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let number = |text: &str| text.parse::<usize>().unwrap_or(0);
-    if job.starts_with("sparse_lasso") {
+    if job.starts_with("sparse_") {
         let files = (indices(&format!("{a}.starts")), indices(&format!("{a}.rows")), read(a), read(b));
         let (Ok(starts), Ok(places), Ok(values), Ok(b)) = files else {
             eprintln!("cannot read the sparse {a}");

@@ -23,11 +23,11 @@ use crate::log_prior::LogPrior;
 use crate::random::Random;
 
 /// Steps at most.
-const STEPS: usize = 500;
+pub(super) const STEPS: usize = 500;
 /// Newton's decrement ½·pᵀ(−∇F), relative to 1 + |F|, at which F cannot be told from its minimum.
 const TOLERANCE: f64 = 1e-15;
 /// And what the gradient may be, relative to the sum of the sizes of its two parts.
-const GRADIENT: f64 = 1e-9;
+pub(super) const GRADIENT: f64 = 1e-9;
 /// By how much a difference quotient may miss a derivative, relative to the sum of the sizes of its terms.
 const MISMATCH: f64 = 1e-3;
 /// Coefficients within this many smoothing lengths of 0 sit on a rounded corner, where no parabola is like the density.
@@ -152,7 +152,7 @@ pub(crate) fn mode(a: MatRef<'_, f64>, b: &[f64], prior: &dyn LogPrior, start: &
     Err(not_converged(STEPS, linalg::norm(&gradient) / size.max(f64::MIN_POSITIVE)))
 }
 
-fn not_converged(steps: usize, reached: f64) -> Error {
+pub(super) fn not_converged(steps: usize, reached: f64) -> Error {
     Error::NotConverged {
         method: "the search for the mode",
         steps,
@@ -162,7 +162,7 @@ fn not_converged(steps: usize, reached: f64) -> Error {
     }
 }
 
-fn not_positive() -> Error {
+pub(super) fn not_positive() -> Error {
     Error::Unsupported {
         what: "the search for a mode",
         with: "directions that neither A nor the curvature of the log prior sees",
@@ -170,7 +170,7 @@ fn not_positive() -> Error {
     }
 }
 
-fn gradient_of(prior: &dyn LogPrior, z: &[f64]) -> Vec<f64> {
+pub(super) fn gradient_of(prior: &dyn LogPrior, z: &[f64]) -> Vec<f64> {
     let mut gradient = vec![0.0; z.len()];
     prior.gradient(z, &mut gradient);
     gradient
@@ -284,7 +284,7 @@ impl Energy<'_> {
 
 /// The gradient against differences of the value and the curvature against differences of the gradient, along random directions
 /// at points near the start. Two mismatches of three condemn: one may be a corner.
-fn check_derivatives(prior: &dyn LogPrior, start: &[f64]) -> Result<()> {
+pub(super) fn check_derivatives(prior: &dyn LogPrior, start: &[f64]) -> Result<()> {
     let n = start.len();
     if n == 0 {
         return Ok(());

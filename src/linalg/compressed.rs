@@ -15,6 +15,7 @@
 use super::Threads;
 use crate::scalar::{Real, Scalar};
 use core::ops::Range;
+use std::borrow::Cow;
 
 /// Below this many entries for each thread a further thread is not used. A guess: waking one costs about as much as this
 /// many entries.
@@ -113,7 +114,30 @@ impl<I: Index> Indices<'_, I> {
     }
 }
 
-impl Pattern<'_> {
+/// The starts, counted from the first of them, and the indices in 32 bits.
+type Narrow<'a> = (Cow<'a, [u32]>, Cow<'a, [u32]>);
+
+impl<'a> Pattern<'a> {
+    /// In 32 bits, as the caller's own arrays where that is what they are, and the places of the values; `None` where there are gaps between
+    /// rows, or something does not fit.
+    pub fn narrow(self) -> Option<(Narrow<'a>, Range<usize>)> {
+        if let Pattern::U32(Indices { starts, lengths: None, indices, base: 0 }) = self
+            && let (Some(0), Some(&end)) = (starts.first(), starts.last())
+        {
+            return Some(((Cow::Borrowed(starts), Cow::Borrowed(&indices[..end as usize])), 0..end as usize));
+        }
+        with_indices!(self, p => {
+            if p.lengths.is_some() || p.starts.is_empty() {
+                return None;
+            }
+            let places = p.range(0).start..p.range(0).start + p.room(&(0..p.count()));
+            u32::try_from(places.len()).ok()?;
+            let starts = p.starts.iter().map(|start| (start.at() - p.starts[0].at()) as u32).collect();
+            let indices = p.indices[places.clone()].iter().map(|index| u32::try_from(index.at()).ok()).collect::<Option<Vec<u32>>>()?;
+            Some(((Cow::Owned(starts), Cow::Owned(indices)), places))
+        })
+    }
+
     /// How many rows are stored.
     pub fn count(self) -> usize {
         with_indices!(self, p => p.count())

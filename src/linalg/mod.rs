@@ -94,11 +94,17 @@ pub trait Doubles: Sized {
     fn doubles(_: MatRef<'_, Self>) -> Option<MatRef<'_, f64>> {
         None
     }
+    fn doubles_of(_: &[Self]) -> Option<&[f64]> {
+        None
+    }
 }
 
 impl Doubles for f64 {
     fn doubles(a: MatRef<'_, f64>) -> Option<MatRef<'_, f64>> {
         Some(a)
+    }
+    fn doubles_of(values: &[f64]) -> Option<&[f64]> {
+        Some(values)
     }
 }
 impl Doubles for f32 {}

@@ -9,6 +9,7 @@ pub use crate::linalg::compressed::Index;
 use crate::linalg::compressed::{Defect, Pattern, largest_stored};
 use crate::linalg::{self, Mat, Threads};
 use crate::scalar::{Real, Scalar};
+use std::borrow::Cow;
 
 /// A sparse m×n matrix in the caller's memory: compressed sparse rows (CSR) or columns (CSC).
 ///
@@ -120,13 +121,23 @@ impl<'a, T> SparseView<'a, T> {
     }
 }
 
-impl<T: Scalar> SparseView<'_, T> {
+/// Starts, row indices, values.
+pub(crate) type NarrowColumns<'a, T> = (Cow<'a, [u32]>, Cow<'a, [u32]>, &'a [T]);
+
+impl<'a, T: Scalar> SparseView<'a, T> {
     /// Each stored entry as (row, column, value), in the order of storage.
     pub fn for_each(&self, mut visit: impl FnMut(usize, usize, T)) {
         self.pattern.for_each(|i, j, place| match self.by_rows {
             true => visit(i, j, self.values[place]),
             false => visit(j, i, self.values[place]),
         });
+    }
+
+    /// Compressed columns in 32 bits: starts, row indices and values, in the caller's arrays where they are that. `None` for compressed rows,
+    /// and where [`Pattern::narrow`] has none.
+    pub(crate) fn narrow_columns(&self) -> Option<NarrowColumns<'a, T>> {
+        let ((starts, rows), places) = (!self.by_rows).then(|| self.pattern.narrow())??;
+        Some((starts, rows, &self.values[places]))
     }
 
     /// The largest part of an entry of DA, or the position of an entry that is NaN or infinite.

@@ -11,10 +11,10 @@
 //! that of the samples, which may differ from the infimum by a jump.
 //!
 //! ‖Az − b‖ rises and ‖Lz‖ falls with λ whatever the constraints (a convex set that does not depend on λ): the rules that ask for
-//! one of these norms have one root, found by bracketing and the Illinois variant of the secant method on log λ (Dowell, Jarratt
-//! 1971, doi:10.1007/BF01934364).
+//! one of these norms have one root, found on log λ by bracketing ([`bracket`](crate::rule::bracket)).
 
 use crate::error::{Error, Result};
+use crate::rule::bracket::rising_root;
 use crate::rule::{Chosen, Rule};
 use crate::warning::Warning;
 
@@ -30,7 +30,7 @@ const DECADES: (f64, f64) = (12.0, 20.0);
 /// What one solve says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    /// ‖Az − b‖ in the units of the data of the problem.
+    /// ‖Az − b‖ in the units of the data of the problem; for cross-validation, over the rows that each fit was made without.
     pub residual_norm: f64,
     /// ‖Lz‖ in the units of the problem.
     pub penalty_norm: f64,
@@ -51,10 +51,10 @@ pub(crate) struct Scales {
     pub penalty_unit: f64,
 }
 
-/// Whether a rule can choose λ for a constrained problem, with and without degrees of freedom.
+/// Whether a rule can choose λ for a constrained problem, with and without degrees of freedom (and refits).
 pub(crate) fn serves(rule: &Rule, dof: bool) -> bool {
     match rule {
-        Rule::Gcv(_) | Rule::Aicc(_) | Rule::Bic(_) => dof,
+        Rule::Gcv(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::KFold(_) => dof,
         Rule::Discrepancy(rule) => rule.by_residual(),
         Rule::PenaltyNorm(_) => true,
         _ => false,
@@ -109,6 +109,7 @@ pub(crate) fn choose(rule: &Rule, scales: &Scales, solve: &mut dyn FnMut(f64) ->
         Rule::Bic(_) => {
             minimum(scales, search, &|s| (m - s.dof > 0.5).then(|| s.residual_norm * s.residual_norm / m * (m.ln() * s.dof / m).exp()))
         }
+        Rule::KFold(_) => minimum(scales, search, &|s| Some(s.residual_norm * s.residual_norm)),
         _ => minimum(scales, search, &|s| {
             let spare = m - s.dof;
             // what is left of no spare row at all is rounding over rounding
@@ -258,36 +259,9 @@ fn log_of(search: &Search<'_>, t: f64, log: &dyn Fn(&Sample) -> f64) -> f64 {
 }
 
 /// The root of a rising function between two points of different sign.
-fn root(search: &mut Search<'_>, mut left: (f64, f64), mut right: (f64, f64), value: &dyn Fn(&Sample) -> f64) -> Result<f64> {
+fn root(search: &mut Search<'_>, left: (f64, f64), right: (f64, f64), value: &dyn Fn(&Sample) -> f64) -> Result<f64> {
     if left.1 == 0.0 {
         return Ok(left.0);
     }
-    let mut best = if left.1.abs() < right.1.abs() { left } else { right };
-    let mut last = 0i8;
-    for _ in 0..80 {
-        if best.1.abs() <= 1e-12 || right.0 - left.0 <= 1e-13 * (1.0 + left.0.abs()) {
-            break;
-        }
-        let secant = (left.0 * right.1 - right.0 * left.1) / (right.1 - left.1);
-        let t = if secant > left.0 && secant < right.0 { secant } else { 0.5 * (left.0 + right.0) };
-        let here = (t, value(&search.at(t)?));
-        if here.1.abs() < best.1.abs() {
-            best = here;
-        }
-        // an end that stays twice counts half: neither end is left behind
-        if here.1 > 0.0 {
-            right = here;
-            if last == 1 {
-                left.1 *= 0.5;
-            }
-            last = 1;
-        } else {
-            left = here;
-            if last == -1 {
-                right.1 *= 0.5;
-            }
-            last = -1;
-        }
-    }
-    Ok(best.0)
+    Ok(rising_root(left, right, (1e-12, 1e-13), &mut |t| Ok(value(&search.at(t)?)))?.best.0)
 }

@@ -26,10 +26,14 @@
 //! Massias, Gramfort, Salmon 2018, "Celer: a fast solver for the lasso with dual extrapolation", ICML, arXiv:1802.07481.
 //! Bertrand, Massias 2021, "Anderson acceleration of coordinate descent", AISTATS, arXiv:2011.10065.
 //! Ndiaye, Fercoq, Gramfort, Salmon 2017, "Gap safe screening rules for sparsity enforcing penalties", JMLR 18(128), arXiv:1611.05780.
+//! Vaiter, Deledalle, Fadili, Peyré, Dossal 2017, "The degrees of freedom of partly smooth regularizers", Annals of the Institute of
+//! Statistical Mathematics 69:791, hal-00981634.
 
+mod bounded;
 mod descent;
 
 use super::design::{Design, Residual};
+use super::limits::Limits;
 use super::path::{Fits, Reached, Settings, Verdict};
 use crate::error::Result;
 use crate::linalg::{self, Kernels, Op};
@@ -53,6 +57,10 @@ pub(crate) struct Separable<'d, 'a> {
     lipschitz: Vec<f64>,
     /// Whether every block has one member.
     single: bool,
+    /// Real numbers behind one unknown: degrees of freedom are counted in unknowns.
+    parts: f64,
+    /// lo ≤ z ≤ hi, for blocks of one member.
+    limits: Option<Limits>,
 }
 
 /// Where the descent stands; kept from one λ to the next.
@@ -95,9 +103,22 @@ impl<'d, 'a> Separable<'d, 'a> {
         for g in 0..starts.len() - 1 {
             members[starts[g]..starts[g + 1]].iter().for_each(|&j| owner[j] = g);
         }
-        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single };
+        let mut problem = Self { design, starts, members, owner, l1, l2, lipschitz: Vec::new(), single, parts: 1.0, limits: None };
         problem.lipschitz = (0..problem.blocks()).map(|g| problem.square(g)).collect();
         problem
+    }
+
+    /// For complex unknowns, which come as pairs.
+    pub fn of_parts(mut self, parts: usize) -> Self {
+        self.parts = parts as f64;
+        self
+    }
+
+    /// Between bounds, which must leave each coordinate that nothing penalises (α = γ = 0) two finite ends. For blocks of one member.
+    pub fn within(mut self, limits: Limits) -> Self {
+        debug_assert!(self.single, "bounds of groups");
+        self.limits = Some(limits);
+        self
     }
 
     pub fn blocks(&self) -> usize {
@@ -125,18 +146,22 @@ impl<'d, 'a> Separable<'d, 'a> {
         }
     }
 
-    /// Nothing penalised by ℓ1 is in: z = 0.
+    /// Nothing penalised by ℓ1 is in: z = 0, or the point between the bounds nearest to it.
     pub fn start(&self, b: &[f64]) -> State {
-        let z = vec![0.0; self.design.columns];
+        let z = (0..self.design.columns).map(|j| self.limits.as_ref().map_or(0.0, |limits| limits.clamp(j, 0.0))).collect::<Vec<f64>>();
         let residual = self.design.residual(b, &z);
         let mut gradient = vec![0.0; self.design.columns];
         self.design.gradient(&residual, None, &mut gradient);
         State { z, residual, gradient }
     }
 
-    /// The least λ for which every ℓ1-penalised block is zero, where there is no coordinate that is penalised by its square alone.
+    /// The least λ for which every ℓ1-penalised block is zero (between bounds: as near to it as they permit), where every coordinate is
+    /// penalised by ℓ1.
     pub fn lambda_max(&self, b: &[f64]) -> f64 {
         let gradient = self.start(b).gradient;
+        if let Some(limits) = &self.limits {
+            return self.lambda_max_within(limits, &gradient);
+        }
         (0..self.blocks()).filter(|&g| self.l1[g] > 0.0).map(|g| 2.0 * self.norm_of(g, &gradient) / self.l1[g]).fold(0.0, f64::max)
     }
 
@@ -154,33 +179,48 @@ impl<'d, 'a> Separable<'d, 'a> {
         norms + z.iter().zip(&self.l2).map(|(z, l2)| l2 * z * z).sum::<f64>()
     }
 
-    /// How many coordinates are not zero.
+    /// The coordinates that are not zero and that no bound holds.
     pub fn support(&self, z: &[f64]) -> Vec<usize> {
-        (0..z.len()).filter(|&j| z[j] != 0.0).collect()
+        let held = |j: usize| self.limits.as_ref().is_some_and(|limits| z[j] <= limits.low[j] || z[j] >= limits.high[j]);
+        (0..z.len()).filter(|&j| z[j] != 0.0 && !held(j)).collect()
     }
 
-    /// tr H on the support, beside the free columns: |S|, or with γ the trace of Ā_S(Ā_SᵀĀ_S + Γ)⁻¹Ā_Sᵀ. `None` for groups.
+    /// The trace of ∂(Āz)/∂b̄ beside the free columns: |S| for the lasso, in general that of Ā_S(Ā_SᵀĀ_S + C)⁻¹Ā_Sᵀ with C the curvature of the penalty
+    /// on the blocks that are not zero, α_g/‖z_g‖·(I − z_gz_gᵀ/‖z_g‖²) and Γ (Vaiter, Deledalle, Fadili, Peyré, Dossal 2017). `None` where
+    /// that is singular.
     pub fn dof(&self, z: &[f64], lambda: f64) -> Option<f64> {
-        if !self.single {
-            return None;
-        }
-        let support = self.support(z);
         let free = self.design.free_count() as f64;
-        if support.iter().all(|&j| self.l2[j] == 0.0) {
-            return Some(support.len() as f64 + free);
+        let active: Vec<usize> = match self.single {
+            true => self.support(z).into_iter().map(|j| self.owner[j]).collect(),
+            false => (0..self.blocks()).filter(|&g| self.norm_of(g, z) > 0.0).collect(),
+        };
+        let support: Vec<usize> = active.iter().flat_map(|&g| self.members(g)).copied().collect();
+        if self.single && support.iter().all(|&j| self.l2[j] == 0.0) {
+            return Some((support.len() as f64 + free) / self.parts);
         }
         let mut gram = self.design.gram(&support);
         let mut filtered = gram.clone();
-        for (k, &j) in support.iter().enumerate() {
-            gram[(k, k)] += lambda * self.l2[j];
+        for k in 0..support.len() {
             for l in k + 1..support.len() {
                 filtered[(k, l)] = filtered[(l, k)];
             }
         }
+        let mut first = 0;
+        for &g in &active {
+            let (members, norm) = (self.members(g), self.norm_of(g, z));
+            let bend = if members.len() > 1 { 0.5 * lambda * self.l1[g] / norm } else { 0.0 };
+            for (k, &i) in members.iter().enumerate() {
+                gram[(first + k, first + k)] += lambda * self.l2[i] + bend;
+                for (l, &j) in members.iter().enumerate().take(k + 1) {
+                    gram[(first + k, first + l)] -= bend * (z[i] / norm) * (z[j] / norm);
+                }
+            }
+            first += members.len();
+        }
         f64::cholesky(gram.as_mut(), self.design.threads).ok()?;
         f64::solve_lower(gram.as_ref(), Op::None, filtered.as_mut(), self.design.threads);
         f64::solve_lower(gram.as_ref(), Op::Adjoint, filtered.as_mut(), self.design.threads);
-        Some((0..support.len()).map(|k| filtered[(k, k)]).sum::<f64>() + free)
+        Some(((0..support.len()).map(|k| filtered[(k, k)]).sum::<f64>() + free) / self.parts)
     }
 
     /// Descends from where the state is to a gap within what is asked.
@@ -194,6 +234,7 @@ impl<'d, 'a> Separable<'d, 'a> {
             u: vec![0.0; self.design.columns],
             passes: 0,
             screened_by: f64::INFINITY,
+            scale: 1.0,
             rounding: 0.0,
         };
         let data = linalg::norm(b);
@@ -289,5 +330,10 @@ impl Fits for Descents<'_, '_, '_> {
 
     fn partial(&self) -> Option<(f64, f64)> {
         self.partial
+    }
+
+    fn kkt_residual(&self) -> Option<f64> {
+        let limits = self.problem.limits.as_ref()?;
+        Some(self.problem.kkt_within(limits, &self.b, &self.state, self.lambda))
     }
 }

@@ -4,13 +4,15 @@
 //! leave, so that the others see the data in the orthogonal complement only. A dense A is projected once; a sparse A stays as it
 //! is, and the projection is k numbers beside the residual: with s = r + Qt, ⟨āⱼ, r⟩ = ⟨aⱼ, s⟩ − ⟨Qᵀaⱼ, t⟩.
 //!
-//! Cost beside A: a dense copy where rows are scaled or columns are free, else nothing; a sparse A is copied by columns (12 bytes an
-//! entry). Products cost one pass.
+//! Cost beside A: a dense copy where rows are scaled or columns are free, else nothing. A sparse A in `f64` by columns with `u32` indices is
+//! read where it lies; one by rows, in another type or with scaled rows is copied by columns (12 bytes an entry). Products cost one pass.
 
 use crate::error::{Error, Result};
+use crate::linalg::compressed::Index;
 use crate::linalg::sparse::Rows;
 use crate::linalg::{self, Kernels, Mat, Op, Threads};
 use crate::transform::Matrix;
+use std::borrow::Cow;
 
 /// The columns that are penalised, and how to get the others back.
 pub(crate) struct Design<'a> {
@@ -25,14 +27,14 @@ pub(crate) struct Design<'a> {
 
 pub(crate) enum Columns<'a> {
     Dense(Matrix<'a, f64>),
-    Sparse(SparseColumns),
+    Sparse(SparseColumns<'a>),
 }
 
-/// Compressed columns.
-pub(crate) struct SparseColumns {
-    starts: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<f64>,
+/// Compressed columns, no place twice.
+pub(crate) struct SparseColumns<'a> {
+    starts: Cow<'a, [u32]>,
+    indices: Cow<'a, [u32]>,
+    values: Cow<'a, [f64]>,
 }
 
 /// The free columns F = QR.
@@ -55,15 +57,26 @@ pub(crate) struct Residual {
 /// Visits entries as (row, column, value).
 pub(crate) type Entries<'e> = &'e dyn Fn(&mut dyn FnMut(usize, usize, f64));
 
-impl SparseColumns {
-    /// From entries in any order, as (row, column, value); those at one place are added. `None` where rows cannot be counted in 32 bits.
+impl<'a> SparseColumns<'a> {
+    /// Arrays as they are; `None` where a place may come twice.
+    pub fn of_arrays(starts: Cow<'a, [u32]>, indices: Cow<'a, [u32]>, values: Cow<'a, [f64]>) -> Option<Self> {
+        let columns = Self { starts, indices, values };
+        // sorted, as most are: seen in one pass
+        let sorted = |j: usize| columns.column(j).0.is_sorted_by(|a, b| a < b);
+        (0..columns.starts.len().saturating_sub(1)).all(sorted).then_some(columns)
+    }
+
+    /// From entries in any order, as (row, column, value); those at one place are added. `None` where rows or entries cannot be counted in
+    /// 32 bits.
     pub fn new(rows: usize, columns: usize, visit: Entries<'_>) -> Option<Self> {
         u32::try_from(rows).ok()?;
-        let mut starts = vec![0usize; columns + 1];
-        visit(&mut |_, j, _| starts[j + 1] += 1);
-        (0..columns).for_each(|j| starts[j + 1] += starts[j]);
-        let mut next = starts.clone();
-        let (mut indices, mut values) = (vec![0u32; starts[columns]], vec![0.0; starts[columns]]);
+        let mut counts = vec![0usize; columns + 1];
+        visit(&mut |_, j, _| counts[j + 1] += 1);
+        (0..columns).for_each(|j| counts[j + 1] += counts[j]);
+        u32::try_from(counts[columns]).ok()?;
+        let starts: Vec<u32> = counts.iter().map(|&count| count as u32).collect();
+        let mut next = counts;
+        let (mut indices, mut values) = (vec![0u32; next[columns]], vec![0.0; next[columns]]);
         visit(&mut |i, j, value| {
             indices[next[j]] = i as u32;
             values[next[j]] = value;
@@ -71,19 +84,19 @@ impl SparseColumns {
         });
         // norms of columns are not sums over entries where two stand at one place
         let mut seen = vec![usize::MAX; rows];
-        let repeated =
-            (0..columns).any(|j| indices[starts[j]..starts[j + 1]].iter().any(|&i| core::mem::replace(&mut seen[i as usize], j) == j));
+        let of = |j: usize| starts[j] as usize..starts[j + 1] as usize;
+        let repeated = (0..columns).any(|j| indices[of(j)].iter().any(|&i| core::mem::replace(&mut seen[i as usize], j) == j));
         if !repeated {
-            return Some(Self { starts, indices, values });
+            return Some(Self { starts: starts.into(), indices: indices.into(), values: values.into() });
         }
         let by_columns = Rows::new(columns, rows, &|see| visit(&mut |i, j, value| see(j, i, value)));
-        let indices = by_columns.indices.iter().map(|&i| i as u32).collect();
-        Some(Self { starts: by_columns.starts, indices, values: by_columns.values })
+        let narrow = |places: &[usize]| places.iter().map(|&place| place as u32).collect();
+        Some(Self { starts: narrow(&by_columns.starts), indices: narrow(&by_columns.indices), values: by_columns.values.into() })
     }
 
     #[inline(always)]
     fn column(&self, j: usize) -> (&[u32], &[f64]) {
-        let range = self.starts[j]..self.starts[j + 1];
+        let range = self.starts[j] as usize..self.starts[j + 1] as usize;
         (&self.indices[range.clone()], &self.values[range])
     }
 }
@@ -296,10 +309,15 @@ impl<'a> Design<'a> {
     pub fn gradient(&self, residual: &Residual, columns: Option<&[usize]>, out: &mut [f64]) {
         match (&self.entries, columns) {
             (Columns::Dense(a), None) => f64::multiply_adjoint(a.view(), &residual.s, out, self.threads),
-            (_, None) => linalg::vectorized(
-                #[inline(always)]
-                || (0..self.columns).for_each(|j| out[j] = self.along(residual, j)),
-            ),
+            (Columns::Sparse(a), None) => {
+                let pattern = u32::pattern(&a.starts, None, &a.indices, 0);
+                f64::gather(pattern, &a.values, true, &residual.s, out, self.threads);
+                if let Some(free) = &self.free {
+                    for (k, &t) in residual.t.iter().enumerate().filter(|(_, t)| **t != 0.0) {
+                        (0..self.columns).for_each(|j| out[j] -= t * free.along[(k, j)]);
+                    }
+                }
+            }
             (_, Some(columns)) => linalg::vectorized(
                 #[inline(always)]
                 || columns.iter().for_each(|&j| out[j] = self.along(residual, j)),
@@ -311,8 +329,8 @@ impl<'a> Design<'a> {
     pub fn sparse_rows(&self) -> Option<Rows<f64>> {
         match (&self.entries, &self.free) {
             (Columns::Sparse(a), None) => {
-                let indices = a.indices.iter().map(|&i| i as usize).collect();
-                let by_columns = Rows { columns: self.rows, starts: a.starts.clone(), indices, values: a.values.clone() };
+                let wide = |places: &[u32]| places.iter().map(|&place| place as usize).collect();
+                let by_columns = Rows { columns: self.rows, starts: wide(&a.starts), indices: wide(&a.indices), values: a.values.to_vec() };
                 // by rows, whose indices come out sorted
                 Some(by_columns.transposed())
             }

@@ -10,6 +10,7 @@
 //! doi:10.1214/12-AOS1003.
 
 use crate::error::{Error, Result};
+use crate::rule::bracket::rising_root;
 use crate::warning::Warning;
 
 /// λ on the grid of a rule. That of glmnet and scikit-learn.
@@ -31,6 +32,10 @@ pub(crate) trait Fits {
     fn dof(&self) -> Option<f64>;
     /// What was not reached, where that was accepted: the gap and the one asked for (of RSS + λR).
     fn partial(&self) -> Option<(f64, f64)>;
+    /// Between bounds: how far the last fit is from the first-order conditions, without units.
+    fn kkt_residual(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What was reached.
@@ -134,7 +139,7 @@ pub(crate) fn information(
         fits.fit(lambda, false)?;
         let dof = fits.dof().ok_or(Error::Unsupported {
             what: rule,
-            with: "a penalty of groups, whose degrees of freedom are not known",
+            with: "a penalty of groups of Lx, or a fit on columns that depend on each other, whose degrees of freedom are not known",
             instead: "use KFold, Discrepancy or λ as a number",
         })?;
         let m = rows as f64;
@@ -179,28 +184,9 @@ pub(crate) fn discrepancy(fits: &mut dyn Fits, target: f64) -> Result<Found> {
         }
         low = (next, at(next, &mut evaluated)?);
     }
-    // regula falsi with halving (Illinois), in log λ
     let height = |norm: f64| (norm / target).ln();
-    let (mut left, mut right) = ((low.0.ln(), height(low.1)), (high.0.ln(), height(high.1)));
-    let mut best = if left.1.abs() <= right.1.abs() { left } else { right };
-    for _ in 0..60 {
-        if best.1.abs() <= 1e-9 || right.0 - left.0 <= 1e-13 {
-            break;
-        }
-        let secant = left.0 - left.1 * (right.0 - left.0) / (right.1 - left.1);
-        let t = if secant > left.0 && secant < right.0 { secant } else { 0.5 * (left.0 + right.0) };
-        let here = (t, height(at(t.exp(), &mut evaluated)?));
-        if here.1.abs() < best.1.abs() {
-            best = here;
-        }
-        if here.1 <= 0.0 {
-            left = here;
-            right.1 *= 0.5;
-        } else {
-            right = here;
-            left.1 *= 0.5;
-        }
-    }
+    let (left, right) = ((low.0.ln(), height(low.1)), (high.0.ln(), height(high.1)));
+    let best = rising_root(left, right, (1e-9, 1e-14), &mut |t| Ok(height(at(t.exp(), &mut evaluated)?)))?.best;
     evaluated.sort_by(|a, b| a.0.total_cmp(&b.0));
     evaluated.dedup_by(|a, b| a.0 == b.0);
     Ok(Found { lambda: best.0.exp(), value: target * best.1.exp(), evaluated, warnings: Vec::new() })

@@ -5,14 +5,15 @@
 //! [W^½ĀV; √(λωⱼ)P_j^½LⱼV]. Its gradient in the whole space, with the weights at the new z, is orthogonalised against V and
 //! joins it, so that one step costs one product each with Ā, Āᴴ, Lⱼ and Lⱼᴴ instead of a whole iterative solution. The majorant touches the
 //! objective at a z in the space, so that the objective falls at every step. V begins with a few vectors of the Krylov space of ĀᴴĀ and Āᴴb̄,
-//! and again with z alone when it has as many columns as the small problems' cost allows ([`most`]).
+//! and is compressed when it has as many columns as the small problems' cost allows ([`most`]).
 //!
 //! When to prefer a sibling: [`irls`](super::irls) for entries of A, an intercept with a misfit, a rule. Cost beside the products: k
 //! columns of n + m + Σpⱼ numbers and 2(m + Σpⱼ)k² flops a step.
 //!
-//! Doubt: a space that begins again with z alone loses what it knew. In a model of this loop on a deblurred signal of 200 points the powers
-//! p = 1 and 1/2 took some hundred steps in a space that never began again, and thousands, or did not end, in one of 80 columns. Large
-//! problems with small ε may therefore end with an error; Huber's function has no such trouble.
+//! A full space keeps the newer half of its columns, and of the older half what the last iterates are made of there ([`Space::compress`]): beginning
+//! again with z alone, as in the literature, it forgets what makes the next steps long. Steps of a model of this loop (a blurred signal of
+//! 200 points, Σ|Lz|ᵖ of its differences, gradient 1e-5): for p = 1 277 in a space that is never full, 627 in one of 80 columns, and 2058
+//! where that began again; for p = 1/2 213, 3858, and more than 6000.
 //!
 //! References: Lanza, Morigi, Reichel and Sgallari 2015 (doi:10.1137/140967982); Huang, Lanza, Morigi, Reichel and Sgallari 2017
 //! (doi:10.1007/s10543-016-0643-8), majorization; Buccini and Reichel 2023, restarts.
@@ -28,6 +29,8 @@ const ALWAYS: usize = 80;
 const FLOPS: f64 = 1e8;
 /// Columns that it begins with. A choice.
 const FIRST: usize = 5;
+/// Iterates whose part in the older columns is kept. A choice.
+const RECENT: usize = 10;
 /// The objective stands still where it changes by less than this; its rounding is larger than that of a direct solution.
 const STILL: f64 = 1e-13;
 /// The relative gradient at which a stage of the smoothing but the last ends.
@@ -56,6 +59,47 @@ struct Space<T> {
     v: Vec<Vec<T>>,
     av: Vec<Vec<T>>,
     lv: Vec<Vec<Vec<T>>>,
+}
+
+impl<T: Scalar> Space<T> {
+    /// Keeps the newer half of the columns, and of the older ones the span of what the iterates with these coefficients (the newest first) have
+    /// there. No products: images are combined as the columns are.
+    fn compress(&mut self, iterates: &[Vec<T>]) {
+        let older = self.v.len() / 2;
+        let mut kept: Vec<Vec<T>> = Vec::new();
+        for y in iterates {
+            let size = linalg::norm(y).to_f64();
+            let mut part: Vec<T> = (0..older).map(|c| y.get(c).copied().unwrap_or(T::ZERO)).collect();
+            for _ in 0..2 {
+                for other in &kept {
+                    let along = linalg::dot(other, &part);
+                    linalg::add_scaled(&mut part, -along, other);
+                }
+            }
+            let left = linalg::norm(&part);
+            // what is as small as the digits that the iterates themselves have is no direction
+            if left.to_f64() > 1e-6 * size && left.to_f64() > 0.0 {
+                part.iter_mut().for_each(|v| *v = v.scale(T::Real::ONE / left));
+                kept.push(part);
+            }
+        }
+        let combined = |columns: &mut Vec<Vec<T>>| {
+            let length = columns.first().map_or(0, Vec::len);
+            let mut next: Vec<Vec<T>> = kept
+                .iter()
+                .map(|part| {
+                    let mut out = vec![T::ZERO; length];
+                    columns.iter().zip(part).for_each(|(column, &c)| linalg::add_scaled(&mut out, c, column));
+                    out
+                })
+                .collect();
+            next.extend(columns.drain(..).skip(older));
+            *columns = next;
+        };
+        combined(&mut self.v);
+        combined(&mut self.av);
+        self.lv.iter_mut().for_each(combined);
+    }
 }
 
 impl<T: Scalar> Problem<'_, T> {
@@ -165,11 +209,22 @@ pub(crate) fn solve<T: Scalar>(
     max_steps: usize,
 ) -> Result<Settled<Vec<T>>> {
     let n = problem.a.shape().1;
-    let count = problem.terms.len();
     let rows = problem.data.len() + problem.terms.iter().map(|l| l.map_or(n, |l| l.shape().0)).sum::<usize>();
-    let most = most(rows, n);
-    let empty = || Space { v: Vec::new(), av: Vec::new(), lv: vec![Vec::new(); count] };
-    let mut space = empty();
+    solve_within(problem, objective, tolerance, max_steps, most(rows, n))
+}
+
+/// The same in a space of at most so many columns.
+fn solve_within<T: Scalar>(
+    problem: &Problem<'_, T>,
+    objective: &Objective<'_>,
+    tolerance: f64,
+    max_steps: usize,
+    most: usize,
+) -> Result<Settled<Vec<T>>> {
+    let n = problem.a.shape().1;
+    let count = problem.terms.len();
+    let mut space = Space { v: Vec::new(), av: Vec::new(), lv: vec![Vec::new(); count] };
+    let mut iterates: Vec<Vec<T>> = Vec::new();
     let mut w = problem.adjoint(problem.a, problem.data);
     for _ in 0..FIRST.min(n) {
         if !problem.grow(&mut space, w) {
@@ -255,9 +310,12 @@ pub(crate) fn solve<T: Scalar>(
                 });
             }
             // a space that is everything has nothing to gain
+            iterates.insert(0, y);
+            iterates.truncate(RECENT);
             if space.v.len() >= most && most < n {
-                space = empty();
-                problem.grow(&mut space, z.clone());
+                space.compress(&iterates);
+                // coefficients on columns that are no more
+                iterates.clear();
             }
             // where the gradient adds no direction the weights alone move z
             problem.grow(&mut space, g);
@@ -278,4 +336,44 @@ pub(crate) fn solve<T: Scalar>(
         tolerance,
         instead: "use another method",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::misfit::Profile;
+    use crate::operator::{Boundary, DenseView, first_difference};
+    use crate::random::Random;
+
+    /// A blurred piecewise constant signal, restored with Σ|Lz|: a space of a fifth of the columns reaches the objective of one that is
+    /// never compressed, in not many times the steps.
+    #[test]
+    fn a_small_space_ends_where_a_large_one_does() {
+        let n = 200;
+        let mut random = Random::new(3);
+        let kernel = |t: f64| (-0.5 * (t / 3.0).powi(2)).exp() / 7.52;
+        let a: Vec<f64> = (0..n * n).map(|k| kernel((k % n) as f64 - (k / n) as f64)).collect();
+        let truth = |j: usize| {
+            if (40..90).contains(&j) {
+                1.0
+            } else if (120..150).contains(&j) {
+                -0.5
+            } else {
+                0.1
+            }
+        };
+        let view = DenseView::column_major(&a, n, n).unwrap();
+        let mut b = vec![0.0; n];
+        view.apply(&(0..n).map(truth).collect::<Vec<f64>>(), &mut b);
+        b.iter_mut().for_each(|b| *b += 0.01 * (random.uniform() - 0.5));
+        let l = first_difference::<f64>(n, Boundary::Free);
+        let problem = Problem { a: &view, terms: vec![Some(&l)], data: &b, lambda: 1e-3, threads: Threads::ONE };
+        let objective = Objective { misfit: None, terms: vec![(1.0, Some(Profile::Power { p: 1.0 }))] };
+        let whole = solve_within(&problem, &objective, 1e-5, 10000, n).unwrap();
+        let small = solve_within(&problem, &objective, 1e-5, 10000, 40).unwrap();
+        println!("{} and {} steps", whole.steps, small.steps);
+        assert!((small.smoothed - whole.smoothed).abs() <= 2e-3 * whole.smoothed, "{} is not {}", small.smoothed, whole.smoothed);
+        // begun again with z alone it would take more than seven times as many
+        assert!(small.steps <= 5 * whole.steps, "{} and {} steps", small.steps, whole.steps);
+    }
 }

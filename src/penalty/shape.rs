@@ -46,6 +46,9 @@ impl<'a, T: Scalar> Penalty<'a, T> {
     /// With [`diagonal`](Self::diagonal)`(w)` it is Σ wⱼ|zⱼ|: weights of the coefficients, 0 for one that is free. On a
     /// [`sum`](Self::sum) it applies to each term: Σ ωⱼ‖Lⱼz‖₁, the fused lasso for L₁ = I and L₂ = a first difference.
     ///
+    /// With [`Problem::bounds`](crate::Problem::bounds)`(0.0..)` it is the nonnegative lasso (L = I or diagonal, here and for
+    /// [`elastic_net`](Self::elastic_net)).
+    ///
     /// scikit-learn's `Lasso(alpha)` minimises RSS/2n + α‖x‖₁: λ = 2nα ([`Lambda::lasso`](crate::Lambda::lasso)).
     ///
     /// ```

@@ -2,6 +2,7 @@
 //! of λ) and at nothing else.
 
 pub(crate) mod balancing;
+pub(crate) mod bracket;
 pub(crate) mod corner;
 pub(crate) mod discrepancy;
 pub(crate) mod evidence;

@@ -6,11 +6,13 @@
 //! it is no estimate of the best λ.
 
 use super::Chosen;
+use super::bracket::rising_root;
 use super::kfold::{KFold, by_folds, fold_errors, units};
 use super::loo::Loo;
 use crate::curve::Curve;
 use crate::error::Result;
 use crate::warning::Warning;
+use core::convert::Infallible;
 
 /// What [`Loo::one_standard_error`] and [`KFold::one_standard_error`] make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,26 +98,12 @@ fn largest_below(mut chosen: Chosen, limit: f64, total: &dyn Fn(f64) -> f64) -> 
         chosen.warnings.push(Warning::EdgeOfInterval { lambda: inside * inside, upper: true });
         return chosen;
     };
-    // regula falsi with halving (Illinois), in the logarithms of damping and error
     let height = |value: f64| (value / limit).ln();
-    let (mut left, mut right) = ((inside.ln(), height(value)), (outside.ln(), height(beyond)));
-    for _ in 0..60 {
-        let middle = 0.5 * (left.0 + right.0);
-        let secant = left.0 - left.1 * (right.0 - left.0) / (right.1 - left.1);
-        let t = if secant > left.0 && secant < right.0 { secant } else { middle };
-        let here = (t, height(total(t.exp())));
-        if here.1 <= 0.0 {
-            left = here;
-            right.1 *= 0.5;
-        } else {
-            right = here;
-            left.1 *= 0.5;
-        }
-        if right.0 - left.0 <= 1e-10 * (1.0 + t.abs()) || here.1.abs() <= 1e-12 {
-            left = if here.1.abs() <= 1e-12 { here } else { left };
-            break;
-        }
-    }
-    (chosen.damping, chosen.value) = (left.0.exp(), total(left.0.exp()));
+    let (left, right) = ((inside.ln(), height(value)), (outside.ln(), height(beyond)));
+    let mut at = |t: f64| Ok::<f64, Infallible>(height(total(t.exp())));
+    let Ok(bracket) = rising_root(left, right, (1e-12, 1e-10), &mut at);
+    // at the root to rounding, or else inside of it
+    let t = if bracket.best.1.abs() <= 1e-12 { bracket.best.0 } else { bracket.left };
+    (chosen.damping, chosen.value) = (t.exp(), total(t.exp()));
     chosen
 }

@@ -20,7 +20,7 @@ use crate::penalty::Penalty;
 use crate::plan::{Plan, Storage};
 use crate::rule::{Choice, KFold, Kind, Rule};
 use crate::scalar::{Real, Scalar};
-use crate::solution::{Criterion, Fit, Outcome, Report};
+use crate::solution::{Constrained, Criterion, Fit, Outcome, Report};
 use crate::step::Stop;
 use crate::transform::reduced::finite;
 use crate::transform::whiten::row_scale;
@@ -84,12 +84,16 @@ pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<C
     if description.intercept {
         transforms.push("project the constant out");
     }
+    let penalty = match &description.bounds {
+        None => description.penalty.describe(),
+        Some(bounds) => format!("{}; bounds {}", description.penalty.describe(), bounds.describe()).into(),
+    };
     Ok(Plan {
         rows,
         columns,
         scalar: T::NAME,
         storage,
-        penalty: description.penalty.describe(),
+        penalty,
         choice: Some(choice),
         method: if separable { "coordinate descent" } else { "ADMM" },
         spectrum: None,
@@ -296,6 +300,7 @@ struct Collected<T> {
     passes: usize,
     rounding: bool,
     criteria: Vec<Criterion>,
+    constrained: Vec<Constrained>,
     warnings: Vec<Warning>,
 }
 
@@ -310,6 +315,7 @@ impl<T: Scalar> Collected<T> {
             passes: 0,
             rounding: false,
             criteria: Vec::new(),
+            constrained: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -324,6 +330,9 @@ impl<T: Scalar> Collected<T> {
         }
         let reached = fits.fit(lambda.value(), true)?;
         let (x, intercept) = problem.answer(fits.coefficients(), data);
+        if let (Some((at_lower, at_upper)), Some(kkt_residual)) = (problem.at_bounds(&x), fits.kkt_residual()) {
+            self.constrained.push(Constrained { kkt_residual, at_lower, at_upper, equality_residual: 0.0 });
+        }
         self.x.extend(x);
         self.intercepts.push(intercept);
         self.fits.push(Fit { lambda, residual_norm: fits.residual_norm(), penalty_norm: fits.penalty().sqrt(), dof: fits.dof() });
@@ -366,6 +375,7 @@ impl<T: Scalar> Collected<T> {
             stop: Some(stop),
             duality_gap: Some(self.gap),
             criteria: self.criteria,
+            constrained: self.constrained,
             warnings: self.warnings,
             ..Report::new(self.plan, self.fits)
         };

@@ -12,6 +12,7 @@ mod dense;
 mod diagnose;
 mod few;
 mod hybrid;
+mod in_double;
 mod inference;
 mod kept;
 mod l1;

@@ -154,7 +154,12 @@ impl<'a, T: Scalar> Reduced<'a, T> {
 
     /// Σ log Dᵢ: what whitening adds to the logarithm of a density of b.
     pub fn log_row_scale(&self) -> f64 {
-        self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln()).sum()
+        let mut logs = self.whitening.row_scale.iter().flatten().map(|d| d.to_f64().ln());
+        match self.merged {
+            // one noise level, of all rows that were merged
+            true => self.rows as f64 * logs.next().unwrap_or(0.0),
+            false => logs.sum(),
+        }
     }
 
     /// x₀ of component j.

@@ -1,6 +1,6 @@
 //! One λ: the working set, the passes over it, the two accelerations, the gap. [`coordinate_descent`](super) says what they are for.
 
-use super::{Separable, State};
+use super::{Separable, State, bounded};
 use crate::linalg::{self, Kernels, Mat, Op, Threads};
 use crate::outer::design::Residual;
 
@@ -25,12 +25,14 @@ pub(super) struct Descent<'p, 'd, 'a> {
     pub(super) passes: usize,
     /// The gap of the dual point that the screening uses.
     pub(super) screened_by: f64,
+    /// What that dual point is, as a multiple of the residual.
+    pub(super) scale: f64,
     /// What rounding leaves of a gap.
     pub(super) rounding: f64,
 }
 
 impl Descent<'_, '_, '_> {
-    fn gamma(&self, j: usize) -> f64 {
+    pub(super) fn gamma(&self, j: usize) -> f64 {
         self.lambda * self.problem.l2[j]
     }
 
@@ -47,7 +49,8 @@ impl Descent<'_, '_, '_> {
     /// The gap over all blocks alive, from a residual that is settled; the gradient is made afresh.
     pub(super) fn certify(&mut self, state: &mut State) -> f64 {
         let problem = self.problem;
-        if self.alive.len() == problem.blocks() {
+        // the product with all of Āᵀ runs on all threads, and is the faster one unless few are left
+        if 2 * self.alive.len() > problem.blocks() {
             problem.design.gradient(&state.residual, None, &mut state.gradient);
         } else {
             let columns: Vec<usize> = self.alive.iter().flat_map(|&g| problem.members(g).iter().copied()).collect();
@@ -62,6 +65,9 @@ impl Descent<'_, '_, '_> {
     /// The gap as these blocks see it.
     fn gap(&mut self, blocks: &[usize], state: &State) -> f64 {
         let problem = self.problem;
+        if let Some(limits) = &problem.limits {
+            return self.gap_within(limits, blocks, state);
+        }
         let mut scale = 1.0f64;
         for &g in blocks {
             let bounded = self.alpha[g] > 0.0;
@@ -93,6 +99,7 @@ impl Descent<'_, '_, '_> {
                 }
             }
         }
+        self.scale = scale;
         self.screened_by = 0.5 * (1.0 - scale) * (1.0 - scale) * outside + sum;
         self.screened_by.min(self.gap_by_conjugates(blocks, state).unwrap_or(f64::INFINITY))
     }
@@ -132,10 +139,6 @@ impl Descent<'_, '_, '_> {
     /// Leaves out what is zero in every minimiser.
     pub(super) fn screen(&mut self, state: &mut State) {
         let problem = self.problem;
-        let scale = self.alive.iter().filter(|&&g| self.alpha[g] > 0.0).fold(1.0f64, |scale, &g| {
-            let norm = problem.norm_of(g, &self.u);
-            if norm * scale > self.alpha[g] { self.alpha[g] / norm } else { scale }
-        });
         // the rounding of the gap must not screen what is needed
         let radius = (2.0 * (self.screened_by + self.rounding)).sqrt();
         let mut alive = core::mem::take(&mut self.alive);
@@ -143,7 +146,7 @@ impl Descent<'_, '_, '_> {
             let members = problem.members(g);
             let gamma = members.iter().map(|&j| self.gamma(j)).fold(0.0, f64::max);
             let size = (problem.lipschitz[g] + gamma).sqrt();
-            self.alpha[g] == 0.0 || scale * problem.norm_of(g, &self.u) + radius * size >= self.alpha[g]
+            self.alpha[g] == 0.0 || self.scale * self.pull(g) + radius * size >= self.alpha[g]
         });
         self.alive = alive;
         let mut kept = vec![false; problem.blocks()];
@@ -154,6 +157,17 @@ impl Descent<'_, '_, '_> {
                     problem.design.subtract(&mut state.residual, -state.z[j], j);
                     state.z[j] = 0.0;
                 }
+            }
+        }
+    }
+
+    /// ‖u_g‖, which makes a block leave zero where it exceeds α; between bounds only as far as the block can go there.
+    fn pull(&self, g: usize) -> f64 {
+        match &self.problem.limits {
+            None => self.problem.norm_of(g, &self.u),
+            Some(limits) => {
+                let j = self.problem.members(g)[0];
+                bounded::pull(limits.low[j], limits.high[j], self.u[j])
             }
         }
     }
@@ -170,7 +184,7 @@ impl Descent<'_, '_, '_> {
             support += usize::from(!zero);
             let distance = match !zero || self.alpha[g] == 0.0 {
                 true => f64::NEG_INFINITY,
-                false => (self.alpha[g] - problem.norm_of(g, &self.u)) / problem.lipschitz[g].sqrt().max(f64::MIN_POSITIVE),
+                false => (self.alpha[g] - self.pull(g)) / problem.lipschitz[g].sqrt().max(f64::MIN_POSITIVE),
             };
             // what was in stays in, so that sets grow and the descent ends; unless it is far away now
             let distance = if inside[g] && distance < 0.0 { f64::NEG_INFINITY } else { distance };
@@ -225,6 +239,7 @@ impl Descent<'_, '_, '_> {
         self.passes += 1;
         let problem = self.problem;
         let design = problem.design;
+        let within = |j: usize, z: f64| problem.limits.as_ref().map_or(z, |limits| limits.clamp(j, z));
         let mut largest = 0.0f64;
         let State { z, residual, .. } = state;
         linalg::vectorized(
@@ -236,7 +251,7 @@ impl Descent<'_, '_, '_> {
                     if let [j] = *problem.members(g) {
                         let gamma = self.lambda * problem.l2[j];
                         if square + gamma == 0.0 {
-                            z[j] = 0.0;
+                            z[j] = within(j, 0.0);
                             continue;
                         }
                         let old = z[j];
@@ -248,6 +263,7 @@ impl Descent<'_, '_, '_> {
                         } else {
                             0.0
                         };
+                        let new = within(j, new);
                         if new != old {
                             design.subtract(residual, new - old, j);
                             z[j] = new;
@@ -328,6 +344,11 @@ impl Descent<'_, '_, '_> {
         };
         let mut candidate = Iterate::of(support, self.problem, state);
         combine(|iterate| &iterate.z, &mut candidate.z);
+        if let Some(limits) = &self.problem.limits
+            && !bounded::stay_within(limits, support, self.problem, history, &mut candidate.z)
+        {
+            return;
+        }
         combine(|iterate| &iterate.residual.s, &mut candidate.residual.s);
         combine(|iterate| &iterate.residual.t, &mut candidate.residual.t);
         let before = self.objective(support, &state.z, &state.residual);
@@ -345,7 +366,7 @@ impl Descent<'_, '_, '_> {
         if !problem.single {
             return false;
         }
-        let mut support: Vec<usize> = problem.support(&state.z);
+        let mut support = problem.support(&state.z);
         if support.is_empty() || support.len() > LARGEST_SUPPORT {
             return false;
         }
@@ -377,17 +398,22 @@ impl Descent<'_, '_, '_> {
                 if !step.is_finite() {
                     return false;
                 }
-                let free = self.alpha[problem.owner[j]] == 0.0;
-                if !free && (z + step) * z <= 0.0 && -z / step < length {
-                    length = -z / step;
-                    crossing = Some(k);
+                if let Some((end, fraction)) = self.crossing(j, z, step)
+                    && fraction < length
+                {
+                    length = fraction;
+                    crossing = Some((k, end));
                 }
             }
             let blocks: Vec<usize> = support.iter().map(|&j| problem.owner[j]).collect();
             let before = self.objective(&blocks, &state.z, &state.residual);
             let kept = Iterate::of(&blocks, problem, state);
             for (k, &j) in support.iter().enumerate() {
-                let target = if crossing == Some(k) { 0.0 } else { state.z[j] + length * rest[(k, 0)] };
+                let target = match crossing {
+                    Some((crossed, end)) if crossed == k => end,
+                    // a second end reached at the same length is not passed by its rounding
+                    _ => self.within_ends(j, state.z[j], state.z[j] + length * rest[(k, 0)]),
+                };
                 let delta = target - state.z[j];
                 if delta != 0.0 {
                     problem.design.subtract(&mut state.residual, delta, j);
@@ -400,7 +426,7 @@ impl Descent<'_, '_, '_> {
                 kept.put(&blocks, problem, state);
                 return false;
             }
-            let Some(dropped) = crossing else { return true };
+            let Some((dropped, _)) = crossing else { return true };
             support.remove(dropped);
             let old = gram;
             let from = |k: usize| if k < dropped { k } else { k + 1 };
@@ -412,8 +438,8 @@ impl Descent<'_, '_, '_> {
 }
 
 /// The coefficients of some blocks, and the residual.
-struct Iterate {
-    z: Vec<f64>,
+pub(super) struct Iterate {
+    pub(super) z: Vec<f64>,
     residual: Residual,
 }
 

@@ -1,6 +1,6 @@
 //! On the entries of A: the bounded problem in double precision, one right-hand side after another.
 
-use super::{Route, counted, entries_of, keep, needs_dof, plan, resolved};
+use super::{Route, counted, entries_of, folds, keep, needs_dof, plan, resolved};
 use crate::check::check;
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::outer::constrained_lambda::{self, Sample, Scales};
 use crate::outer::equality;
 use crate::outer::limits::Limits;
 use crate::plan::Plan;
-use crate::rule::{Choice, Chosen, Kind};
+use crate::rule::{Choice, Chosen, Kind, Rule};
 use crate::run::{criteria, finite_norms, singular};
 use crate::scalar::{Real, Scalar};
 use crate::solution::{Fit, Outcome, Report};
@@ -41,12 +41,12 @@ pub(super) fn on_entries<T: Scalar, R>(
 
 /// The problem on entries.
 pub(super) struct Dense<'d, 'a, T: Scalar> {
-    description: &'d Description<'a, T>,
-    reduced: Reduced<'d, T>,
+    pub(super) description: &'d Description<'a, T>,
+    pub(super) reduced: Reduced<'d, T>,
 }
 
 /// What was found for one right-hand side.
-struct Found {
+pub(super) struct Found {
     answer: bounds::Answer,
     /// In the units of the reduced problem.
     damping: f64,
@@ -58,7 +58,10 @@ impl<T: Scalar> Dense<'_, '_, T> {
     pub(super) fn solve(&self, b: MatRef<'_, T>, choice: Choice, way: Way, plan: Plan) -> Result<Outcome<T>> {
         let data = self.reduced.data(b)?;
         let bounded = self.bounded(&data)?;
-        let found = (0..b.ncols()).map(|j| self.one(&bounded, &data, j, choice, way, None)).collect::<Result<Vec<Found>>>()?;
+        let found = match choice.kind {
+            Kind::Rule(Rule::KFold(rule)) => folds::choose(self, b, rule, way)?,
+            _ => (0..b.ncols()).map(|j| self.one(&bounded, &data, j, choice, way, None)).collect::<Result<Vec<Found>>>()?,
+        };
         self.outcome(&bounded, &data, found, choice, way, plan)
     }
 
@@ -78,7 +81,7 @@ impl<T: Scalar> Dense<'_, '_, T> {
     }
 
     /// The bounded problem in double precision and in the units of the reduced one.
-    fn bounded(&self, data: &ReducedData<T>) -> Result<Bounded> {
+    pub(super) fn bounded(&self, data: &ReducedData<T>) -> Result<Bounded> {
         let a = self.reduced.matrix.view();
         let n = a.ncols();
         let double = |v: T| v.real().to_f64();
@@ -110,13 +113,38 @@ impl<T: Scalar> Dense<'_, '_, T> {
         Ok(Bounded::new(a, penalty, limits, equations, self.reduced.threads))
     }
 
+    /// The caller's A.
+    pub(super) fn entries(&self) -> Mat<T> {
+        materialize(self.description.operator)
+    }
+
+    pub(super) fn failed(&self, failure: Failure, data: &ReducedData<T>) -> Error {
+        failed(failure, |gap| self.reduced.out_of_departure_units(gap, data))
+    }
+
+    /// The fit at a λ that a rule chose.
+    pub(super) fn at_chosen(
+        &self,
+        bounded: &Bounded,
+        data: &ReducedData<T>,
+        j: usize,
+        chosen: Chosen,
+        way: Way,
+        rule: &'static str,
+    ) -> Result<Found> {
+        self.reduced.representable(rule, &[chosen.damping])?;
+        let column = bounded.data((0..data.b.nrows()).map(|i| data.b[(i, j)].real().to_f64()).collect());
+        let answer = bounded.solve(&column, chosen.damping, way, None).map_err(|failure| self.failed(failure, data))?;
+        Ok(Found { answer, damping: chosen.damping, lambda: self.reduced.lambda(chosen.damping), chosen: Some(chosen) })
+    }
+
     fn constant(&self) -> f64 {
         if self.reduced.constant.is_some() { 1.0 } else { 0.0 }
     }
 
     fn one(&self, bounded: &Bounded, data: &ReducedData<T>, j: usize, choice: Choice, way: Way, start: Option<&Start>) -> Result<Found> {
         let column = bounded.data((0..data.b.nrows()).map(|i| data.b[(i, j)].real().to_f64()).collect());
-        let failed = |failure| failed(failure, |gap| self.reduced.out_of_departure_units(gap, data));
+        let failed = |failure| self.failed(failure, data);
         let (damping, lambda, chosen, start) = match choice.kind {
             Kind::Number(lambda) => (self.reduced.damping(lambda), lambda, None, start.cloned()),
             Kind::Rule(rule) => {

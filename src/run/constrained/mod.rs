@@ -1,9 +1,11 @@
 //! x between bounds, and x on linear equations: which way, the change of variables, and back. [`dense`] runs the engines on entries,
-//! [`by_products`] the one that needs none, [`eliminated`] solves on the null space of the equations.
+//! [`by_products`] the one that needs none, [`eliminated`] solves on the null space of the equations, [`folds`] refits without some of
+//! the rows.
 
 mod by_products;
 mod dense;
 mod eliminated;
+mod folds;
 
 use crate::check::{check, check_data};
 use crate::constraint::Equality;
@@ -32,9 +34,9 @@ const WRITTEN_OUT_UP_TO: usize = 1000;
 /// Entries up to which that is done, and up to which a null space is stored: 200 MB in double precision.
 const ENTRIES_UP_TO: usize = 25_000_000;
 
-/// Whether x is constrained.
+/// Whether x is constrained, and R a square: bounds beside ℓ1 are a matter of [`l1`](super::l1).
 pub(super) fn applies<T: Scalar>(description: &Description<'_, T>) -> bool {
-    description.bounds.is_some() || description.equality.is_some()
+    (description.bounds.is_some() || description.equality.is_some()) && !super::l1::applies(description)
 }
 
 /// What will be done.
@@ -61,7 +63,7 @@ fn route<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<
     let dense = match description.operator.entries() {
         Entries::Dense(_) => n <= GRAM_UP_TO,
         Entries::Sparse(_) => written,
-        Entries::None => written && (n <= WRITTEN_OUT_UP_TO / 4 || needs_dof(choice)),
+        Entries::None => written && (n <= WRITTEN_OUT_UP_TO / 4 || needs_entries(choice)),
     };
     let route = match description.method {
         Method::Cholesky => Route::Dense(Way::Gram),
@@ -81,12 +83,14 @@ fn route<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<
         return Err(Error::Unsupported {
             what: rule.name(),
             with: match route {
-                Route::Projected => "bounds on an A that is large or only multiplies, where degrees of freedom are not known",
+                Route::Projected => {
+                    "bounds on an A that is large or only multiplies, where neither degrees of freedom nor refits are to be had"
+                }
                 _ => "bounds on x, with which x is not linear in b",
             },
             instead: match route {
                 Route::Projected => "use Discrepancy or PenaltyNorm, or give λ as a number",
-                _ => "use Gcv, Aicc, Bic, Discrepancy with a noise level or PenaltyNorm, or give λ as a number",
+                _ => "use Gcv, Aicc, Bic, KFold, Discrepancy with a noise level or PenaltyNorm, or give λ as a number",
             },
         });
     }
@@ -105,6 +109,11 @@ fn route<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<
         });
     }
     Ok(route)
+}
+
+/// Degrees of freedom, or fits to some of the rows.
+fn needs_entries(choice: Choice) -> bool {
+    needs_dof(choice) || matches!(choice.kind, Kind::Rule(Rule::KFold(_)))
 }
 
 fn needs_dof(choice: Choice) -> bool {

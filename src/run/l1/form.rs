@@ -39,7 +39,12 @@ impl Form {
         let (penalty, n) = (&description.penalty, description.operator.shape().1);
         let terms = penalty.terms(n)?;
         match separated(&terms, n).filter(|_| !matches!(description.method, Method::Admm(_))) {
-            Some(separated) => Ok(Form::Separated(separated)),
+            Some(separated) => Ok(Form::Separated(separated.between(description)?)),
+            None if description.bounds.is_some() => Err(Error::Unsupported {
+                what: "bounds",
+                with: "an ℓ1 norm of Lx with an L that is not diagonal (or with Admm)",
+                instead: "use l1() or elastic_net(..) on the coefficients themselves, or the square of Lx",
+            }),
             None => Ok(Form::General(general(&terms, penalty.entries_of_terms(n)?)?)),
         }
     }
@@ -199,6 +204,40 @@ fn separated<T: Scalar>(terms: &[Term<'_, T>], n: usize) -> Option<Separated> {
 }
 
 impl Separated {
+    /// With the bounds of the problem: what nothing penalises can be projected out only where it is not bounded.
+    fn between<T: Scalar>(mut self, description: &Description<'_, T>) -> Result<Self> {
+        let Some(bounds) = &description.bounds else { return Ok(self) };
+        if self.blocks.is_some() {
+            return Err(Error::Unsupported {
+                what: "bounds",
+                with: "group_lasso(..), whose groups leave zero as a whole",
+                instead: "use l1() or elastic_net(..) with the bounds, or drop the bounds",
+            });
+        }
+        let n = self.l2.len();
+        let (low, high) = bounds.resolve(n)?;
+        let mut weights = core::mem::take(&mut self.l1).into_iter();
+        let mut is_free = vec![false; n];
+        self.free.iter().for_each(|&j| is_free[j] = true);
+        self.free.clear();
+        for j in 0..n {
+            let (bounded_below, bounded_above) = (low[j].finite(), high[j].finite());
+            match (is_free[j], bounded_below || bounded_above) {
+                (false, _) => self.l1.extend(weights.next()),
+                (true, false) => self.free.push(j),
+                (true, true) if bounded_below && bounded_above => self.l1.push(0.0),
+                (true, true) => {
+                    return Err(Error::Unsupported {
+                        what: "a coefficient of penalty weight 0 that is bounded on one side only",
+                        with: "a penalty that is no square of a norm",
+                        instead: "bound it on both sides or on none, or give it a small weight",
+                    });
+                }
+            }
+        }
+        Ok(self)
+    }
+
     /// The problem on a design whose columns are the coefficients that are not free, each in its real parts.
     fn on<'d, 'a, T: Scalar>(&self, problem: &'d RealProblem<'a, T>) -> Separable<'d, 'a> {
         let p = parts::<T>();
@@ -210,7 +249,13 @@ impl Separated {
         let single: Vec<Vec<usize>>;
         let groups = match &self.blocks {
             Some(groups) => groups,
-            None if p == 1 => return Separable::new(&problem.design, None, self.l1.clone(), l2),
+            None if p == 1 => {
+                let separable = Separable::new(&problem.design, None, self.l1.clone(), l2);
+                return match problem.limits() {
+                    Some(limits) => separable.within(limits.clone()),
+                    None => separable,
+                };
+            }
             None => {
                 single = (0..self.l2.len()).filter(|&j| !is_free[j]).map(|j| vec![j]).collect();
                 &single
@@ -229,6 +274,6 @@ impl Separated {
                 l1.resize(blocks.len(), 0.0);
             }
         }
-        Separable::new(&problem.design, Some(blocks), l1, l2)
+        Separable::new(&problem.design, Some(blocks), l1, l2).of_parts(p)
     }
 }

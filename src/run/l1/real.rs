@@ -7,6 +7,7 @@ use crate::linalg::{self, MatRef};
 use crate::operator::dense::materialize;
 use crate::operator::{Entries, SparseView};
 use crate::outer::design::{Columns, Design, SparseColumns};
+use crate::outer::limits::Limits;
 use crate::scalar::{Real, Scalar};
 use crate::transform::Matrix;
 use crate::transform::whiten::{balancing_exponent, row_scale};
@@ -33,6 +34,14 @@ pub(super) struct RealProblem<'a, T: Scalar> {
     scale: Option<Vec<f64>>,
     /// x₀ and Ax₀.
     prior: Option<(Vec<T>, Vec<T>)>,
+    bounds: Option<Box<Bounded<T>>>,
+}
+
+/// Bounds as the caller has them, and on the departures from x₀ behind the columns of the design.
+struct Bounded<T: Scalar> {
+    low: Vec<T::Real>,
+    high: Vec<T::Real>,
+    limits: Limits,
 }
 
 /// Real numbers behind one unknown.
@@ -161,17 +170,27 @@ impl<'a, T: Scalar> RealProblem<'a, T> {
                 }
                 // the usual case needs none of those tables, which are looked up for each entry
                 let whole = free.is_empty() && rows.is_none() && !T::IS_COMPLEX;
+                let in_place = match a.narrow_columns() {
+                    Some((starts, rows, values)) if whole => T::doubles_of(values).and_then(|values| {
+                        let values = match &scale {
+                            None => values.into(),
+                            Some(d) => values.iter().zip(&*rows).map(|(value, &i)| value * d[i as usize]).collect(),
+                        };
+                        SparseColumns::of_arrays(starts, rows, values)
+                    }),
+                    _ => None,
+                };
                 let visit = |see: &mut dyn FnMut(usize, usize, f64)| match &scale {
                     None if whole => a.for_each(|i, j, value| see(i, j, value.real().to_f64())),
                     Some(d) if whole => a.for_each(|i, j, value| see(i, j, value.real().to_f64() * d[i])),
                     _ => each(see, &column),
                 };
-                match SparseColumns::new(real_rows, columns, &visit) {
+                match in_place.or_else(|| SparseColumns::new(real_rows, columns, &visit)) {
                     Some(columns) => Columns::Sparse(columns),
                     None => {
                         return Err(Error::Unsupported {
                             what: "coordinate descent",
-                            with: "a sparse A of more than 2³² rows",
+                            with: "a sparse A of more than 2³² rows or entries",
                             instead: "use a quadratic penalty",
                         });
                     }
@@ -188,7 +207,31 @@ impl<'a, T: Scalar> RealProblem<'a, T> {
         })?;
         let largest = design.squares.iter().fold(0.0, |a: f64, &b| if b > a || b.is_nan() { b } else { a }).sqrt();
         in_range("the largest norm of a column of A", largest)?;
-        Ok(Self { design, penalised, free: free.to_vec(), intercept: description.intercept, unknowns, rows: chosen, scale, prior })
+        let bounds = match &description.bounds {
+            None => None,
+            Some(bounds) => {
+                let (low, high) = bounds.resolve(unknowns)?;
+                let departure = |j: usize, end: T::Real| end.to_f64() - prior.as_ref().map_or(0.0, |(mean, _)| mean[j].real().to_f64());
+                let side = |side: &[T::Real]| penalised.iter().map(|&j| departure(j, side[j])).collect();
+                let limits = Limits { low: side(&low), high: side(&high) };
+                Some(Box::new(Bounded { low, high, limits }))
+            }
+        };
+        let free = free.to_vec();
+        Ok(Self { design, penalised, free, intercept: description.intercept, unknowns, rows: chosen, scale, prior, bounds })
+    }
+
+    /// The bounds on the coefficients of the columns of the design.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.bounds.as_ref().map(|bounds| &bounds.limits)
+    }
+
+    /// How many components of x lie at their lower and at their upper bound; one that is fixed counts as at its lower.
+    pub fn at_bounds(&self, x: &[T]) -> Option<(usize, usize)> {
+        let bounds = self.bounds.as_ref()?;
+        let lower = (0..x.len()).filter(|&j| x[j].real() <= bounds.low[j]).count();
+        let upper = (0..x.len()).filter(|&j| x[j].real() >= bounds.high[j] && x[j].real() > bounds.low[j]).count();
+        Some((lower, upper))
     }
 
     /// D(b − Ax₀) as real numbers, nothing projected out, and ‖Db‖.
@@ -226,6 +269,18 @@ impl<'a, T: Scalar> RealProblem<'a, T> {
         };
         for (k, &j) in self.penalised.iter().enumerate() {
             x[j] += scalar(z, k);
+        }
+        if let Some(bounds) = &self.bounds {
+            for (k, &j) in self.penalised.iter().enumerate() {
+                // to the last bit, whatever x₀ + z rounds to
+                let (low, high) = (bounds.low[j], bounds.high[j]);
+                let value = x[j].real();
+                if z[k] <= bounds.limits.low[k] || value < low {
+                    x[j] = T::from_real(low);
+                } else if z[k] >= bounds.limits.high[k] || value > high {
+                    x[j] = T::from_real(high);
+                }
+            }
         }
         for (k, &j) in self.free.iter().enumerate() {
             x[j] += scalar(&free[constants..], k);
