@@ -9,9 +9,11 @@
 //! cargo run --release --example surveying
 //! ```
 
-use std::io::Read;
-use std::path::Path;
-use wellposed::{Cgls, Gcv, Method, Problem, Solution, SparseView, Warning};
+#[path = "support/matrix_market.rs"]
+mod matrix_market;
+
+use matrix_market::Matrix;
+use wellposed::{Cgls, Gcv, Method, Problem, Solution, Warning};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -61,47 +63,4 @@ fn found(fit: &Solution<f64, Vec<f64>>) -> String {
 fn difference(x: &[f64], y: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
     norm(&mut x.iter().zip(y).map(|(x, y)| x - y)) / norm(&mut y.iter().copied())
-}
-
-/// Compressed columns.
-struct Matrix {
-    rows: usize,
-    columns: usize,
-    starts: Vec<u32>,
-    indices: Vec<u32>,
-    values: Vec<f64>,
-}
-
-impl Matrix {
-    fn view(&self) -> wellposed::Result<SparseView<'_, f64>> {
-        SparseView::csc(self.rows, self.columns, &self.starts, &self.indices, &self.values)
-    }
-
-    /// The two kinds of Matrix Market files that lie in data/matrices: real general, coordinate or array.
-    fn read(name: &str) -> Result<Self, Failure> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/matrices").join(name);
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(std::fs::File::open(path)?).read_to_string(&mut text)?;
-        let stored = match text.lines().next() {
-            Some("%%MatrixMarket matrix coordinate real general") => true,
-            Some("%%MatrixMarket matrix array real general") => false,
-            other => return Err(format!("{name} begins with {other:?}").into()),
-        };
-        let mut numbers = text.lines().filter(|line| !line.starts_with('%')).flat_map(str::split_whitespace);
-        let mut next = || numbers.next().ok_or_else(|| Failure::from(format!("{name} ends too early")));
-        let (rows, columns) = (next()?.parse()?, next()?.parse()?);
-        let count: usize = if stored { next()?.parse()? } else { rows * columns };
-        let mut entries: Vec<(u32, u32, f64)> = Vec::with_capacity(count);
-        for k in 0..count {
-            let (i, j) = match stored {
-                true => (next()?.parse::<u32>()? - 1, next()?.parse::<u32>()? - 1),
-                false => ((k % rows) as u32, (k / rows) as u32),
-            };
-            entries.push((j, i, next()?.parse()?));
-        }
-        entries.sort_by_key(|&(j, i, _)| (j, i));
-        let starts = (0..=columns as u32).map(|j| entries.partition_point(|e| e.0 < j) as u32).collect();
-        let (indices, values) = entries.iter().map(|&(_, i, v)| (i, v)).unzip();
-        Ok(Self { rows, columns, starts, indices, values })
-    }
 }

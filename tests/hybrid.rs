@@ -6,8 +6,8 @@ use common::{Dense, distance, norm};
 use core::cell::Cell;
 use wellposed::operator::from_fn;
 use wellposed::{
-    Cgls, Choice, Discrepancy, Error, Gcv, HybridLsmr, HybridLsqr, Loo, Method, Operator, Penalty, Probes, Problem, Real, Scalar, Stop,
-    Warning, c64, faer,
+    Cgls, Choice, Discrepancy, Error, Evidence, Gcv, HybridLsmr, HybridLsqr, Loo, Method, Operator, Penalty, Probes, Problem, ProjectedGcv,
+    Real, Scalar, Stop, Upre, Warning, c64, faer,
 };
 
 /// A with its data and the x behind them.
@@ -229,6 +229,177 @@ fn a_tolerance_after_settling_and_a_bounded_basis() {
     }
 }
 
+// ---- degrees of freedom outside the space -----------------------------------------------------------------------------
+
+/// The first difference of n points, well conditioned: every direction counts, and a space grown from b has too few of them. The data
+/// are differences of a wave with half as much noise.
+fn difference(n: usize) -> Test {
+    let a = Dense::from_fn(n, n, |i, j| {
+        if i == j {
+            1.0
+        } else if i == j + 1 {
+            -1.0
+        } else {
+            0.0
+        }
+    });
+    let wave = |i: f64| (2.5 * i).cos();
+    let x: Vec<f64> = (0..n).map(|i| wave(i as f64)).collect();
+    let b = (0..n).map(|i| i as f64).map(|i| wave(i) - wave(i - 1.0) + 0.5 * (i * i * 7919.0).sin()).collect();
+    Test { name: "difference", a, b, x }
+}
+
+/// Small: the space grows to the whole one, and λ is that of GCV. Larger: probes count, λ is near it, and the step limit is kept.
+#[test]
+fn degrees_of_freedom_outside_the_space_count() {
+    let exact = |test: &Test, rule: Choice| Problem::new(&test.a).method(Method::Svd).solve(&test.b, rule).unwrap();
+    let test = difference(120);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    let rules: [Choice; 3] = [Gcv.into(), Upre::noise_std(0.35).into(), Evidence.into()];
+    for rule in rules {
+        let fit = Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, rule).unwrap();
+        let expected = exact(&test, rule);
+        assert!((fit.lambda / expected.lambda - 1.0).abs() < 0.01, "{rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
+    }
+    let test = difference(400);
+    let a = products(&test.a, &count);
+    let rules: [Choice; 2] = [Gcv.into(), Upre::noise_std(0.35).into()];
+    for rule in rules {
+        let fit = Problem::new(&a).method(HybridLsqr::new().max_steps(200)).solve(&test.b, rule).unwrap();
+        let expected = exact(&test, rule);
+        assert_eq!(fit.report.stop, Some(Stop::Settled), "{rule}");
+        assert!((fit.lambda / expected.lambda).ln().abs() < 0.15, "{rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
+        assert!(distance(&fit.x, &expected.x) < 0.03 * norm(&expected.x), "{rule}");
+    }
+    // asked for by name, the projected problem is what it is
+    let classic = Problem::new(&a).method(HybridLsqr::new().gcv(ProjectedGcv::Weighted)).solve(&test.b, Gcv).unwrap();
+    assert_eq!(classic.report.stop, Some(Stop::Settled));
+}
+
+// ---- a penalty in standard form ---------------------------------------------------------------------------------------
+
+/// λ by GCV with L: that of the dense standard form, before the space is the whole one, and what goes with it: null spaces of one and
+/// two dimensions and of none, more rows than columns, an intercept, weights and a prior mean.
+#[test]
+fn a_penalty_with_entries_has_the_lambda_of_the_dense_engines() {
+    let sum = || Penalty::sum([(1.0, Penalty::second_difference()), (1e-3, Penalty::identity())]);
+    let penalties: [(&str, fn() -> Penalty<'static, f64>); 3] =
+        [("first", || Penalty::first_difference()), ("second", || Penalty::second_difference()), ("sum", sum)];
+    for test in [phillips(200), heat(200)] {
+        for (name, penalty) in penalties {
+            let weights: Vec<f64> = (0..200).map(|i| 1.0 + (i % 4) as f64).collect();
+            let mean: Vec<f64> = (0..200).map(|i| 0.1 * (i as f64 / 30.0).cos()).collect();
+            for dressed in [false, true] {
+                let count = Cell::new(0);
+                let a = products(&test.a, &count);
+                fn dress<'a>(problem: Problem<'a, f64>, dressed: bool, weights: &[f64], mean: &[f64]) -> Problem<'a, f64> {
+                    if dressed { problem.weights(weights).prior_mean(mean).intercept() } else { problem }
+                }
+                let exact = dress(Problem::new(&test.a).penalty(penalty()), dressed, &weights, &mean).method(Method::Svd);
+                let exact = exact.solve(&test.b, Gcv).unwrap();
+                let hybrid = dress(Problem::new(&a).penalty(penalty()), dressed, &weights, &mean);
+                let fit = hybrid.clone().method(HybridLsqr::new()).solve(&test.b, Gcv).unwrap();
+                let who = format!(
+                    "{} {name} {dressed}: λ {:e} for {:e}, {} steps",
+                    test.name,
+                    fit.lambda,
+                    exact.lambda,
+                    fit.report.steps.unwrap()
+                );
+                assert!((fit.lambda / exact.lambda).ln().abs() < 0.1, "{who}");
+                assert!(distance(&fit.x, &exact.x) < 0.02 * norm(&exact.x), "{who}: {}", distance(&fit.x, &exact.x) / norm(&exact.x));
+                assert!((fit.penalty_norm / exact.penalty_norm).ln().abs() < 0.05, "{who}: {} {}", fit.penalty_norm, exact.penalty_norm);
+                assert!((fit.intercept - exact.intercept).abs() <= 0.02 * exact.intercept.abs() + 1e-3, "{who}");
+                // a tolerance is that of the problem as it was
+                if test.name == "phillips" && name == "first" && !dressed {
+                    let tight = hybrid.method(HybridLsqr::new().tolerance(1e-8).max_steps(20_000)).solve(&test.b, Gcv).unwrap();
+                    let fitted = test.a.times(&tight.x);
+                    let residual: Vec<f64> = test.b.iter().zip(&fitted).map(|(b, f)| b - f).collect();
+                    let mut gradient = test.a.adjoint_times(&residual);
+                    for i in 0..199 {
+                        let difference = tight.lambda * (tight.x[i + 1] - tight.x[i]);
+                        gradient[i] += difference;
+                        gradient[i + 1] -= difference;
+                    }
+                    assert!(norm(&gradient) < 1.1e-8 * norm(&test.a.adjoint_times(&test.b)), "{who}: {:e}", norm(&gradient));
+                }
+            }
+        }
+    }
+}
+
+/// What the observer and a known truth see is x, not the variables of the standard form.
+#[test]
+fn a_standard_form_is_not_seen() {
+    let test = phillips(200);
+    let count = Cell::new(0);
+    let a = products(&test.a, &count);
+    let mut norms = Vec::new();
+    let method = HybridLsqr::new().compare_with(&test.x);
+    let fit = Problem::new(&a).penalty(Penalty::second_difference()).method(method).solve_with(&test.b, Gcv, |step| {
+        norms.push((step.residual_norm, step.solution_norm));
+        std::ops::ControlFlow::Continue(())
+    });
+    let fit = fit.unwrap();
+    let comparison = fit.report.comparison.as_ref().unwrap();
+    assert_eq!((norms.len(), comparison.errors.len()), (fit.report.steps.unwrap(), norms.len()));
+    let last = norms[norms.len() - 1];
+    assert!((last.0 / fit.residual_norm - 1.0).abs() < 1e-6, "{last:?} {}", fit.residual_norm);
+    assert!((last.1 / norm(&fit.x) - 1.0).abs() < 1e-9, "{last:?}");
+    assert!((comparison.errors.last().unwrap() - distance(&fit.x, &test.x) / norm(&test.x)).abs() < 1e-9);
+}
+
+/// A penalty that only multiplies, and too large to be written out, is projected; one that A does not see is no error either.
+#[test]
+fn penalties_without_a_standard_form() {
+    let n = 2100;
+    let k: Vec<f64> = (0..21).map(|i| (-0.5 * ((i as f64 - 10.0) / 3.0f64).powi(2)).exp()).collect();
+    let total: f64 = k.iter().sum();
+    let blur = |x: &[f64], y: &mut [f64]| {
+        for i in 0..n {
+            y[i] = (0..21).filter(|t| i + t >= 10 && i + t - 10 < n).map(|t| k[t] * x[i + t - 10]).sum::<f64>() / total;
+        }
+    };
+    let a = from_fn(n, n, blur, blur);
+    let x: Vec<f64> = (0..n).map(|i| (i as f64 / 150.0).sin() + 2.0).collect();
+    let mut b = vec![0.0; n];
+    blur(&x, &mut b);
+    let e = noise(n, 3);
+    let factor = 0.01 * norm(&b) / norm(&e);
+    b.iter_mut().zip(&e).for_each(|(b, e)| *b += factor * e);
+    let smooth = Penalty::first_difference();
+    let with_entries = Problem::new(&a).penalty(smooth).method(HybridLsqr::new()).solve(&b, Gcv).unwrap();
+    let l = from_fn(
+        n - 1,
+        n,
+        |x: &[f64], y: &mut [f64]| (0..n - 1).for_each(|i| y[i] = x[i + 1] - x[i]),
+        |y: &[f64], x: &mut [f64]| {
+            x.fill(0.0);
+            (0..n - 1).for_each(|i| {
+                x[i + 1] += y[i];
+                x[i] -= y[i];
+            })
+        },
+    );
+    let projected = Problem::new(&a).penalty(Penalty::matrix(&l)).method(HybridLsqr::new()).solve(&b, Gcv).unwrap();
+    let error = |fit: &[f64]| distance(fit, &x) / norm(&x);
+    assert!(error(&with_entries.x) < 0.01, "{}", error(&with_entries.x));
+    assert!(error(&projected.x) < 2.0 * error(&with_entries.x), "{} and {}", error(&projected.x), error(&with_entries.x));
+    // differences of differences: neither A nor L sees constants
+    let short = 60;
+    let blind = from_fn(
+        short - 1,
+        short,
+        |x: &[f64], y: &mut [f64]| (0..short - 1).for_each(|i| y[i] = x[i + 1] - x[i]),
+        |y: &[f64], x: &mut [f64]| {
+            (0..short).for_each(|i| x[i] = if i > 0 { y[i - 1] } else { 0.0 } - if i + 1 < short { y[i] } else { 0.0 })
+        },
+    );
+    let fit = Problem::new(&blind).penalty(Penalty::first_difference()).method(HybridLsqr::new()).solve(&b[..short - 1], Gcv).unwrap();
+    assert!(fit.x.iter().all(|x| x.is_finite()));
+}
+
 // ---- λ by probes ------------------------------------------------------------------------------------------------------
 
 /// Within 5 % of the exact λ or inside the interval that is reported, for every seed, at no more than ten plain solves.
@@ -265,6 +436,31 @@ fn probes_find_the_lambda_of_gcv() {
             let (dof, expected) = (fit.dof.unwrap(), there.dof.unwrap());
             let deviation = (2.0 * expected / used.count.max(1) as f64).sqrt();
             assert!((dof - expected).abs() < 3.0 * deviation, "{name}: {dof}, exactly {expected}");
+        }
+    }
+}
+
+/// With a penalty in standard form: the interval has the λ of the dense engines, and x is the minimiser at the λ that was found.
+#[test]
+fn probes_with_a_penalty() {
+    for test in [phillips(300), heat(300)] {
+        for penalty in [Penalty::first_difference, Penalty::second_difference] {
+            let exact = Problem::new(&test.a).penalty(penalty()).intercept().method(Method::Svd).solve(&test.b, Gcv).unwrap();
+            let count = Cell::new(0);
+            let a = products(&test.a, &count);
+            let fit = Problem::new(&a).penalty(penalty()).intercept().method(Probes::new()).solve(&test.b, Gcv).unwrap();
+            let (low, high) = fit.report.criteria[0].interval.unwrap();
+            assert!(
+                (low <= exact.lambda && exact.lambda <= high) || (fit.lambda / exact.lambda - 1.0).abs() < 0.05,
+                "{} {:?}: λ {:e} in [{low:e}, {high:e}], exactly {:e}",
+                test.name,
+                penalty(),
+                fit.lambda,
+                exact.lambda
+            );
+            let there = Problem::new(&test.a).penalty(penalty()).intercept().method(Method::Qr).solve(&test.b, fit.lambda).unwrap();
+            assert!(distance(&fit.x, &there.x) < 1e-6 * norm(&there.x), "{}: {:e}", test.name, distance(&fit.x, &there.x) / norm(&there.x));
+            assert!((fit.dof.unwrap() - there.dof.unwrap()).abs() < 0.2 * there.dof.unwrap(), "{} {:?}", test.name, fit.dof);
         }
     }
 }
@@ -316,8 +512,10 @@ fn probes_say_when_they_are_too_few() {
         let error = Problem::new(&a).method(options).solve(&test.b, Gcv).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
-    let smooth = Problem::new(&a).penalty(Penalty::first_difference()).method(Probes::new()).solve(&test.b, Gcv);
-    assert!(smooth.unwrap_err().to_string().contains("HybridLsqr"));
+    let mut free = vec![1.0; 300];
+    free[..9].fill(0.0);
+    let nine = Problem::new(&a).penalty(Penalty::diagonal(&free)).method(Probes::new()).solve(&test.b, Gcv);
+    assert!(nine.unwrap_err().to_string().contains("HybridLsqr"));
 }
 
 /// Small: written out, and so exact and with every rule.

@@ -23,6 +23,7 @@ mod lsmr;
 mod lsqr;
 pub(crate) mod precondition;
 pub(crate) mod probes;
+pub(crate) mod standard_form;
 mod system;
 
 pub(crate) use system::{Kind, Outcome, Start, System, block, path, solve};

@@ -97,7 +97,7 @@ pub(crate) fn locate<'a, T: Scalar>(
     let mut products = 0;
     loop {
         while probes.len() < wanted {
-            let mut z: Vec<T> = (0..m).map(|_| if random.next_bits() >> 63 == 0 { T::ONE } else { -T::ONE }).collect();
+            let mut z: Vec<T> = random_signs(&mut random, m);
             project(&mut z);
             left.project_out(&mut z, &Space::Range(a), None);
             probes.push(Process::start(a, hidden, &z, 0).map_err(|fault| fault.at(0))?);
@@ -147,6 +147,11 @@ pub(crate) fn locate<'a, T: Scalar>(
         let located = Located { chosen, half_width, open_below: at_end, dof, count: probes.len(), deflated: values.len(), products };
         return Ok((located, data));
     }
+}
+
+/// A probe.
+pub(crate) fn random_signs<T: Scalar>(random: &mut Random, count: usize) -> Vec<T> {
+    (0..count).map(|_| if random.next_bits() >> 63 == 0 { T::ONE } else { -T::ONE }).collect()
 }
 
 /// b's space until the rule on the projected problem has settled, or the space is exhausted.
@@ -235,7 +240,7 @@ fn converged<T: Scalar>(process: &Process<'_, T>, a: &dyn Operator<Scalar = T>) 
 }
 
 /// The nodes of b and of every probe, by both rules.
-struct Curves {
+pub(crate) struct Curves {
     data: [Spectrum; 2],
     /// For each probe: (θ, w) by both rules; the weights of one probe sum to the dimension that it stands for.
     probes: Vec<[Vec<(f64, f64)>; 2]>,
@@ -247,7 +252,7 @@ struct Curves {
 }
 
 impl Curves {
-    fn new<T: Scalar>(
+    pub fn new<T: Scalar>(
         data: &Process<'_, T>,
         probes: &[Process<'_, T>],
         deflated: &[f64],
@@ -302,7 +307,8 @@ impl Curves {
         Estimated { data: self.data[place(rho)].clone(), directions, rows: self.rows, unpenalised: self.unpenalised, low: self.low }
     }
 
-    fn ask(&self, ruled: &Ruled<'_>, rho: End, trace: End, without: Option<usize>) -> Result<Chosen> {
+    /// λ by the rule on that curve.
+    pub fn ask(&self, ruled: &Ruled<'_>, rho: End, trace: End, without: Option<usize>) -> Result<Chosen> {
         ruled.rule.choose(&self.curve(rho, trace, without), ruled.data_norm, ruled.unit)
     }
 }
@@ -349,7 +355,7 @@ impl Curve for Estimated {
 }
 
 /// Half of Student's 95 % interval of log λ, from the choices without each probe in turn.
-fn spread(curves: &Curves, ruled: &Ruled<'_>, count: usize) -> Result<f64> {
+pub(crate) fn spread(curves: &Curves, ruled: &Ruled<'_>, count: usize) -> Result<f64> {
     if count < 2 {
         return Ok(0.0);
     }

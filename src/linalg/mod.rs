@@ -17,6 +17,7 @@ mod kernels;
 mod orthogonal;
 mod parts;
 pub mod sparse;
+pub mod supernodal;
 mod sweeps;
 pub(crate) mod tridiagonal_ql;
 mod vectors;

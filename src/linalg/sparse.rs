@@ -396,6 +396,12 @@ impl<'a> Nodes<'a> {
         Supernode { start: symbolic.supernode_begin()[s], end: symbolic.supernode_end()[s], pattern }
     }
 
+    /// The numbers of supernode s among the values of a factor, column after column: its own rows, then the pattern.
+    pub fn numbers<T>(self, values: &[T], s: usize) -> &[T] {
+        let places = self.symbolic.col_ptr_for_val();
+        &values[places[s]..places[s + 1]]
+    }
+
     /// The block of supernode s among the values of a factor (or of anything on its pattern): its own rows, then the pattern.
     pub fn block<T>(self, values: &[T], s: usize) -> MatRef<'_, T> {
         let Supernode { start, end, pattern } = self.supernode(s);
@@ -530,6 +536,11 @@ impl QrAnalysis {
                 .ok()?;
         let node = node_of_columns(symbolic.R_adjoint());
         Some(Self { symbolic, node })
+    }
+
+    /// The supernodes of Rᴴ.
+    pub fn nodes<'a>(&'a self, analysis: &'a Analysis) -> Nodes<'a> {
+        Nodes { symbolic: self.symbolic.R_adjoint(), node: &self.node, new: analysis.permutation().1 }
     }
 
     /// Entries of R and of the reflectors.

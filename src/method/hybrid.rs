@@ -7,13 +7,18 @@ use crate::scalar::{Real, Scalar, c64};
 /// Which degrees of freedom GCV sees on a Krylov space of k dimensions, where Φ = Σφᵢ counts its own.
 ///
 /// The residual is that of the whole problem in all of them. Other rules than [`Gcv`](crate::Gcv) and its robust form see the
-/// same curve in all. Once the space is the whole one, all are the rule itself.
+/// same curve in all. Once the space is the whole one, all are the rule itself. The first alone asks what is outside the space.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ProjectedGcv {
     /// [`TrueRows`](Self::TrueRows) where it has a minimum well inside the λ that the space knows, [`Weighted`](Self::Weighted)
     /// elsewhere. On problems with one dimension the first appears early, at the λ of GCV itself; where many singular values are
-    /// nearly equal, as for images, the space counts too few degrees of freedom for it, and the second serves.
+    /// nearly equal, as for images, the space counts too few degrees of freedom for it, and the second serves to begin with.
+    ///
+    /// When λ has settled, the degrees of freedom outside the space are bounded by two probes. Where they count, the space grows on
+    /// until it is the whole one, if the step limit allows that, and else four or more random probes beside it count them: λ is then that of
+    /// GCV to about ten percent at worst, without the interval that [`Probes`](crate::Probes) states. The same holds for the other rules that count
+    /// degrees of freedom.
     #[default]
     Automatic,
     /// The m rows of the data and (m − Φ)² in the denominator. It is GCV itself once the space has all directions that λ lets
@@ -254,6 +259,11 @@ impl Options {
     /// The same, to choose λ alone and within so many steps.
     pub(crate) fn until_settled(&self, steps: usize) -> Self {
         Self { max_steps: Some(self.limit().min(steps)), tolerance: None, ..self.clone() }
+    }
+
+    /// The same, ending when λ has settled.
+    pub(crate) fn without_tolerance(&self) -> Self {
+        Self { tolerance: None, ..self.clone() }
     }
 
     pub(crate) fn accepts_partial(&self) -> bool {

@@ -8,20 +8,23 @@ use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::krylov::hybrid::general::{self, Answer, Projected};
-use crate::krylov::hybrid::{self, Aim, Found, Minimise, Watch};
+use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
+use crate::krylov::standard_form::{Root, StandardForm};
+use crate::krylov::{self, System};
 use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
-use crate::method::{HybridLsqr, Method};
+use crate::method::{HybridLsqr, Lsmr, Method, ProjectedGcv};
 use crate::operator::{Operator, algebra};
 use crate::plan::Plan;
 use crate::refusal::Handed;
 use crate::rule::{Choice, Kind};
-use crate::scalar::{Real, Scalar};
+use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Comparison, Fit, Outcome, Report};
 use crate::step::{Observer, Step};
 use crate::transform::Matrix;
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::{Frame, finite};
+use crate::transform::sparse::penalty_rows;
 use crate::transform::standard_form::PenaltyRows;
 use crate::warning::Warning;
 use core::ops::ControlFlow;
@@ -43,6 +46,12 @@ pub(super) fn solve<T: Scalar>(
     refuse(description, choice, options, minimise, plan.method, k)?;
     let truth = options.truth::<T>(n)?;
     let problem = ByProducts::new(description)?;
+    // with a rule, L becomes the identity where its entries permit: then the curve is that of the problem
+    let root = match (&choice.kind, options.basis_limit()) {
+        (Kind::Rule(_), None) if minimise == Minimise::Objective => penalty_root(description, n)?,
+        _ => None,
+    };
+    let watched = observer.is_some();
     let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
     let (mut steps, mut stop, mut comparison) = (0, None, None);
     let (mut seen, mut warnings) = (Vec::new(), Vec::new());
@@ -62,19 +71,31 @@ pub(super) fn solve<T: Scalar>(
             Some(observe) => observe(&column.step(step)),
             None => ControlFlow::Continue(()),
         };
-        let mut watch = Watch { observer: Some(&mut observe), truth: truth.as_deref(), errors: Vec::new(), ended: false };
+        let mut watch =
+            Watch { observer: watched.then_some(&mut observe), truth: truth.as_deref(), back: None, errors: Vec::new(), ended: false };
         let found = column.balanced(&problem, |a| -> Result<Found<T>> {
             let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
-                let mut small = |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping);
+                let mut weights = Vec::new();
+                let mut small =
+                    |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping, options.projected_gcv(), &mut weights);
                 general::solve(a, hidden, l, &column.data, aim, options, &mut small, watch)
             };
+            let project = |z: &mut [T]| problem.project(z);
+            if let (Some(root), Aim::Rule(ruled), Some(l)) = (&root, aim, problem.penalty())
+                && let Some(form) = StandardForm::new(a, root, hidden, &column.data)
+            {
+                let ruled = Ruled { unpenalised: ruled.unpenalised + root.nullity(), ..ruled };
+                let in_full = Full { a, l, hidden: column.hidden(problem.hidden_norm()), data: &column.data };
+                return in_standard_form(&form, &in_full, ruled, &project, options, &mut watch);
+            }
             match (problem.penalty(), options.basis_limit(), aim) {
                 (Some(l), _, _) => whole(aim, l, &mut watch),
-                (None, None, _) => hybrid::solve(a, hidden, &column.data, aim, minimise, options, &mut watch),
+                (None, None, _) => hybrid::solve(a, hidden, &project, &column.data, aim, minimise, options, &mut watch),
                 (None, Some(_), Aim::Damping(_)) => whole(aim, &algebra::diagonal(vec![T::ONE; n]), &mut watch),
                 (None, Some(most), Aim::Rule(_)) if !options.exact_steps() => {
                     // λ in the first basis, then on from there where a tolerance asks for it
-                    let first = hybrid::solve(a, hidden, &column.data, aim, minimise, &options.until_settled(most), &mut watch)?;
+                    let until = options.until_settled(most);
+                    let first = hybrid::solve(a, hidden, &project, &column.data, aim, minimise, &until, &mut watch)?;
                     if options.tolerance().is_none() || !first.stop.converged() {
                         return Ok(first);
                     }
@@ -112,6 +133,69 @@ pub(super) fn solve<T: Scalar>(
     Ok(Outcome { x, unknowns: n, intercepts, report })
 }
 
+/// L's root, where L has entries that permit one.
+pub(super) fn penalty_root<T: Scalar>(description: &Description<'_, T>, n: usize) -> Result<Option<Root<T>>> {
+    if description.penalty.is_identity() {
+        return Ok(None);
+    }
+    match penalty_rows(description, n, n) {
+        Ok((mut rows, exponent)) => {
+            rows.values.iter_mut().for_each(|value| *value = times_power_of_two(*value, -exponent));
+            Ok(Root::new(&rows))
+        }
+        Err(Error::NeedsEntries { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The problem before its change to standard form.
+struct Full<'f, T: Scalar> {
+    a: &'f dyn Operator<Scalar = T>,
+    l: &'f dyn Operator<Scalar = T>,
+    hidden: T::Real,
+    data: &'f [T],
+}
+
+/// λ and x on the problem in standard form. A tolerance is that of the problem as it was, and is met there.
+fn in_standard_form<T: Scalar>(
+    form: &StandardForm<'_, T>,
+    full: &Full<'_, T>,
+    ruled: Ruled<'_>,
+    project: &dyn Fn(&mut [T]),
+    options: &Options,
+    watch: &mut Watch<'_, '_, T>,
+) -> Result<Found<T>> {
+    let mut data = full.data.to_vec();
+    form.project(&mut data);
+    let project = |z: &mut [T]| {
+        project(z);
+        form.project(z);
+    };
+    let back = |z: &[T]| form.answer(z, full.data);
+    let mut inner =
+        Watch { observer: watch.observer.as_deref_mut(), truth: watch.truth, back: Some(&back), errors: Vec::new(), ended: false };
+    let settled = options.without_tolerance();
+    let found = hybrid::solve(form, form.hidden, &project, &data, Aim::Rule(ruled), Minimise::Objective, &settled, &mut inner)?;
+    watch.errors = core::mem::take(&mut inner.errors);
+    let ended = inner.ended;
+    let x = back(&found.x);
+    let found = Found { x, damping: found.damping, chosen: found.chosen, ..found };
+    let (Some(tolerance), true, false) = (options.tolerance(), found.stop.converged(), ended) else { return Ok(found) };
+    let system = System { hidden: full.hidden, ..System::new(full.a, Some(full.l), found.damping, full.data)? };
+    let lsmr = Lsmr::new().tolerance(tolerance).max_steps(options.limit());
+    let lsmr = if options.accepts_partial() { lsmr.accept_partial() } else { lsmr };
+    let observer = watch.observer.as_mut().map(|observe| &mut **observe as &mut Observer<'_>);
+    let end = krylov::solve(krylov::Kind::Lsmr, &system, Some(&found.x), lsmr.common(), observer)?;
+    Ok(Found {
+        x: end.x,
+        steps: found.steps + end.steps,
+        stop: end.stop,
+        residual_norm: end.residual_norm,
+        normal_residual: end.normal_residual,
+        ..found
+    })
+}
+
 /// What cannot be combined.
 fn refuse<T: Scalar>(
     description: &Description<'_, T>,
@@ -141,7 +225,13 @@ fn refuse<T: Scalar>(
 }
 
 /// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
-fn projected<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>) -> Result<Answer<T>> {
+fn projected<T: Scalar>(
+    problem: &Projected<T>,
+    aim: Aim<'_>,
+    damping: Option<f64>,
+    gcv: ProjectedGcv,
+    weights: &mut Vec<f64>,
+) -> Result<Answer<T>> {
     let failed = |_| Error::NotConverged {
         method: "the decomposition of the projected problem",
         steps: problem.a.ncols(),
@@ -150,13 +240,20 @@ fn projected<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f6
         instead: "use Method::Cgls with λ as a number",
     };
     // the standard form first; where L and A share directions in this space, both together
-    match attempt(problem, aim, damping, decomposed::Kind::Svd) {
+    match attempt(problem, aim, damping, decomposed::Kind::Svd, gcv, weights) {
         Ok(answer) => answer,
-        Err(_) => attempt(problem, aim, damping, decomposed::Kind::Gsvd).map_err(failed)?,
+        Err(_) => attempt(problem, aim, damping, decomposed::Kind::Gsvd, gcv, weights).map_err(failed)?,
     }
 }
 
-fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>, kind: decomposed::Kind) -> Handed<Result<Answer<T>>> {
+fn attempt<T: Scalar>(
+    problem: &Projected<T>,
+    aim: Aim<'_>,
+    damping: Option<f64>,
+    kind: decomposed::Kind,
+    gcv: ProjectedGcv,
+    weights: &mut Vec<f64>,
+) -> Handed<Result<Answer<T>>> {
     let (rows, k) = problem.a.shape();
     // one more row for the part of b that no y reaches
     let a = Mat::from_fn(rows + 1, k, |i, j| if i < rows { problem.a[(i, j)] } else { T::ZERO });
@@ -179,11 +276,12 @@ fn attempt<T: Scalar>(problem: &Projected<T>, aim: Aim<'_>, damping: Option<f64>
             let mut spectra = Decomposed::spectra(decomposed.prepare(b, &frame)?);
             let Some(mut spectrum) = spectra.pop() else { return Ok(Err(crate::rule::no_interval(ruled.rule.name()))) };
             spectrum.unpenalised += ruled.unpenalised;
-            match ruled.rule.choose(&spectrum, ruled.data_norm, ruled.unit) {
-                Ok(chosen) => {
-                    let chosen = if problem.exhausted { chosen } else { hybrid::inside(chosen) };
-                    (chosen.damping, Some(chosen))
-                }
+            let chosen = match problem.exhausted {
+                true => ruled.rule.choose(&spectrum, ruled.data_norm, ruled.unit),
+                false => hybrid::choose_unbracketed(&spectrum, &ruled, gcv, weights),
+            };
+            match chosen {
+                Ok(chosen) => (chosen.damping, Some(chosen)),
                 Err(error) => return Ok(Err(error)),
             }
         }

@@ -1,14 +1,17 @@
 //! λ by random probes on an A that only multiplies, then LSMR at that λ.
 
 use super::column::Column;
+use super::hybrid::penalty_root;
 use super::{criteria, finite_norms};
 use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::krylov::hybrid::{Finish, Minimise, Watch};
+use crate::krylov::hybrid::{Finish, Minimise, Ruled, Watch};
+use crate::krylov::standard_form::{Root, StandardForm};
 use crate::krylov::{self, System, probes};
 use crate::linalg::MatRef;
 use crate::method::{Lsmr, Method, Probes};
+use crate::operator::Operator;
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
@@ -30,11 +33,17 @@ pub(super) fn solve<T: Scalar>(
     let Kind::Rule(rule) = choice.kind else {
         return refuse("random probes", "λ as a number", "use Method::Lsmr");
     };
-    if !description.penalty.is_identity() {
-        return refuse("random probes", "a penalty other than the identity", "use HybridLsqr, which projects the penalty, or Method::Auto");
-    }
     check_rank_by_products(description, plan.method)?;
     let (n, k) = (plan.columns, b.ncols());
+    let root = penalty_root(description, n)?;
+    let no_form = (
+        "random probes",
+        "a penalty that has no sparse factor, or a null space of more than eight dimensions or unseen by A",
+        "use HybridLsqr, which projects the penalty, or Method::Auto",
+    );
+    if !description.penalty.is_identity() && root.is_none() {
+        return refuse(no_form.0, no_form.1, no_form.2);
+    }
     if choice.shared && k > 1 {
         return refuse("one λ for all right-hand sides", plan.method, "let each have its own λ, or give the entries of A");
     }
@@ -54,23 +63,46 @@ pub(super) fn solve<T: Scalar>(
             Some(observe) => observe(&column.step(step)),
             None => ControlFlow::Continue(()),
         };
-        let (located, mut z, found_steps, why, residual_norm) = column.balanced(&problem, |a| -> Result<_> {
-            let (located, mut space) = probes::locate(a, hidden.to_f64(), &column.data, &ruled, &options, &|z| problem.project(z))?;
+        let (located, mut z, found_steps, why, residual_norm) = column.balanced(&problem, |whole| -> Result<_> {
+            let form = match &root {
+                None => None,
+                Some(root) => match StandardForm::new(whole, root, hidden.to_f64(), &column.data) {
+                    Some(form) => Some(form),
+                    None => return Err(Error::Unsupported { what: no_form.0, with: no_form.1, instead: no_form.2 }),
+                },
+            };
+            let mut data = column.data.clone();
+            let project = |z: &mut [T]| {
+                problem.project(z);
+                if let Some(form) = &form {
+                    form.project(z);
+                }
+            };
+            project(&mut data);
+            let nullity = root.as_ref().map_or(0, Root::nullity);
+            let ruled = Ruled { unpenalised: ruled.unpenalised + nullity, ..ruled };
+            let (a, cancels): (&dyn Operator<Scalar = T>, f64) = match &form {
+                Some(form) => (form, form.hidden),
+                None => (whole, hidden.to_f64()),
+            };
+            let back = |z: &[T]| form.as_ref().map_or_else(|| z.to_vec(), |form| form.answer(z, &column.data));
+            let (located, mut space) = probes::locate(a, cancels, &data, &ruled, &options, &project)?;
             let damping = located.chosen.damping;
             // full orthogonality, and the space is there already
             let limit = plan.rows.min(n).min(space.room());
             let tolerance = Some(10.0 * T::Real::EPSILON.to_f64());
             let finish = Finish { minimise: Minimise::Objective, tolerance, limit, exact: false, partial: true };
-            let mut watch = Watch { observer: Some(&mut observe), truth: None, errors: Vec::new(), ended: false };
+            let outward: Option<&dyn Fn(&[T]) -> Vec<T>> = form.as_ref().map(|_| &back as _);
+            let mut watch = Watch { observer: Some(&mut observe), truth: None, back: outward, errors: Vec::new(), ended: false };
             let found = match space.complete() {
-                true => Some(finish.at(&mut space, &column.data, damping, Stop::Settled, &mut watch)?),
+                true => Some(finish.at(&mut space, &data, damping, Stop::Settled, &mut watch)?),
                 false => None,
             };
             if let Some(found) = found.as_ref().filter(|found| found.stop.converged() || found.stop == Stop::Observer) {
-                return Ok((located, found.x.clone(), found.steps, found.stop, found.residual_norm));
+                return Ok((located, back(&found.x), found.steps, found.stop, found.residual_norm));
             }
-            let start = found.map(|found| found.x);
-            let system = System { hidden, ..System::new(a, None, damping, &column.data)? };
+            let start = found.map(|found| back(&found.x));
+            let system = System { hidden, ..System::new(whole, problem.penalty(), damping, &column.data)? };
             let found = krylov::solve(krylov::Kind::Lsmr, &system, start.as_deref(), Lsmr::new().common(), Some(&mut observe))?;
             Ok((located, found.x, found.steps, found.stop, found.residual_norm))
         })?;

@@ -160,7 +160,7 @@ impl<T> SparseData<T> {
 }
 
 /// L̂ by rows, balanced, and its power of two.
-fn penalty_rows<T: Scalar>(description: &Description<'_, T>, n: usize, columns: usize) -> Result<(Rows<T>, i32)> {
+pub(crate) fn penalty_rows<T: Scalar>(description: &Description<'_, T>, n: usize, columns: usize) -> Result<(Rows<T>, i32)> {
     let (mut largest, mut bad) = (T::Real::ZERO, None);
     let rows = description.penalty.for_each(n, &mut |i, j, value: T| {
         largest = largest.larger(linalg::largest_modulus(&[value]));

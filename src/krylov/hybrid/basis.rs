@@ -176,6 +176,11 @@ impl<'a, T: Scalar> Process<'a, T> {
         self.a
     }
 
+    /// The norm of what cancels inside the products with A.
+    pub fn hidden(&self) -> f64 {
+        self.hidden
+    }
+
     /// Steps made.
     pub fn steps(&self) -> usize {
         self.numbers.steps()

@@ -16,21 +16,23 @@
 //!   agree on it, and λ at the lower end of that has not settled. V is orthonormal, so that the change of x is that of y. The value of weighted GCV itself falls as
 //!   1/k while λ and x stand still, which is why it is not what is watched. A rule without an answer (the
 //!   discrepancy that no x in this space reaches) lets the space grow.
+//! - a rule that counts degrees of freedom sees those of the space alone: what is outside is estimated when λ has settled, and where it
+//!   counts, the space grows on until it is the whole one (a small problem), or probes count what the space cannot: [`beyond`].
 //! - then, and with λ given: the normal residual αₖ₊₁|rₖ₊₁| within the tolerance, where there is one.
 //! - the space is exhausted: the projected problem is the whole one.
 //!
-//! At the end residual and normal residual are computed afresh from x. With a tolerance they are what is judged; without one
-//! the residual must be the one of the projected problem, which is how products that are not each other's adjoint show.
+//! How it ends: [`finish`].
 //!
 //! References   O'Leary & Simmons 1981, doi:10.1137/0902037 · Chung, Nagy & O'Leary 2008, Electron. Trans. Numer. Anal. 28:149
 //!              · Chung & Palmer 2015 (LSMR; there λ multiplies ‖x‖² beside the *normal* residual, here it keeps its meaning),
 //!              doi:10.1137/140975024 · Chung & Gazzola 2024 (survey), doi:10.1137/21M1441420.
 
 pub(crate) mod basis;
+mod beyond;
+mod finish;
 pub(crate) mod general;
 pub(crate) mod projection;
 
-use super::{Fault, RECURSION_FLOOR, ROUNDING, ROUNDING_AT_STANDSTILL, State};
 use crate::curve::{Curve, Spectrum};
 use crate::error::{Error, Result};
 use crate::linalg::norm;
@@ -43,8 +45,12 @@ use crate::scalar::{Real, Scalar};
 use crate::step::{Observer, Step, Stop};
 use crate::warning::Warning;
 use basis::Process;
+use beyond::Beyond;
 use core::ops::ControlFlow;
-use projection::{Bidiagonal, End, From, Small, Weighted, known_from};
+use finish::solve_small;
+use projection::{End, From, Nodes, Small, Weighted, known_from};
+
+pub(crate) use finish::Finish;
 
 /// Steps over which λ and x must not change.
 pub(crate) const WINDOW: usize = 5;
@@ -58,9 +64,6 @@ const WELL_INSIDE: f64 = 4.0;
 const FALLEN: f64 = 50.0;
 /// λ may move by this many times the fraction that x may: x hardly feels it near a minimum of GCV.
 const LAMBDA_MOVES: f64 = 10.0;
-/// The residual computed from x may differ from that of the projected problem by this many √ε: far above rounding, far below
-/// any slip in an adjoint.
-const MISMATCH: f64 = 8.0;
 
 /// What λ is to be.
 #[derive(Clone, Copy)]
@@ -164,10 +167,13 @@ pub(crate) fn relative_change(y: &[f64], before: &[f64]) -> f64 {
     if length == 0.0 { 0.0 } else { sum / length }
 }
 
-/// λ in a space, and whether it is well above the least that the space knows.
+/// λ in a space.
 pub(crate) struct Choice {
     pub chosen: Chosen,
+    /// Whether it is well above the least that the space knows.
     pub well_inside: bool,
+    /// Whether weighted GCV had to serve: with the true rows there was no minimum.
+    pub weighted: bool,
 }
 
 /// λ in the space of a process. `weights` are the ω of its steps so far.
@@ -190,15 +196,17 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
     let gauss = gauss.spectrum(rows, unpenalised, tolerance);
     let spectrum = radau.spectrum(rows, unpenalised, tolerance);
     let low = if process.exhausted { 0.0 } else { known_from(&gauss, &spectrum, false) };
-    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low }, data_norm, unit);
+    let shows_spectrum = process.exhausted || !matches!(rule, Rule::KnownNoiseEvidence(_));
+    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low, shows_spectrum }, data_norm, unit);
     if process.exhausted {
         // the whole space: the rule itself
-        return ask(&spectrum).map(|chosen| Choice { chosen, well_inside: true });
+        return ask(&spectrum).map(|chosen| Choice { chosen, well_inside: true, weighted: false });
     }
     if !matches!(rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
         return ask(&spectrum).map(|chosen| {
             let chosen = inside(chosen);
-            Choice { well_inside: chosen.damping > WELL_INSIDE * low && !at_lower_end(&chosen), chosen }
+            let well_inside = chosen.damping > WELL_INSIDE * low && !at_lower_end(&chosen);
+            Choice { chosen, well_inside, weighted: false }
         });
     }
     // what GCV falls to, wherever that is: where it is far below a minimum, the space has yet to fit the data
@@ -208,7 +216,7 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
         let chosen = inside(chosen);
         let here = log_gcv(&spectrum.at(chosen.damping), rows).log;
         let well_inside = chosen.damping > WELL_INSIDE * low && !at_lower_end(&chosen) && (here - fallen.ln()) < FALLEN.ln();
-        Choice { chosen, well_inside }
+        Choice { chosen, well_inside, weighted: false }
     };
     if gcv != ProjectedGcv::Weighted {
         let choice = settled(lowest);
@@ -218,7 +226,29 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
     }
     let weight = weights.iter().sum::<f64>() / weights.len() as f64;
     let projected = Spectrum { rows: projected_rows, unpenalised: 0, ..spectrum.clone() };
-    ask(&Weighted { spectrum: projected, weight }).map(settled)
+    ask(&Weighted { spectrum: projected, weight }).map(|chosen| Choice { weighted: true, ..settled(chosen) })
+}
+
+/// λ in a space of which no quadrature tells where its curve can be believed: a minimum inside, with the true rows where GCV has one that
+/// is not far above what it falls to, or else weighted.
+pub(crate) fn choose_unbracketed(spectrum: &Spectrum, ruled: &Ruled<'_>, gcv: ProjectedGcv, weights: &mut Vec<f64>) -> Result<Chosen> {
+    let ask = |curve: &dyn Curve| ruled.rule.choose(curve, ruled.data_norm, ruled.unit);
+    if !matches!(ruled.rule, Rule::Gcv(_) | Rule::RobustGcv(_)) {
+        return ask(spectrum).map(inside);
+    }
+    let Spectrum { values, coefficients, outside, .. } = spectrum.clone();
+    let rows = values.len() + 1;
+    weights.push(Nodes { values, coefficients, outside }.weight());
+    if gcv != ProjectedGcv::Weighted {
+        let lowest = ask(spectrum)?;
+        let fallen = lowest.value;
+        let chosen = inside(lowest);
+        if gcv == ProjectedGcv::TrueRows || (!at_lower_end(&chosen) && chosen.value < FALLEN * fallen) {
+            return Ok(chosen);
+        }
+    }
+    let weight = weights.iter().sum::<f64>() / weights.len() as f64;
+    ask(&Weighted { spectrum: Spectrum { rows, unpenalised: 0, ..spectrum.clone() }, weight }).map(inside)
 }
 
 /// Whether λ is the lower end of what the space knows.
@@ -241,6 +271,8 @@ pub(crate) fn inside(chosen: Chosen) -> Chosen {
 pub(crate) struct Watch<'w, 'o, T> {
     pub observer: Option<&'w mut Observer<'o>>,
     pub truth: Option<&'w [T]>,
+    /// What is looked at instead of the iteration's own unknowns, where these are those of a standard form.
+    pub back: Option<&'w dyn Fn(&[T]) -> Vec<T>>,
     /// ‖xₖ − truth‖/‖truth‖ of each step.
     pub errors: Vec<f64>,
     /// Whether the observer has ended the iteration.
@@ -248,23 +280,35 @@ pub(crate) struct Watch<'w, 'o, T> {
 }
 
 impl<T: Scalar> Watch<'_, '_, T> {
+    /// Whether x itself is looked at in every step.
+    fn wants_x(&self) -> bool {
+        self.truth.is_some() || (self.back.is_some() && self.observer.is_some())
+    }
+
     fn look(&mut self, process: &Process<'_, T>, small: &Small, normal_residual: f64, x: &mut [T]) {
-        if let Some(truth) = self.truth {
+        let mut solution_norm = norm(&small.y);
+        if self.wants_x() {
             process.right.combine(&small.y, x);
-            self.errors.push(relative_error(x, truth));
+            let outward = self.back.map(|back| back(x));
+            let x = outward.as_deref().unwrap_or(x);
+            solution_norm = norm(x).to_f64();
+            if let Some(truth) = self.truth {
+                self.errors.push(relative_error(x, truth));
+            }
         }
         if let Some(observe) = self.observer.as_mut() {
-            let step =
-                Step { index: process.steps(), residual_norm: norm(&small.residual), normal_residual, solution_norm: norm(&small.y) };
+            let step = Step { index: process.steps(), residual_norm: norm(&small.residual), normal_residual, solution_norm };
             self.ended = observe(&step) == ControlFlow::Break(());
         }
     }
 }
 
-/// Solves on a growing space. `hidden` is the norm of what cancels inside the products with A.
+/// Solves on a growing space. `hidden` is the norm of what cancels inside the products with A; `project` takes out of a vector of data
+/// what a change of variables has taken out of A.
 pub(crate) fn solve<T: Scalar>(
     a: &dyn Operator<Scalar = T>,
     hidden: f64,
+    project: &dyn Fn(&mut [T]),
     b: &[T],
     aim: Aim<'_>,
     minimise: Minimise,
@@ -287,7 +331,7 @@ pub(crate) fn solve<T: Scalar>(
     match aim {
         Aim::Damping(damping) => finish.at(&mut process, b, damping, Stop::Steps, watch),
         Aim::Rule(ruled) => {
-            let (chosen, stop) = settle(&mut process, &ruled, minimise, options, watch)?;
+            let (chosen, stop) = settle(&mut process, &ruled, project, minimise, options, watch)?;
             let found = finish.at(&mut process, b, chosen.damping, stop, watch)?;
             Ok(Found { chosen: Some(chosen), ..found })
         }
@@ -298,6 +342,7 @@ pub(crate) fn solve<T: Scalar>(
 fn settle<T: Scalar>(
     process: &mut Process<'_, T>,
     ruled: &Ruled<'_>,
+    project: &dyn Fn(&mut [T]),
     minimise: Minimise,
     options: &Options,
     watch: &mut Watch<'_, '_, T>,
@@ -305,9 +350,10 @@ fn settle<T: Scalar>(
     let reference = process.numbers.reference();
     let mut small = Small::default();
     let (mut weights, mut before) = (Vec::new(), Vec::new());
-    let mut x = watch.truth.map_or_else(Vec::new, |truth| vec![T::ZERO; truth.len()]);
+    let mut x = if watch.wants_x() { vec![T::ZERO; process.shape().1] } else { Vec::new() };
     let mut settling = Settling::new(options.settle_fraction());
     let mut last: Result<Choice> = Err(crate::rule::no_interval(ruled.rule.name()));
+    let mut beyond = Beyond::new(ruled, options, process);
     let stop = loop {
         if process.exhausted {
             break Stop::Exhausted;
@@ -319,10 +365,16 @@ fn settle<T: Scalar>(
             break Stop::Observer;
         }
         if settling.settled() && !options.exact_steps() {
-            break Stop::Settled;
+            match &last {
+                Ok(choice) if !beyond.accepts(process, ruled, choice, project)? => settling.forget(),
+                _ => break Stop::Settled,
+            }
         }
         process.step().map_err(|fault| fault.at(process.steps() + 1))?;
-        last = choose(process, ruled, options.projected_gcv(), &mut weights);
+        last = match beyond.counts() && !process.exhausted {
+            true => beyond.choose(process, ruled),
+            false => choose(process, ruled, options.projected_gcv(), &mut weights),
+        };
         let damping = match &last {
             Ok(choice) => choice.chosen.damping,
             Err(Error::NoLambda { .. }) => 0.0,
@@ -351,126 +403,6 @@ fn settle<T: Scalar>(
     Ok((chosen, stop))
 }
 
-/// How an iteration at one λ ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finish {
-    pub minimise: Minimise,
-    /// Of the normal residual; without one, x is that of the space as it is.
-    pub tolerance: Option<f64>,
-    pub limit: usize,
-    pub exact: bool,
-    pub partial: bool,
-}
-
-impl Finish {
-    /// Goes on at this λ until the tolerance is reached, and computes the residuals from x. `before` is why the steps
-    /// before this ended, and remains the reason where there is nothing more to do. The process has kept all its vectors.
-    pub fn at<T: Scalar>(
-        self,
-        process: &mut Process<'_, T>,
-        b: &[T],
-        damping: f64,
-        before: Stop,
-        watch: &mut Watch<'_, '_, T>,
-    ) -> Result<Found<T>> {
-        let (m, n) = process.shape();
-        let epsilon = T::Real::EPSILON.to_f64();
-        let reference = process.numbers.reference();
-        let mut x = vec![T::ZERO; n];
-        if reference == 0.0 {
-            let residual_norm = process.numbers.beta.first().copied().unwrap_or(0.0);
-            let found = Found { x, damping, chosen: None, steps: 0, stop: Stop::Zero, residual_norm, normal_residual: 0.0 };
-            return Ok(found);
-        }
-        let mut small = Small::default();
-        small.reserve(self.limit.min(n).min(m));
-        let mut stalled = 0;
-        let judge = |process: &Process<'_, T>, small: &Small| {
-            let recursion = state(process, small, damping, process.numbers.normal_norm(damping, small));
-            (recursion, recursion.recursion_units(epsilon))
-        };
-        let mut stop = None;
-        if process.steps() > 0 {
-            solve_small(&process.numbers, damping, self.minimise, &mut small);
-        }
-        while stop.is_none() {
-            let steps = process.steps();
-            if steps > 0
-                && let Some(tolerance) = self.tolerance
-            {
-                let (recursion, units) = judge(process, &small);
-                if recursion.normal_residual() <= tolerance.max(epsilon * epsilon) || units <= RECURSION_FLOOR {
-                    let judged = verify(process, b, &small, damping, &mut x)?;
-                    let units = judged.state(&recursion).units(epsilon);
-                    if judged.normal_norm <= tolerance * reference {
-                        stop = Some(Stop::Tolerance);
-                    } else if units <= ROUNDING || (units <= ROUNDING_AT_STANDSTILL && stalled >= WINDOW) {
-                        stop = Some(Stop::Rounding);
-                    } else if stalled >= WINDOW {
-                        stop = Some(Stop::Stalled);
-                    }
-                    stalled += 1;
-                    if stop.is_some() {
-                        break;
-                    }
-                }
-            } else if steps > 0 && !self.exact {
-                stop = Some(before);
-                break;
-            }
-            if process.exhausted {
-                stop = Some(Stop::Exhausted);
-            } else if watch.ended {
-                stop = Some(Stop::Observer);
-            } else if steps >= self.limit {
-                stop = Some(if self.exact { Stop::Steps } else { Stop::StepLimit });
-            } else {
-                process.step().map_err(|fault| fault.at(steps + 1))?;
-                solve_small(&process.numbers, damping, self.minimise, &mut small);
-                let normal = process.numbers.normal_norm(damping, &small) / reference;
-                watch.look(process, &small, normal, &mut x);
-            }
-        }
-        let steps = process.steps();
-        let stop = stop.unwrap_or(before);
-        let judged = verify(process, b, &small, damping, &mut x)?;
-        let (recursion, _) = judge(process, &small);
-        let units = judged.state(&recursion).units(epsilon);
-        // without a next direction x is the minimiser in the whole space, unless the products are not what they seem
-        let stop = if stop == Stop::Exhausted && !(units <= ROUNDING_AT_STANDSTILL) { Stop::Stalled } else { stop };
-        let size = process.numbers.beta.first().copied().unwrap_or(0.0) + recursion.operator_norm * recursion.solution_norm;
-        let slip = (judged.residual_norm - recursion.residual_norm).abs() / size;
-        if !(slip <= MISMATCH * epsilon.sqrt()) {
-            return Err(Fault::NotAdjoint(slip).at(steps));
-        }
-        let normal_residual = judged.normal_norm / reference;
-        if matches!(stop, Stop::StepLimit | Stop::Stalled) && !self.partial {
-            return Err(self.not_converged(stop, steps, normal_residual));
-        }
-        Ok(Found { x, damping, chosen: None, steps, stop, residual_norm: judged.residual_norm, normal_residual })
-    }
-
-    pub fn not_converged(self, stop: Stop, steps: usize, reached: f64) -> Error {
-        let instead = match stop {
-            Stop::Stalled => {
-                "check the operator (and the penalty's) with operator::dot_test; accept_partial() returns what has been reached"
-            }
-            _ => {
-                "allow more with max_steps(..), ask for less with tolerance(..), take what there is with accept_partial(), or use a \
-                 larger λ; if the numbers look wrong, check the operator with operator::dot_test"
-            }
-        };
-        Error::NotConverged { method: self.minimise.name(), steps, reached, tolerance: self.tolerance.unwrap_or(0.0), instead }
-    }
-}
-
-fn solve_small(numbers: &Bidiagonal, damping: f64, minimise: Minimise, small: &mut Small) {
-    match minimise {
-        Minimise::Objective => numbers.solve(damping, small),
-        Minimise::NormalResidual => numbers.solve_normal(damping, small),
-    }
-}
-
 /// ‖x − truth‖/‖truth‖.
 pub(crate) fn relative_error<T: Scalar>(x: &[T], truth: &[T]) -> f64 {
     let (mut distance, mut length) = (0.0f64, 0.0f64);
@@ -479,55 +411,4 @@ pub(crate) fn relative_error<T: Scalar>(x: &[T], truth: &[T]) -> f64 {
         length += truth.modulus_squared().to_f64();
     }
     if length == 0.0 { f64::INFINITY } else { (distance / length).sqrt() }
-}
-
-/// Where the recursion stands.
-fn state<T: Scalar>(process: &Process<'_, T>, small: &Small, damping: f64, normal: f64) -> State {
-    let residual = norm(&small.residual);
-    let length = norm(&small.y);
-    State {
-        residual_norm: residual,
-        stacked_norm: residual.hypot(damping * length),
-        normal_norm: normal,
-        reference: process.numbers.reference(),
-        solution_norm: length,
-        operator_norm: process.numbers.largest().hypot(damping),
-        condition: 1.0,
-        guessed: false,
-    }
-}
-
-/// What is computed from x.
-struct Judged {
-    residual_norm: f64,
-    /// ‖Aᴴ(b − Ax) − d²x‖.
-    normal_norm: f64,
-}
-
-impl Judged {
-    fn state(&self, recursion: &State) -> State {
-        State { normal_norm: self.normal_norm, residual_norm: self.residual_norm, ..*recursion }
-    }
-}
-
-/// x ← Vy, and its residuals by fresh products.
-fn verify<T: Scalar>(process: &Process<'_, T>, b: &[T], small: &Small, damping: f64, x: &mut [T]) -> Result<Judged> {
-    let ((m, n), a) = (process.shape(), process.operator());
-    process.right.combine(&small.y, x);
-    let mut residual = vec![T::ZERO; m];
-    a.apply(x, &mut residual);
-    for (residual, &b) in residual.iter_mut().zip(b) {
-        *residual = b - *residual;
-    }
-    let mut normal = vec![T::ZERO; n];
-    a.apply_adjoint(&residual, &mut normal);
-    let d = T::Real::from_f64(damping);
-    for (normal, &x) in normal.iter_mut().zip(&*x) {
-        *normal -= x.scale(d).scale(d);
-    }
-    let (residual_norm, normal_norm) = (a.range_norm(&residual).to_f64(), norm(&normal).to_f64());
-    if !(residual_norm.is_finite() && normal_norm.is_finite()) {
-        return Err(Fault::NonFinite("the residual computed from x").at(process.steps()));
-    }
-    Ok(Judged { residual_norm, normal_norm })
 }

@@ -273,6 +273,8 @@ pub(crate) fn known_from(gauss: &dyn Curve, radau: &dyn Curve, trace_too: bool) 
 pub(crate) struct From<'a> {
     pub curve: &'a dyn Curve,
     pub low: f64,
+    /// Whether its spectrum may be looked at: what no x of a space reaches is not what no x reaches, and no estimate of the noise.
+    pub shows_spectrum: bool,
 }
 
 impl Curve for From<'_> {
@@ -285,6 +287,13 @@ impl Curve for From<'_> {
     }
     fn rows(&self) -> usize {
         self.curve.rows()
+    }
+    fn inside(&self) -> (f64, f64) {
+        let (low, high) = self.curve.inside();
+        if self.low < high { (low.max(self.low), high) } else { self.interval() }
+    }
+    fn spectrum(&self) -> Option<&Spectrum> {
+        if self.shows_spectrum { self.curve.spectrum() } else { None }
     }
 }
 
