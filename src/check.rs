@@ -1,12 +1,20 @@
 //! The one place where a problem is refused: shapes, finite values, parameters, combinations.
+//!
+//! Here what every call checks; beside it what is refused between bounds, with penalties that are no squares or several, and to Bayes.
+
+mod bayes;
+mod beyond_squares;
+mod constraints;
+
+pub(crate) use bayes::{check_log_prior, check_low_rank, check_posterior, check_relevance, check_samples, no_prior};
+pub(crate) use beyond_squares::{check_engine, check_not_quadratic, check_one_penalty, check_refits, check_reweighted, check_several};
 
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::linalg::{MatRef, Threads};
 use crate::method::Method;
 use crate::operator::Entries;
-use crate::penalty::{Resolved, Shape};
-use crate::rule::{Choice, Kind, Rule, Scales};
+use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar};
 
 /// What the pass over the entries found.
@@ -103,7 +111,7 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
         }
     }
     check_merged(description, choice)?;
-    check_constraints(description)?;
+    constraints::check_constraints(description)?;
     check_choice(choice)?;
     // resolving the penalty checks its shape and weights
     description.penalty.resolve(n)?;
@@ -141,73 +149,6 @@ pub(crate) fn check<T: Scalar>(description: &Description<'_, T>, choice: Option<
     Ok(Checked { largest })
 }
 
-/// Bounds and equations, and what does not go with them.
-fn check_constraints<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    let n = description.operator.shape().1;
-    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    if description.bounds.is_some() || description.equality.is_some() {
-        // bounds beside ℓ1 norms of coefficients are solved for; which norms, the engine says
-        if !description.penalty.is_squared() && (description.equality.is_some() || description.penalty.is_reweighted()) {
-            return refuse(
-                "equality constraints (or bounds, where the penalty is by reweighting)",
-                "a penalty that is no square of a norm",
-                "drop one of the two, or use a quadratic penalty; bounds go with l1() and elastic_net(..)",
-            );
-        }
-        if description.misfit.is_some() {
-            return refuse("bounds or equality constraints", "a misfit other than the sum of squares", "drop one of the two");
-        }
-        if !description.several.is_empty() {
-            return refuse("bounds or equality constraints", "several penalties", "use Penalty::sum with the ratios of their λ");
-        }
-    }
-    if let Some(equality) = &description.equality {
-        equality.check(n)?;
-        let options = description.method.iterative();
-        if description.preconditioner.is_some() {
-            return refuse(
-                "a preconditioner",
-                "equality constraints",
-                "leave it out: the equations are eliminated, and what is left has other columns",
-            );
-        }
-        if options.is_some_and(|options| options.wants_variances()) {
-            return refuse("Lsqr::variances", "equality constraints", "drop one of the two");
-        }
-        if let Some(options) = options
-            && options.start_guess::<T>(n)?.is_some()
-        {
-            return refuse("a start guess", "equality constraints", "leave it out: it changes no answer");
-        }
-    }
-    let Some(bounds) = &description.bounds else { return Ok(()) };
-    if T::IS_COMPLEX {
-        return refuse(
-            "bounds",
-            "complex unknowns, which have no order",
-            "bound their parts: the problem of [Re; Im] is real and twice as large",
-        );
-    }
-    bounds.resolve(n)?;
-    if description.preconditioner.is_some() {
-        return refuse("a preconditioner", "bounds", "leave it out: bounds on x are no bounds on R⁻¹x");
-    }
-    match &description.method {
-        // which methods serve is said by check_engine
-        _ if !description.penalty.is_squared() => Ok(()),
-        Method::Auto | Method::Cholesky | Method::Qr => Ok(()),
-        Method::Cgls(options) if options.common().exact_steps().is_some() => {
-            refuse("Cgls::steps", "bounds", "use max_steps(..) with accept_partial()")
-        }
-        Method::Cgls(_) => Ok(()),
-        other => refuse(
-            other.name(),
-            "bounds",
-            "use Method::Auto, Method::Cholesky (principal pivoting on the Gram matrix), Method::Qr (an active set) or Method::Cgls (projected, by products)",
-        ),
-    }
-}
-
 /// What asks for more than the triangle of rows that were merged. Called before any route is taken: not every one reads the count of rows and the
 /// image of the constant that stand beside the triangle.
 pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<()> {
@@ -232,85 +173,6 @@ pub(crate) fn check_merged<T: Scalar>(description: &Description<'_, T>, choice: 
         Some(Kind::Rule(rule)) if rule.needs_leverages() => Err(crate::rule::needs_unmerged_rows(rule.name())),
         _ => Ok(()),
     }
-}
-
-/// A penalty that makes components exactly zero at a finite λ.
-pub(crate) fn check_not_quadratic<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    match description.penalty.is_squared() || description.penalty.is_reweighted() || description.misfit.is_some() {
-        false => Ok(()),
-        true => Err(Error::Unsupported {
-            what: "lambda_max",
-            with: "a penalty under which no coefficient is exactly 0, or a misfit",
-            instead: "use l1(), elastic_net(..), group_lasso(..) or isotropic(), or log_grid for a range of λ",
-        }),
-    }
-}
-
-/// A λ for each of several penalties: the rule that chooses them.
-pub(crate) fn check_several<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<Rule> {
-    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    let Kind::Rule(rule) = choice.kind else {
-        return refuse("several penalties", "λ as a number in this place", "use Problem::solve");
-    };
-    if T::IS_COMPLEX {
-        return refuse(
-            "several penalties with a rule",
-            "complex data",
-            "stack real and imaginary parts into a real problem, or use Penalty::sum",
-        );
-    }
-    if choice.shared {
-        return refuse("several penalties", "one choice for all right-hand sides", "drop .shared()");
-    }
-    if !description.quadratic() || description.several.iter().any(|penalty| !penalty.is_squared()) {
-        return refuse(
-            "several penalties with a rule",
-            "a misfit, bounds or equality constraints, or a penalty that is no square of a norm",
-            "use Penalty::sum with weights, and a rule for one λ",
-        );
-    }
-    match rule {
-        Rule::Gcv(_) | Rule::Evidence(_) => Ok(rule),
-        Rule::Loo(_) if description.groups.is_some() => {
-            refuse("leave-one-out for several penalties", "groups of rows", "use Gcv or Evidence, or Penalty::sum")
-        }
-        Rule::Loo(_) => Ok(rule),
-        _ => refuse(rule.name(), "several penalties", "use Gcv, Loo or Evidence, or Penalty::sum with the ratios of their λ"),
-    }
-}
-
-/// A factorization and a posterior have one λ.
-pub(crate) fn check_one_penalty<T: Scalar>(description: &Description<'_, T>, what: &'static str) -> Result<()> {
-    match description.several.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Unsupported {
-            what,
-            with: "penalties that have a λ each",
-            instead: "solve for the λⱼ first, and give their sum: Problem::penalty(Penalty::sum([(λ₁, first), …])) at λ = 1",
-        }),
-    }
-}
-
-/// A misfit, or a penalty that is measured by reweighting.
-pub(crate) fn check_reweighted<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<()> {
-    if choice.shared {
-        return Err(Error::Unsupported {
-            what: "one choice of λ for all right-hand sides",
-            with: "reweighting, which weights the rows for each of them",
-            instead: "drop .shared(), or give λ as a number",
-        });
-    }
-    // sums and their weights are checked there
-    description.penalty.resolve(description.operator.shape().1)?;
-    description.penalty.flat().iter().try_for_each(|(_, _, shape)| match shape {
-        Shape::Squared => Ok(()),
-        Shape::Profile(profile) => profile.check(),
-        _ => Err(Error::Unsupported {
-            what: "a robust misfit, or a penalty by reweighting,",
-            with: "l1(), elastic_net(..), group_lasso(..) or isotropic()",
-            instead: "use power(1.0) or huber(..) in their place",
-        }),
-    })
 }
 
 /// What standard errors are refused for, but what a solution is refused for.
@@ -349,175 +211,6 @@ pub(crate) fn check_quadratic<T: Scalar>(description: &Description<'_, T>, what:
     match description.quadratic() {
         true => Ok(()),
         false => Err(Error::Unsupported { what, with: "a penalty that is no square of a norm, or a misfit", instead }),
-    }
-}
-
-/// Everything that a posterior is refused for, but b.
-pub(crate) fn check_posterior<T: Scalar>(description: &Description<'_, T>, scales: Scales) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior", "use Problem::map for another prior, or the mean alone by Problem::solve")?;
-    check_one_penalty(description, "a posterior")?;
-    scales.check()?;
-    check(description, Some(scales.choice))?;
-    if matches!(scales.choice.kind, Kind::Number(lambda) if lambda.damping() == 0.0) {
-        return Err(no_prior());
-    }
-    check_direct(description, "an exact posterior")
-}
-
-pub(crate) fn no_prior() -> Error {
-    Error::Parameter {
-        name: "λ of a posterior",
-        value: 0.0,
-        must_be: "positive: at λ = 0 there is no prior; Problem::solve gives the least-squares solution",
-    }
-}
-
-fn check_direct<T: Scalar>(description: &Description<'_, T>, with: &'static str) -> Result<()> {
-    match description.method.multiplies() {
-        false => Ok(()),
-        true => Err(Error::Unsupported { what: description.method.name(), with, instead: "leave the method to Auto" }),
-    }
-}
-
-/// The same of a low-rank one; what the solve for its mean refuses comes with that.
-pub(crate) fn check_low_rank<T: Scalar>(description: &Description<'_, T>, rank: usize) -> Result<()> {
-    check_quadratic(description, "a Gaussian posterior", "use the mean alone by Problem::solve")?;
-    if !description.penalty.is_identity() {
-        return Err(Error::Unsupported {
-            what: "a low-rank posterior",
-            with: "a penalty other than the identity",
-            instead: "use Problem::posterior, which takes any",
-        });
-    }
-    if rank == 0 {
-        return Err(Error::Parameter { name: "the rank of a low-rank posterior", value: 0.0, must_be: "at least 1" });
-    }
-    Ok(())
-}
-
-/// Samples by perturbed problems, for a posterior of so many unknowns: the weights of a diagonal penalty.
-pub(crate) fn check_samples<T: Scalar>(description: &Description<'_, T>, columns: usize, unknowns: usize) -> Result<Option<Vec<T::Real>>> {
-    check_quadratic(description, "posterior samples", "use the mean alone by Problem::solve")?;
-    check_one_penalty(description, "a posterior")?;
-    check(description, None)?;
-    let (_, n) = description.operator.shape();
-    if columns != 1 || unknowns != n {
-        return Err(Error::Shape {
-            what: "b, or the posterior,",
-            found: Size::Shape(unknowns, columns),
-            expected: Size::Shape(n, 1),
-            hint: "samples are drawn for one right-hand side, with the posterior of the same problem",
-        });
-    }
-    match description.penalty.resolve(n)? {
-        Resolved::Identity => Ok(None),
-        Resolved::Diagonal(w) if w.iter().all(|w| *w > T::Real::ZERO) => Ok(Some(w)),
-        _ => Err(Error::Unsupported {
-            what: "samples by perturbed problems",
-            with: "a penalty other than the identity or a diagonal one without zeros",
-            instead: "use Problem::posterior(..) and Posterior::sample",
-        }),
-    }
-}
-
-/// Everything that a log prior is refused for, but b.
-pub(crate) fn check_log_prior<T: Scalar>(description: &Description<'_, T>, start: Option<&[f64]>) -> Result<()> {
-    let refuse = |with, instead| Err(Error::Unsupported { what: "a log prior", with, instead });
-    check_quadratic(description, "a log prior", "take those away: the prior says all of it")?;
-    check(description, None)?;
-    check_real::<T>("a log prior")?;
-    if !description.penalty.is_identity() {
-        return refuse("a penalty, which is another prior", "leave the penalty out, and add −‖Lz‖²/2τ² to the log prior");
-    }
-    if description.noise_std.is_none() {
-        return refuse("noise of an unknown level", "give Problem::noise_std; Problem::posterior(&b, Evidence) estimates one");
-    }
-    check_direct(description, "a log prior")?;
-    let (_, n) = description.operator.shape();
-    let Some(start) = start else { return Ok(()) };
-    if start.len() != n {
-        return Err(Error::Shape {
-            what: "the start",
-            found: Size::Length(start.len()),
-            expected: Size::Length(n),
-            hint: "one value for each column of A",
-        });
-    }
-    match start.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what: "the start", index: Size::Entry(index) }),
-        None => Ok(()),
-    }
-}
-
-fn check_real<T: Scalar>(what: &'static str) -> Result<()> {
-    match T::IS_COMPLEX {
-        false => Ok(()),
-        true => {
-            Err(Error::Unsupported { what, with: "complex unknowns", instead: "write real and imaginary parts as unknowns of their own" })
-        }
-    }
-}
-
-/// Everything that relevance determination is refused for, but b.
-pub(crate) fn check_relevance<T: Scalar>(description: &Description<'_, T>) -> Result<()> {
-    const WHAT: &str = "relevance determination";
-    check_quadratic(description, WHAT, "take those away")?;
-    check(description, None)?;
-    check_real::<T>(WHAT)?;
-    if !description.penalty.is_identity() {
-        return Err(Error::Unsupported {
-            what: WHAT,
-            with: "a penalty: every coefficient has a prior variance of its own",
-            instead: "leave the penalty out, or use Problem::posterior with it",
-        });
-    }
-    check_direct(description, WHAT)
-}
-
-/// The methods for a penalty that is no square; `separable` where it separates into coefficients or groups of them.
-pub(crate) fn check_engine<T: Scalar>(description: &Description<'_, T>, separable: bool) -> Result<()> {
-    let refuse = |what, with, instead| Err(Error::Unsupported { what, with, instead });
-    let with = "a penalty that is no square of a norm";
-    if !description.several.is_empty() {
-        return refuse("several λ", with, "use Penalty::sum with the ratios of their λ");
-    }
-    match description.method {
-        Method::Auto | Method::Admm(_) => {}
-        Method::CoordinateDescent(_) if separable => {}
-        Method::CoordinateDescent(_) => {
-            return refuse(
-                "coordinate descent",
-                "a penalty that does not separate into coefficients or groups of them",
-                "use Method::Auto or Admm::new()",
-            );
-        }
-        ref other => {
-            let instead = "leave the method to Method::Auto, or use CoordinateDescent::new() or Admm::new()";
-            return refuse(other.name(), with, instead);
-        }
-    }
-    match description.preconditioner {
-        None => Ok(()),
-        Some(_) => refuse("a preconditioner", with, "drop one of the two: these methods make no Krylov steps"),
-    }
-}
-
-/// The rules that look at refits, for a penalty that is no square: a fit has then no spectrum and no leverages.
-pub(crate) fn check_refits(choice: Choice) -> Result<()> {
-    let Kind::Rule(rule) = choice.kind else { return Ok(()) };
-    let refuse = |instead| Err(Error::Unsupported { what: rule.name(), with: "a penalty that is no square of a norm", instead });
-    if choice.shared {
-        return refuse("choose λ for each right-hand side, or give one λ as a number");
-    }
-    match rule {
-        Rule::KFold(_) | Rule::Aicc(_) | Rule::Bic(_) => Ok(()),
-        Rule::OneStandardError(rule) if rule.folds().is_some() => Ok(()),
-        Rule::OneStandardError(_) => refuse("use KFold::new(10).one_standard_error(): leaving out every row would be as many refits"),
-        Rule::Discrepancy(rule) if rule.by_residual() => Ok(()),
-        Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
-        _ => refuse(
-            "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
-        ),
     }
 }
 
