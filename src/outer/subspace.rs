@@ -373,7 +373,7 @@ mod tests {
         let small = solve_within(&problem, &objective, 1e-5, 10000, 40).unwrap();
         println!("{} and {} steps", whole.steps, small.steps);
         assert!((small.smoothed - whole.smoothed).abs() <= 2e-3 * whole.smoothed, "{} is not {}", small.smoothed, whole.smoothed);
-        // begun again with z alone it would take more than seven times as many
+        // measured: 272 and 654 steps
         assert!(small.steps <= 5 * whole.steps, "{} and {} steps", small.steps, whole.steps);
     }
 }
