@@ -161,6 +161,17 @@ pub struct Gradient<T> {
     scalar: PhantomData<fn() -> T>,
 }
 
+impl<T: Scalar> Gradient<T> {
+    /// Each entry as (row, column, value).
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        let mut first_row = 0;
+        for (axis, factor) in &self.axes {
+            axis.for_each(&mut |row, column, value| visit(first_row + row, column, T::from_real(T::Real::from_f64(factor * value))));
+            first_row += axis.outputs();
+        }
+    }
+}
+
 impl<T: Scalar> Operator for Gradient<T> {
     type Scalar = T;
     fn shape(&self) -> (usize, usize) {
@@ -197,6 +208,15 @@ pub struct Laplacian<T> {
     axes: Vec<(Axis, f64)>,
     points: usize,
     scalar: PhantomData<fn() -> T>,
+}
+
+impl<T: Scalar> Laplacian<T> {
+    /// Each entry as (row, column, value), one for each axis at the same place: they add up.
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        for (axis, factor) in &self.axes {
+            axis.for_each(&mut |row, column, value| visit(row, column, T::from_real(T::Real::from_f64(factor * value))));
+        }
+    }
 }
 
 impl<T: Scalar> Operator for Laplacian<T> {
