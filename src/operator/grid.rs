@@ -211,10 +211,16 @@ pub struct Laplacian<T> {
 }
 
 impl<T: Scalar> Laplacian<T> {
-    /// Each entry as (row, column, value), one for each axis at the same place: they add up.
+    /// Each entry as (row, column, value), each place once. Takes room for all of them.
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        let mut entries: Vec<(usize, usize, f64)> = Vec::new();
         for (axis, factor) in &self.axes {
-            axis.for_each(&mut |row, column, value| visit(row, column, T::from_real(T::Real::from_f64(factor * value))));
+            axis.for_each(&mut |row, column, value| entries.push((row, column, factor * value)));
+        }
+        entries.sort_unstable_by_key(|&(row, column, _)| (row, column));
+        for same in entries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let sum = same.iter().map(|&(_, _, value)| value).sum();
+            visit(same[0].0, same[0].1, T::from_real(T::Real::from_f64(sum)));
         }
     }
 }
