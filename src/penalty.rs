@@ -289,6 +289,15 @@ impl<'a, T: Scalar> Penalty<'a, T> {
                 differences.for_each(visit);
                 return Ok(differences.shape().0);
             }
+            Kind::Gradient { grid, boundary } if n > 0 => {
+                let gradient = of_size(grid, n)?.gradient::<T>(*boundary);
+                gradient.for_each(visit);
+                return Ok(gradient.shape().0);
+            }
+            Kind::Laplacian { grid, boundary } if n > 0 => {
+                of_size(grid, n)?.laplacian::<T>(*boundary)?.for_each(visit);
+                return Ok(n);
+            }
             Kind::Sum(terms) => {
                 self.resolve(n)?;
                 let mut first_row = 0;

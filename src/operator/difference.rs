@@ -289,7 +289,7 @@ impl Axis {
     }
 
     /// Each entry as (row, column, coefficient).
-    fn for_each(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
         let (length, width, inner) = (self.n * self.inner, self.rows() * self.inner, self.inner);
         let core =
             (0..self.core()).flat_map(|k| self.coefficients().iter().enumerate().map(move |(tap, &c)| (self.lead() + k, k + tap, c)));

@@ -160,6 +160,17 @@ pub struct Gradient<T> {
     scalar: PhantomData<fn() -> T>,
 }
 
+impl<T: Scalar> Gradient<T> {
+    /// Each entry as (row, column, value).
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        let mut first_row = 0;
+        for (axis, factor) in &self.axes {
+            axis.for_each(&mut |row, column, value| visit(first_row + row, column, T::from_real(T::Real::from_f64(factor * value))));
+            first_row += axis.outputs();
+        }
+    }
+}
+
 impl<T: Scalar> Operator for Gradient<T> {
     type Scalar = T;
     fn shape(&self) -> (usize, usize) {
@@ -196,6 +207,21 @@ pub struct Laplacian<T> {
     axes: Vec<(Axis, f64)>,
     points: usize,
     scalar: PhantomData<fn() -> T>,
+}
+
+impl<T: Scalar> Laplacian<T> {
+    /// Each entry as (row, column, value), each place once. Takes room for all of them.
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, T)) {
+        let mut entries: Vec<(usize, usize, f64)> = Vec::new();
+        for (axis, factor) in &self.axes {
+            axis.for_each(&mut |row, column, value| entries.push((row, column, factor * value)));
+        }
+        entries.sort_unstable_by_key(|&(row, column, _)| (row, column));
+        for same in entries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let sum = same.iter().map(|&(_, _, value)| value).sum();
+            visit(same[0].0, same[0].1, T::from_real(T::Real::from_f64(sum)));
+        }
+    }
 }
 
 impl<T: Scalar> Operator for Laplacian<T> {

@@ -38,7 +38,7 @@ const SPREAD: f64 = 0.1;
 /// Probes for the norm outside.
 const NORM_PROBES: usize = 2;
 /// Lower and upper quadrature of the traces may lead to λ this far apart in its logarithm.
-const AGREE: f64 = 0.02;
+const AGREE: f64 = 0.002;
 /// Numbers in the vectors of the whole space up to which it is worth having (512 MiB in `f64`): a choice.
 const WHOLE: usize = 1 << 26;
 /// λ that has settled is looked at again after this many times the steps.
@@ -68,6 +68,11 @@ enum Matters {
     Traces,
 }
 
+/// Whether λ by the rule is that of the problem only where the degrees of freedom are all of them.
+pub(crate) fn counts_dof(rule: &Rule, gcv: ProjectedGcv) -> bool {
+    Matters::of(rule, gcv) != Matters::No
+}
+
 impl Matters {
     fn of(rule: &Rule, gcv: ProjectedGcv) -> Self {
         match rule {
@@ -85,7 +90,8 @@ impl<'a, T: Scalar> Beyond<'a, T> {
         let (m, n) = process.shape();
         Self {
             matters: Matters::of(ruled.rule, options.projected_gcv()),
-            small: m.min(n) <= options.limit() && (m + n).saturating_mul(m.min(n)) <= WHOLE,
+            // a number of steps is as good as kept
+            small: !options.exact_steps() && m.min(n) <= options.limit() && (m + n).saturating_mul(m.min(n)) <= WHOLE,
             next: 0,
             dimension: ruled.rows.saturating_sub(ruled.unpenalised),
             random: Random::new(SEED),

@@ -50,10 +50,14 @@ use core::ops::ControlFlow;
 use finish::solve_small;
 use projection::{End, From, Nodes, Small, Weighted, known_from};
 
+pub(crate) use beyond::counts_dof;
 pub(crate) use finish::Finish;
 
 /// Steps over which λ and x must not change.
 pub(crate) const WINDOW: usize = 5;
+/// Steps with λ at the end of what the space knows after which it is asked what is outside. On a first difference of 400 points
+/// predictive risk stays there for 120 steps.
+const UNSURE: usize = 2 * WINDOW;
 /// A damping this many times above the least that the space knows is not made by the end of its knowledge, and may settle.
 /// Seen on blurred images of 32² and 64² pixels: below 4, weighted GCV stood still for some steps at a λ that was too large by
 /// a factor of three.
@@ -354,12 +358,21 @@ fn settle<T: Scalar>(
     let mut settling = Settling::new(options.settle_fraction());
     let mut last: Result<Choice> = Err(crate::rule::no_interval(ruled.rule.name()));
     let mut beyond = Beyond::new(ruled, options, process);
+    let mut unsure = 0;
     let stop = loop {
         if process.exhausted {
             break Stop::Exhausted;
         }
         if process.steps() >= options.limit() {
-            break if options.exact_steps() { Stop::Steps } else { Stop::StepLimit };
+            if !options.exact_steps() {
+                break Stop::StepLimit;
+            }
+            while let Ok(choice) = &last
+                && !beyond.accepts(process, ruled, choice, project)?
+            {
+                last = beyond.choose(process, ruled);
+            }
+            break Stop::Steps;
         }
         if watch.ended {
             break Stop::Observer;
@@ -382,8 +395,22 @@ fn settle<T: Scalar>(
         };
         solve_small(&process.numbers, damping, minimise, &mut small);
         match &last {
-            Ok(choice) if choice.well_inside => settling.step(damping, relative_change(&small.y, &before)),
-            _ => settling.forget(),
+            Ok(choice) if choice.well_inside => {
+                unsure = 0;
+                settling.step(damping, relative_change(&small.y, &before));
+            }
+            _ => {
+                unsure += 1;
+                settling.forget();
+            }
+        }
+        // degrees of freedom outside may be what keeps λ at the end of what the space knows: then it never settles
+        if let Ok(choice) = &last
+            && unsure >= UNSURE
+            && !options.exact_steps()
+            && !beyond.counts()
+        {
+            beyond.accepts(process, ruled, choice, project)?;
         }
         before.clone_from(&small.y);
         watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);
