@@ -95,13 +95,20 @@ impl<T: Scalar> System<T> {
             light = (0..a.rows()).collect();
             heavy.clear();
         }
-        let kept = a.select(&light);
+        let selected;
+        let kept = match heavy.is_empty() {
+            true => &a,
+            false => {
+                selected = a.select(&light);
+                &selected
+            }
+        };
         let work = kept.gram_work() + l.gram_work();
         if work > MOST_GRAM_WORK {
             return Err(Refusal::TooMuchFill { entries: work, flops: work });
         }
-        let gram = kept.gram(&kept.transposed());
-        let (gram, penalty) = gram.united(&l.gram(&l.transposed()));
+        let gram = kept.gram_by(&kept.transposed(), threads);
+        let (gram, penalty) = gram.united(&l.gram_by(&l.transposed(), threads));
         let analysis = Analysis::new(&gram).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
         let (entries, flops) = (analysis.entries() as f64, analysis.flops());
         if entries > MOST_ENTRIES || flops > MOST_FLOPS {
@@ -384,7 +391,7 @@ impl<T: Scalar> System<T> {
                 if stacked.gram_work() > MOST_GRAM_WORK {
                     return Err(too_much(stacked.gram_work()));
                 }
-                own = Analysis::new(&stacked.gram(&transposed)).ok_or(too_much(f64::INFINITY))?;
+                own = Analysis::new(&stacked.gram_by(&transposed, self.threads)).ok_or(too_much(f64::INFINITY))?;
                 &own
             }
         };

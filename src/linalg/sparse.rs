@@ -1,7 +1,10 @@
 //! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`], and faer's sparse factorizations
 //! under our names in [`factors`].
 
+use super::Threads;
+use super::vectors::both;
 use crate::scalar::Scalar;
+use core::ops::Range;
 
 mod factors;
 mod lower;
@@ -9,6 +12,9 @@ mod lower;
 pub use factors::{Analysis, Nodes, Orthogonal, QrAnalysis, Supernode};
 pub(super) use factors::{factorize, solve_factored, with_qr};
 pub use lower::Lower;
+
+/// Entries of A for each thread that multiplies AᴴA, at least. A guess.
+const GRAM_ENTRIES_PER_THREAD: usize = 100_000;
 
 /// A sparse matrix by rows: indices sorted within a row, each place once.
 #[derive(Debug, Clone)]
@@ -23,9 +29,35 @@ pub struct Rows<T> {
 type Visit<'f, T> = &'f dyn Fn(&mut dyn FnMut(usize, usize, T));
 
 impl<T: Scalar> Rows<T> {
-    /// From entries in any order; those at the same place are added. `visit` is called twice and must name the same
-    /// entries both times.
+    /// From entries in any order; those at the same place are added. `visit` is called up to three times and must name the same
+    /// entries each time.
     pub fn new(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
+        Self::in_order(rows, columns, visit).unwrap_or_else(|| Self::sorted(rows, columns, visit))
+    }
+
+    /// From entries that come row after row, in the order of their columns and each place once; `None` where they do not.
+    fn in_order(rows: usize, columns: usize, visit: Visit<'_, T>) -> Option<Self> {
+        let (mut starts, mut indices, mut values) = (Vec::with_capacity(rows + 1), Vec::new(), Vec::new());
+        starts.push(0);
+        let (mut row, mut next, mut ordered) = (0, 0, true);
+        visit(&mut |i, j, value| {
+            ordered &= i > row || (i == row && j >= next);
+            if !ordered {
+                return;
+            }
+            while row < i {
+                row += 1;
+                starts.push(indices.len());
+            }
+            indices.push(j);
+            values.push(value);
+            next = j + 1;
+        });
+        starts.resize(rows + 1, indices.len());
+        ordered.then_some(Self { columns, starts, indices, values })
+    }
+
+    fn sorted(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
         // by columns first: the second pass then meets the entries of each row in the order of their columns
         let mut starts = vec![0usize; columns + 1];
         visit(&mut |_, j, _| starts[j + 1] += 1);
@@ -176,14 +208,42 @@ impl<T: Scalar> Rows<T> {
 
     /// The lower triangle of AᴴA, its whole diagonal stored; `transposed` is Aᵀ by rows.
     pub fn gram(&self, transposed: &Self) -> Lower<T> {
-        let n = self.columns;
-        let mut lower = Lower { starts: Vec::with_capacity(n + 1), indices: Vec::new(), values: Vec::new() };
-        lower.starts.push(0);
+        self.gram_by(transposed, Threads::ONE)
+    }
+
+    /// The same on several threads, which take columns of the result: it has the same bits for any number of them.
+    pub fn gram_by(&self, transposed: &Self, threads: Threads) -> Lower<T> {
+        let parts = threads.0.min(self.indices.len() / GRAM_ENTRIES_PER_THREAD).max(1);
+        self.gram_of(transposed, 0..self.columns, parts)
+    }
+
+    /// Those columns of [`gram`](Self::gram), as if they were all.
+    fn gram_of(&self, transposed: &Self, range: Range<usize>, parts: usize) -> Lower<T> {
+        let empty = || Lower { starts: vec![0], indices: Vec::new(), values: Vec::new() };
+        if parts > 1 && range.len() > 1 {
+            let left = parts / 2;
+            let (from, to) = (transposed.starts[range.start], transposed.starts[range.end]);
+            let target = from + (to - from) / parts * left;
+            let middle = range.start + transposed.starts[range.clone()].partition_point(|&start| start < target);
+            let (mut lower, mut right) = (empty(), empty());
+            both(
+                || lower = self.gram_of(transposed, range.start..middle, left),
+                || right = self.gram_of(transposed, middle..range.end, parts - left),
+            );
+            let stored = lower.indices.len();
+            lower.starts.extend(right.starts[1..].iter().map(|start| stored + start));
+            lower.indices.append(&mut right.indices);
+            lower.values.append(&mut right.values);
+            return lower;
+        }
+        let (n, mut lower) = (self.columns, empty());
+        lower.starts.reserve(range.len());
         // how far row i has come: what is left of it begins with column j
-        let mut done: Vec<usize> = self.starts[..self.rows()].to_vec();
+        let first = |i: usize| self.starts[i] + if range.start == 0 { 0 } else { self.row(i).0.partition_point(|&j| j < range.start) };
+        let mut done: Vec<usize> = (0..self.rows()).map(first).collect();
         let (mut sums, mut seen) = (vec![T::ZERO; n], vec![usize::MAX; n]);
         let mut touched = Vec::new();
-        for j in 0..n {
+        for j in range {
             touched.clear();
             touched.push(j);
             (seen[j], sums[j]) = (j, T::ZERO);
@@ -211,5 +271,68 @@ impl<T: Scalar> Rows<T> {
 fn accumulate(starts: &mut [usize]) {
     for i in 1..starts.len() {
         starts[i] += starts[i - 1];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// (row, column, value).
+    type Entry = (usize, usize, f64);
+
+    fn of(rows: usize, columns: usize, entries: &[Entry]) -> Rows<f64> {
+        Rows::new(rows, columns, &|visit| entries.iter().for_each(|&(i, j, value)| visit(i, j, value)))
+    }
+
+    /// Entries in their order, in any other, and in parts make the same matrix; rows without entries at both ends.
+    #[test]
+    fn the_order_of_the_entries_does_not_matter() {
+        let ordered: [Entry; 5] = [(1, 0, 2.0), (1, 3, -1.0), (2, 2, 4.0), (4, 1, 0.5), (4, 2, 3.0)];
+        let expected = of(6, 4, &ordered);
+        assert_eq!(
+            (expected.starts.as_slice(), expected.indices.as_slice()),
+            ([0, 0, 2, 3, 3, 5, 5].as_slice(), [0, 3, 2, 1, 2].as_slice())
+        );
+        assert_eq!(expected.values, [2.0, -1.0, 4.0, 0.5, 3.0]);
+        let mut backwards = ordered;
+        backwards.reverse();
+        // a row out of order, columns out of order, a place named twice
+        let late: [Entry; 5] = [ordered[0], ordered[2], ordered[1], ordered[3], ordered[4]];
+        let turned: [Entry; 5] = [ordered[1], ordered[0], ordered[2], ordered[3], ordered[4]];
+        let twice: [Entry; 6] = [ordered[0], ordered[1], (2, 2, 1.0), (2, 2, 3.0), ordered[3], ordered[4]];
+        for entries in [&backwards[..], &late, &turned, &twice] {
+            let found = of(6, 4, entries);
+            assert_eq!(
+                (&found.starts, &found.indices, &found.values),
+                (&expected.starts, &expected.indices, &expected.values),
+                "{entries:?}"
+            );
+        }
+        assert_eq!(of(3, 2, &[]).starts, [0, 0, 0, 0]);
+    }
+
+    /// AᴴA by columns in parts has the bits of AᴴA in one piece, and is AᴴA.
+    #[test]
+    fn gram_matrices_by_parts() {
+        let mut random = Random::new(2);
+        let (m, n) = (80, 23);
+        let entries: Vec<Entry> = (0..m * 3).map(|k| (k / 3, (random.uniform() * n as f64) as usize % n, random.normal())).collect();
+        let a = of(m, n, &entries);
+        let transposed = a.transposed();
+        let whole = a.gram_of(&transposed, 0..n, 1);
+        for parts in [2, 3, 7, 40] {
+            let found = a.gram_of(&transposed, 0..n, parts);
+            assert_eq!((&found.starts, &found.indices, &found.values), (&whole.starts, &whole.indices, &whole.values), "{parts} parts");
+        }
+        for j in 0..n {
+            for place in whole.starts[j]..whole.starts[j + 1] {
+                let i = whole.indices[place];
+                let entry = |row: usize, column: usize| a.row(row).0.iter().position(|&c| c == column).map_or(0.0, |k| a.row(row).1[k]);
+                let expected: f64 = (0..m).map(|row| entry(row, i) * entry(row, j)).sum();
+                assert!((whole.values[place] - expected).abs() <= 1e-13, "({i}, {j})");
+            }
+        }
     }
 }
