@@ -70,7 +70,7 @@ pub(super) fn solve<T: Scalar>(
                 return Ok((located, found.x.clone(), found.steps, found.stop, found.residual_norm));
             }
             let start = found.map(|found| found.x);
-            let system = System { hidden, ..System::new(a, None, damping, &column.data)? };
+            let system = System { hidden, threads: description.threads(), ..System::new(a, None, damping, &column.data)? };
             let found = krylov::solve(krylov::Kind::Lsmr, &system, start.as_deref(), Lsmr::new().common(), Some(&mut observe))?;
             Ok((located, found.x, found.steps, found.stop, found.residual_norm))
         })?;

@@ -114,7 +114,7 @@ impl<'a, T: Scalar> Run<'a, T> {
     /// The system at λ for right-hand sides with the scales of this one.
     fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, scales: &Column<T>, data: &'s [T]) -> Result<System<'s, T>> {
         let system = System::new(a, self.problem.penalty(), scales.damping(lambda), data)?;
-        Ok(System { hidden: scales.hidden(self.hidden), ..system })
+        Ok(System { hidden: scales.hidden(self.hidden), threads: self.threads, ..system })
     }
 
     /// R⁻¹ at λ.
