@@ -163,7 +163,7 @@ pub use rule::{
     HyperPrior, KFold, KnownNoiseEvidence, LCurve, LawlessWang, Loo, Ncp, NormFraction, PenaltyNorm, QuasiOptimality, Reginska, Rule, Upre,
 };
 pub use scalar::{Real, Scalar, c32, c64};
-pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Reweighted, Solution};
+pub use solution::{Comparison, Constrained, PenaltiesUsed, ProbesUsed, Report, Reweighted, SketchUsed, Solution};
 pub use step::{Step, Stop};
 pub use warning::Warning;
 

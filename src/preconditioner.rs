@@ -66,6 +66,15 @@ impl<'a, T: Scalar> Preconditioner<'a, T> {
         }
     }
 
+    /// The seed, where it is drawn at random.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Nystrom(options) => Some(options.seed),
+            Kind::Sketch(options) => Some(options.seed),
+            Kind::Columns | Kind::Scales(_) | Kind::Inverse(_) => None,
+        }
+    }
+
     /// Whether it is one of AᴴA + λI.
     pub(crate) fn needs_identity(&self) -> bool {
         matches!(self.kind, Kind::Nystrom(_) | Kind::Sketch(_))

@@ -126,6 +126,16 @@ pub struct ProbesUsed {
     pub products: usize,
 }
 
+/// The random part of a preconditioner: by this seed the steps come out the same again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SketchUsed {
+    /// The seed of its generator.
+    pub seed: u64,
+    /// Eigenvalues of AᴴA that Nyström's method kept, or rows of the sketch.
+    pub size: usize,
+}
+
 /// The iterates beside a known truth.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -181,6 +191,8 @@ pub struct Report {
     pub steps: Option<usize>,
     /// Why an iterative method stopped (the last right-hand side).
     pub stop: Option<Stop>,
+    /// What a random preconditioner drew: seed and size.
+    pub sketch: Option<SketchUsed>,
     /// The objective at x exceeds its minimum by at most this, in the units of residual_norm² (the largest over the right-hand
     /// sides); for penalties that are no square of a norm.
     pub duality_gap: Option<f64>,
@@ -212,6 +224,7 @@ impl Report {
             condition: None,
             steps: None,
             stop: None,
+            sketch: None,
             duality_gap: None,
             comparison: None,
             constrained: Vec::new(),
@@ -381,6 +394,9 @@ impl fmt::Display for Report {
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;
+        }
+        if let Some(SketchUsed { seed, size }) = self.sketch {
+            writeln!(f, "sketch     of {size} (seed {seed}), for the preconditioner")?;
         }
         if let Some(gap) = self.duality_gap {
             writeln!(f, "gap        {gap:.1e} at most above the least ‖Ax − b‖² + λR")?;

@@ -203,6 +203,13 @@ fn a_step_on_a_dense_matrix_allocates_nothing() {
     for a in [DenseView::column_major(&entries, m, n).unwrap(), DenseView::row_major(&entries, m, n).unwrap()] {
         assert_eq!(allocations_between_steps(&Problem::new(&a), &b, 8), 0);
     }
+    // tall, so that a step is one sweep
+    let (m, n) = (4000, 30);
+    let entries = dense(m, n);
+    let b: Vec<f64> = (0..m).map(|i| (i * 7 % 11) as f64).collect();
+    for a in [DenseView::column_major(&entries, m, n).unwrap(), DenseView::row_major(&entries, m, n).unwrap()] {
+        assert_eq!(allocations_between_steps(&Problem::new(&a), &b, 8), 0);
+    }
 }
 
 /// A well-conditioned dense matrix.

@@ -330,7 +330,6 @@ fn a_penalty_with_entries_has_the_lambda_of_the_dense_engines() {
 }
 
 /// The gradient and the Laplacian of an image, blurred by periodic motion: the λ of the fast transform, by products.
-#[cfg(feature = "fft")]
 #[test]
 fn penalties_of_an_image_have_the_lambda_of_the_transform() {
     use wellposed::operator::{Grid, convolution, motion_kernel};

@@ -477,6 +477,13 @@ fn nystrom_saves_steps_and_serves_a_path() -> Result<()> {
         let fit = problem.solve(&b, lambda)?;
         let steps = fit.report.steps.unwrap_or(usize::MAX);
         assert!(steps <= 40 && 3 * steps < plain, "{method}: {steps} steps, {plain} without");
+        // what was drawn is in the report, and printed
+        let drawn = fit.report.sketch.unwrap();
+        assert!(drawn.seed == 0 && drawn.size >= 16 && drawn.size < n, "{drawn:?}");
+        let seeded = problem.clone().precondition(Nystrom::new().rank(20).seed(7)).solve(&b, lambda)?.report;
+        assert_eq!(seeded.sketch.map(|drawn| (drawn.seed, drawn.size)), Some((7, 20)));
+        assert!(seeded.to_string().contains("seed 7"), "{seeded}");
+        assert_eq!(Problem::new(&a).method(method.clone()).solve(&b, lambda)?.report.sketch, None);
         // the same seed, the same bits; another seed, the same answer
         assert_eq!(problem.solve(&b, lambda)?.x, fit.x);
         let other = problem.clone().precondition(Nystrom::new().seed(99)).solve(&b, lambda)?;

@@ -126,7 +126,7 @@ const FAER: &[&str] = &[
     "linalg/filters.rs",
     "linalg/kernels.rs",
     "linalg/sweeps.rs",
-    "linalg/sparse.rs",
+    "linalg/sparse/factors.rs",
     "interop/faer.rs",
 ];
 const NALGEBRA: &[&str] = &["lib.rs", "interop/nalgebra.rs"];

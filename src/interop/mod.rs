@@ -39,6 +39,9 @@ macro_rules! dense_operator {
             fn apply_adjoint_block(&self, k: usize, y: &[T], x: &mut [T]) {
                 self.dense().apply_adjoint_block(k, y, x)
             }
+            fn apply_fused(&self, x: &[T], alpha: T, u: &[T], w: &mut [T], z: &mut [T]) {
+                self.dense().apply_fused(x, alpha, u, w, z)
+            }
             fn entries(&self) -> Entries<'_, T> {
                 Entries::Dense(self.dense())
             }
@@ -78,6 +81,9 @@ macro_rules! sparse_operator {
             }
             fn entries(&self) -> Entries<'_, T> {
                 Entries::Sparse(self.sparse())
+            }
+            fn range_norm(&self, y: &[T]) -> T::Real {
+                self.sparse().range_norm(y)
             }
         }
     };

@@ -8,7 +8,7 @@
 use super::golub_kahan::{Begun, Process, Scalars};
 use super::{Driver, Fault, Iteration, Outcome, Progress, Start, State, System, Until};
 use crate::error::Result;
-use crate::linalg::norm;
+use crate::linalg::{Threads, norm};
 use crate::method::Iterative;
 use crate::scalar::{Real, Scalar};
 use crate::step::Observer;
@@ -18,12 +18,14 @@ pub(crate) trait Recurrence<T: Scalar> {
     /// The method's name.
     fn name() -> &'static str;
     /// All vectors, x = 0.
-    fn new(unknowns: usize, variances: bool) -> Self;
+    fn new(unknowns: usize, variances: bool, threads: Threads) -> Self;
     /// Starts from where x is: β₁, α₁, and v₁ as a multiple of `direction`.
     fn restart(&mut self, damping: T::Real, beta: T::Real, alpha: T::Real, direction: &[T], scale: T::Real);
     /// One step, with the next β, α and v.
     fn advance(&mut self, beta: T::Real, alpha: T::Real, direction: &[T], scale: T::Real, operator_norm: T::Real) -> Progress;
     fn x(&self) -> &[T];
+    /// ‖x‖ after a step, which knows it without a pass of its own.
+    fn solution_norm(&self) -> T::Real;
     fn x_mut(&mut self) -> &mut [T];
     /// ‖r̂‖.
     fn residual_norm(&self) -> T::Real;
@@ -58,7 +60,7 @@ struct Bidiagonal<'a, T: Scalar, R> {
 impl<'a, T: Scalar, R: Recurrence<T>> Bidiagonal<'a, T, R> {
     /// At x = 0, or at the guess.
     fn init(system: &System<'a, T>, guess: Option<&[T]>, options: &Iterative) -> core::result::Result<Self, Fault> {
-        let recurrence = R::new(system.a.shape().1, options.wants_variances());
+        let recurrence = R::new(system.a.shape().1, options.wants_variances(), system.threads);
         let mut new = Self::around(system, recurrence, options);
         new.begun = new.process.begin()?;
         new.reference = new.process.scalars(0).gradient_norm;
@@ -139,7 +141,10 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
         let operator_norm = norm(&[scalars.process_norm, self.begun.damping]);
         let progress = self.recurrence.advance(scalars.beta, scalars.alpha, self.process.direction(0), scalars.scale(), operator_norm);
         (self.fresh, self.stepped) = (false, true);
-        self.solution_norm = norm(self.recurrence.x());
+        self.solution_norm = match progress {
+            Progress::Moved => self.recurrence.solution_norm(),
+            Progress::NoDirection => norm(self.recurrence.x()),
+        };
         if self.system.l.is_none() {
             self.penalty_norm = self.system.d * self.solution_norm;
         }
@@ -278,7 +283,7 @@ pub(super) fn block<T: Scalar, R: Recurrence<T>>(system: &System<'_, T>, until: 
     for place in 0..k {
         let scalars = process.scalars(place);
         system.check_reference(scalars.gradient_norm, R::name())?;
-        let mut recurrence = R::new(n, options.wants_variances());
+        let mut recurrence = R::new(n, options.wants_variances(), system.threads);
         recurrence.restart(begun.damping, scalars.beta, scalars.alpha, process.direction(place), scalars.scale());
         let driver = Driver::new(T::Real::EPSILON.to_f64(), until);
         running.push(Member { recurrence, driver, reference: scalars.gradient_norm, damping: begun.damping, place });
@@ -335,7 +340,7 @@ pub(super) fn path<T: Scalar, R: Recurrence<T>>(
     let scalars = process.scalars(0);
     system.check_reference(scalars.gradient_norm, R::name())?;
     let member = |(place, &damping): (usize, &T::Real)| {
-        let mut recurrence = R::new(n, options.wants_variances());
+        let mut recurrence = R::new(n, options.wants_variances(), system.threads);
         recurrence.restart(damping, scalars.beta, scalars.alpha, process.direction(0), scalars.scale());
         let driver = Driver::new(T::Real::EPSILON.to_f64(), until);
         Member { recurrence, driver, reference: scalars.gradient_norm, damping, place }

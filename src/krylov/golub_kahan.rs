@@ -4,7 +4,7 @@
 //!              bidiagonal, U and V orthonormal in exact arithmetic.
 //! One sweep    w = A·(μv) − (αμ/ν)(νu) and Aᴴw come from one call of [`Operator::apply_fused`]: u and v are carried as
 //!              multiples of unit vectors, their lengths ν and μ beside them, and no vector is divided by its norm in a pass of
-//!              its own. The power of two nearest to the last α keeps μ near 1.
+//!              its own. The power of two nearest to the last α keeps μ near 1. ‖v‖ is summed while v is made.
 //! Â            A, where damping is left to the recurrence: with L = I and a start from x = 0 the damped problem has the
 //!              Krylov space of the undamped one. Otherwise [A; dL], its second part beside the first: for a general L, and when
 //!              the process starts afresh from an x ≠ 0, where b̂ = [b − Ax; −dLx].
@@ -18,7 +18,7 @@
 //!              keeps U semi-orthogonal: Simon & Zha 2000, SIAM J. Sci. Comput. 21:2257.
 
 use super::{Fault, System, finite};
-use crate::linalg::{add_scaled, dot, norm};
+use crate::linalg::{add_scaled, dot, exchange, norm};
 use crate::operator::Operator;
 use crate::scalar::{Real, Scalar};
 
@@ -325,10 +325,7 @@ impl<'a, T: Scalar> Process<'a, T> {
         }
         let power = T::Real::from_f64(2f64.powi(-exponent(alpha)));
         let (gain, loss) = (power / length, T::from_real(power * (beta / v_length)));
-        for (v, &z) in v.iter_mut().zip(&self.z[j * n..(j + 1) * n]) {
-            *v = z.scale(gain) - loss * *v;
-        }
-        let mut length = norm(v);
+        let mut length = exchange(v, gain, &self.z[j * n..(j + 1) * n], loss, self.system.threads);
         finite(length, "the product Aᴴ·u")?;
         if let Some(kept) = &mut self.kept {
             let before = length;

@@ -17,7 +17,7 @@
 
 use super::bidiagonal::Recurrence;
 use super::{NULL_DIRECTION, Progress};
-use crate::linalg::{add_scaled, norm};
+use crate::linalg::{self, Threads, norm};
 use crate::method::Lsmr as Options;
 use crate::scalar::{Real, Scalar};
 
@@ -40,6 +40,9 @@ pub(crate) struct Lsmr<T: Scalar> {
     largest: T::Real,
     smallest: T::Real,
     condition: T::Real,
+    /// ‖x‖ after the last step.
+    solution_norm: T::Real,
+    threads: Threads,
 }
 
 /// ‖r̂‖ as a number.
@@ -65,7 +68,7 @@ impl<T: Scalar> Recurrence<T> for Lsmr<T> {
         Options::NAME
     }
 
-    fn new(unknowns: usize, _: bool) -> Self {
+    fn new(unknowns: usize, _: bool, threads: Threads) -> Self {
         let (zero, one) = (T::Real::ZERO, T::Real::ONE);
         Self {
             x: vec![T::ZERO; unknowns],
@@ -84,6 +87,8 @@ impl<T: Scalar> Recurrence<T> for Lsmr<T> {
             largest: zero,
             smallest: T::Real::MAX,
             condition: one,
+            solution_norm: zero,
+            threads,
         }
     }
 
@@ -118,16 +123,19 @@ impl<T: Scalar> Recurrence<T> for Lsmr<T> {
         self.zeta = self.cosine_bar * self.zeta_bar;
         self.zeta_bar = -(self.sine_bar * self.zeta_bar);
 
-        let back = theta_bar / rho_bar_before * (rho / rho_before);
-        for (h_bar, &h) in self.h_bar.iter_mut().zip(&self.h) {
-            *h_bar = h - h_bar.scale(back);
-        }
-        add_scaled(&mut self.x, T::from_real(self.zeta / rho / self.rho_bar), &self.h_bar);
-        let back = theta / rho;
+        let back_bar = theta_bar / rho_bar_before * (rho / rho_before);
+        let (length, back) = (self.zeta / rho / self.rho_bar, theta / rho);
         self.h_norm = norm(&[T::Real::ONE, back * self.h_norm]);
-        for (h, &v) in self.h.iter_mut().zip(direction) {
-            *h = v.scale(scale) - h.scale(back);
-        }
+        // one pass: h̄ ← h − back_bar·h̄, x ← x + length·h̄ and its squares, h ← v − back·h
+        let squares = linalg::sweep([&mut self.x, &mut self.h, &mut self.h_bar], [direction], self.threads, &|[x, h, h_bar], [v]| {
+            for (((x, h), h_bar), &v) in x.iter_mut().zip(h).zip(h_bar).zip(v) {
+                *h_bar = *h - h_bar.scale(back_bar);
+                *x += h_bar.scale(length);
+                *h = v.scale(scale) - h.scale(back);
+            }
+            linalg::squares(x)
+        });
+        self.solution_norm = linalg::norm_of(squares, &self.x);
         self.residual.advance((cosine_hat, sine_hat), (cosine, sine), theta_bar, self.rho_bar, zeta_before, self.zeta);
 
         // the diagonal of R̄_k, its last entry before the rotation that is still to come
@@ -142,6 +150,10 @@ impl<T: Scalar> Recurrence<T> for Lsmr<T> {
 
     fn x(&self) -> &[T] {
         &self.x
+    }
+
+    fn solution_norm(&self) -> T::Real {
+        self.solution_norm
     }
 
     fn x_mut(&mut self) -> &mut [T] {

@@ -18,7 +18,7 @@
 
 use super::bidiagonal::Recurrence;
 use super::{NULL_DIRECTION, Progress};
-use crate::linalg::{add_scaled, norm};
+use crate::linalg::{self, Threads, norm};
 use crate::method::Lsqr as Options;
 use crate::scalar::{Real, Scalar};
 
@@ -40,6 +40,9 @@ pub(crate) struct Lsqr<T: Scalar> {
     variances: Option<Vec<T::Real>>,
     /// Variances belong to one run of the process.
     begun: bool,
+    /// ‖x‖ after the last step.
+    solution_norm: T::Real,
+    threads: Threads,
 }
 
 impl<T: Scalar> Recurrence<T> for Lsqr<T> {
@@ -47,7 +50,7 @@ impl<T: Scalar> Recurrence<T> for Lsqr<T> {
         Options::NAME
     }
 
-    fn new(unknowns: usize, variances: bool) -> Self {
+    fn new(unknowns: usize, variances: bool, threads: Threads) -> Self {
         let zero = T::Real::ZERO;
         Self {
             x: vec![T::ZERO; unknowns],
@@ -63,6 +66,8 @@ impl<T: Scalar> Recurrence<T> for Lsqr<T> {
             smallest: T::Real::MAX,
             variances: variances.then(|| vec![zero; unknowns]),
             begun: false,
+            solution_norm: zero,
+            threads,
         }
     }
 
@@ -98,17 +103,26 @@ impl<T: Scalar> Recurrence<T> for Lsqr<T> {
                 *variance += w.scale(inverse).modulus_squared();
             }
         }
-        add_scaled(&mut self.x, T::from_real(phi / rho), &self.w);
-        let back = theta / rho;
+        let (length, back) = (phi / rho, theta / rho);
         self.w_norm = norm(&[T::Real::ONE, back * self.w_norm]);
-        for (w, &v) in self.w.iter_mut().zip(direction) {
-            *w = v.scale(scale) - w.scale(back);
-        }
+        // one pass: x ← x + length·w and its squares, w ← v − back·w
+        let squares = linalg::sweep([&mut self.x, &mut self.w], [direction], self.threads, &|[x, w], [v]| {
+            for ((x, w), &v) in x.iter_mut().zip(w).zip(v) {
+                *x += w.scale(length);
+                *w = v.scale(scale) - w.scale(back);
+            }
+            linalg::squares(x)
+        });
+        self.solution_norm = linalg::norm_of(squares, &self.x);
         Progress::Moved
     }
 
     fn x(&self) -> &[T] {
         &self.x
+    }
+
+    fn solution_norm(&self) -> T::Real {
+        self.solution_norm
     }
 
     fn x_mut(&mut self) -> &mut [T] {

@@ -77,6 +77,15 @@ pub(crate) fn prepare<'a, T: Scalar>(
 }
 
 impl<T: Scalar> Prepared<'_, T> {
+    /// How large what was drawn at random is: the rank that is kept, or the rows of the sketch.
+    pub fn drawn(&self) -> Option<usize> {
+        match self {
+            Prepared::Nystrom { vectors, .. } => Some(vectors.ncols()),
+            Prepared::Sketch(sketched) => Some(sketched.nrows()),
+            Prepared::Columns(_) | Prepared::Scales(_) | Prepared::Inverse(_) => None,
+        }
+    }
+
     /// R⁻¹ at a damping.
     pub fn inverse(&self, damping: f64, threads: Threads) -> Box<dyn Operator<Scalar = T> + '_> {
         let (one, zero) = (T::Real::ONE, T::Real::ZERO);

@@ -4,6 +4,7 @@ use super::lsmr::Lsmr;
 use super::lsqr::Lsqr;
 use super::{Until, bidiagonal, cgls};
 use crate::error::{Error, Result, Size};
+use crate::linalg::Threads;
 use crate::method::Iterative;
 use crate::operator::Operator;
 use crate::scalar::{Real, Scalar};
@@ -32,6 +33,8 @@ pub(crate) struct System<'a, T: Scalar> {
     pub hidden: T::Real,
     /// R⁻¹, a preconditioner from the right.
     pub right: Option<&'a dyn Operator<Scalar = T>>,
+    /// For the vectors of an iteration; products are the operators' own affair.
+    pub threads: Threads,
 }
 
 impl<T: Scalar> Clone for System<'_, T> {
@@ -102,7 +105,7 @@ impl<'a, T: Scalar> System<'a, T> {
             return Err(Error::NonFinite { what: "b", index: Size::Entry(index) });
         }
         let d = checked_damping::<T>(damping)?;
-        Ok(Self { a, l, d, b, columns, hidden: T::Real::ZERO, right: None })
+        Ok(Self { a, l, d, b, columns, hidden: T::Real::ZERO, right: None, threads: Threads::ONE })
     }
 
     /// Whether the damping is a shift of the Krylov space of A, which a recurrence adds.

@@ -27,7 +27,10 @@ pub use filters::{FilterSums, filter_sums, squared_distance};
 pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
 pub use sweeps::{add_parts, in_parallel};
-pub use vectors::{add_scaled, adjoint, column, column_norms, copy, dot, largest_modulus, multiply_block, norm, relative_size, zeros};
+pub use vectors::{
+    add_scaled, add_scaled_by, adjoint, column, column_norms, copy, dot, exchange, largest_modulus, multiply_block, norm, norm_by, norm_of,
+    relative_size, squares, sweep, zeros,
+};
 
 use crate::scalar::{Scalar, c32, c64};
 use compressed::Pattern;
@@ -160,6 +163,8 @@ pub trait Kernels: Sized + Doubles {
     fn multiply(a: MatRef<'_, Self>, x: &[Self], y: &mut [Self], threads: Threads);
     /// x ← Aᴴy.
     fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads);
+    /// w ← Ax − αu and z ← Aᴴw, A read once where it is tall.
+    fn fused(a: MatRef<'_, Self>, x: &[Self], alpha: Self, u: &[Self], w: &mut [Self], z: &mut [Self], threads: Threads);
     /// Lower triangle of G ← AᴴA and C ← AᴴB, A read once where it is tall.
     fn normal_equations(a: MatRef<'_, Self>, b: MatRef<'_, Self>, gram: MatMut<'_, Self>, data: MatMut<'_, Self>, threads: Threads);
     /// R ← B − AX and G ← AᴴR, A read once where it is tall.
@@ -274,6 +279,9 @@ macro_rules! kernels {
             }
             fn multiply_adjoint(a: MatRef<'_, Self>, y: &[Self], x: &mut [Self], threads: Threads) {
                 sweeps::multiply_adjoint(a, y, x, threads)
+            }
+            fn fused(a: MatRef<'_, Self>, x: &[Self], alpha: Self, u: &[Self], w: &mut [Self], z: &mut [Self], threads: Threads) {
+                sweeps::fused(a, x, alpha, u, w, z, threads)
             }
             fn normal_equations(a: MatRef<'_, Self>, b: MatRef<'_, Self>, gram: MatMut<'_, Self>, data: MatMut<'_, Self>, threads: Threads) {
                 sweeps::normal_equations(a, b, gram, data, threads)

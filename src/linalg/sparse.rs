@@ -1,22 +1,20 @@
-//! Sparse matrices of our own, and faer's sparse factorizations under our names.
-//!
-//! A factor comes in *supernodes*: consecutive columns with the same pattern below their triangle, stored as one dense
-//! block. The analysis (ordering by approximate minimum degree, pattern of the factor) is done once and serves every λ.
-//! Everything runs on one thread: with two, faer's factorization of a 500×500 grid took nearly twice as long (1.02 s
-//! against 0.57 s, two Zen 3 cores, November 2026).
+//! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`], and faer's sparse factorizations
+//! under our names in [`factors`].
 
-use super::{MatMut, MatRef};
-use crate::scalar::{Real, Scalar};
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::perm::PermRef;
-use faer::sparse::linalg::SupernodalThreshold;
-use faer::sparse::linalg::cholesky::supernodal::{SupernodalLltRef, SymbolicSupernodalCholesky};
-use faer::sparse::linalg::cholesky::{self, CholeskySymbolicParams, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering};
-use faer::sparse::linalg::qr;
-use faer::sparse::linalg::qr::supernodal::SymbolicSupernodalQr;
-use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
-use faer::traits::ComplexField;
-use faer::{Conj, Par, Side};
+use super::Threads;
+use super::vectors::both;
+use crate::scalar::Scalar;
+use core::ops::Range;
+
+mod factors;
+mod lower;
+
+pub use factors::{Analysis, Nodes, Orthogonal, QrAnalysis, Supernode};
+pub(super) use factors::{factorize, solve_factored, with_qr};
+pub use lower::Lower;
+
+/// Entries of A for each thread that multiplies AᴴA, at least. A guess.
+const GRAM_ENTRIES_PER_THREAD: usize = 100_000;
 
 /// A sparse matrix by rows: indices sorted within a row, each place once.
 #[derive(Debug, Clone)]
@@ -31,9 +29,35 @@ pub struct Rows<T> {
 type Visit<'f, T> = &'f dyn Fn(&mut dyn FnMut(usize, usize, T));
 
 impl<T: Scalar> Rows<T> {
-    /// From entries in any order; those at the same place are added. `visit` is called twice and must name the same
-    /// entries both times.
+    /// From entries in any order; those at the same place are added. `visit` is called up to three times and must name the same
+    /// entries each time.
     pub fn new(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
+        Self::in_order(rows, columns, visit).unwrap_or_else(|| Self::sorted(rows, columns, visit))
+    }
+
+    /// From entries that come row after row, in the order of their columns and each place once; `None` where they do not.
+    fn in_order(rows: usize, columns: usize, visit: Visit<'_, T>) -> Option<Self> {
+        let (mut starts, mut indices, mut values) = (Vec::with_capacity(rows + 1), Vec::new(), Vec::new());
+        starts.push(0);
+        let (mut row, mut next, mut ordered) = (0, 0, true);
+        visit(&mut |i, j, value| {
+            ordered &= i > row || (i == row && j >= next);
+            if !ordered {
+                return;
+            }
+            while row < i {
+                row += 1;
+                starts.push(indices.len());
+            }
+            indices.push(j);
+            values.push(value);
+            next = j + 1;
+        });
+        starts.resize(rows + 1, indices.len());
+        ordered.then_some(Self { columns, starts, indices, values })
+    }
+
+    fn sorted(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
         // by columns first: the second pass then meets the entries of each row in the order of their columns
         let mut starts = vec![0usize; columns + 1];
         visit(&mut |_, j, _| starts[j + 1] += 1);
@@ -184,14 +208,42 @@ impl<T: Scalar> Rows<T> {
 
     /// The lower triangle of AᴴA, its whole diagonal stored; `transposed` is Aᵀ by rows.
     pub fn gram(&self, transposed: &Self) -> Lower<T> {
-        let n = self.columns;
-        let mut lower = Lower { starts: Vec::with_capacity(n + 1), indices: Vec::new(), values: Vec::new() };
-        lower.starts.push(0);
+        self.gram_by(transposed, Threads::ONE)
+    }
+
+    /// The same on several threads, which take columns of the result: it has the same bits for any number of them.
+    pub fn gram_by(&self, transposed: &Self, threads: Threads) -> Lower<T> {
+        let parts = threads.0.min(self.indices.len() / GRAM_ENTRIES_PER_THREAD).max(1);
+        self.gram_of(transposed, 0..self.columns, parts)
+    }
+
+    /// Those columns of [`gram`](Self::gram), as if they were all.
+    fn gram_of(&self, transposed: &Self, range: Range<usize>, parts: usize) -> Lower<T> {
+        let empty = || Lower { starts: vec![0], indices: Vec::new(), values: Vec::new() };
+        if parts > 1 && range.len() > 1 {
+            let left = parts / 2;
+            let (from, to) = (transposed.starts[range.start], transposed.starts[range.end]);
+            let target = from + (to - from) / parts * left;
+            let middle = range.start + transposed.starts[range.clone()].partition_point(|&start| start < target);
+            let (mut lower, mut right) = (empty(), empty());
+            both(
+                || lower = self.gram_of(transposed, range.start..middle, left),
+                || right = self.gram_of(transposed, middle..range.end, parts - left),
+            );
+            let stored = lower.indices.len();
+            lower.starts.extend(right.starts[1..].iter().map(|start| stored + start));
+            lower.indices.append(&mut right.indices);
+            lower.values.append(&mut right.values);
+            return lower;
+        }
+        let (n, mut lower) = (self.columns, empty());
+        lower.starts.reserve(range.len());
         // how far row i has come: what is left of it begins with column j
-        let mut done: Vec<usize> = self.starts[..self.rows()].to_vec();
+        let first = |i: usize| self.starts[i] + if range.start == 0 { 0 } else { self.row(i).0.partition_point(|&j| j < range.start) };
+        let mut done: Vec<usize> = (0..self.rows()).map(first).collect();
         let (mut sums, mut seen) = (vec![T::ZERO; n], vec![usize::MAX; n]);
         let mut touched = Vec::new();
-        for j in 0..n {
+        for j in range {
             touched.clear();
             touched.push(j);
             (seen[j], sums[j]) = (j, T::ZERO);
@@ -222,368 +274,65 @@ fn accumulate(starts: &mut [usize]) {
     }
 }
 
-/// The lower triangle of a self-adjoint matrix by columns, rows sorted, the diagonal stored.
-#[derive(Debug, Clone)]
-pub struct Lower<T> {
-    pub starts: Vec<usize>,
-    pub indices: Vec<usize>,
-    pub values: Vec<T>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
 
-impl<T: Scalar> Lower<T> {
-    pub fn order(&self) -> usize {
-        self.starts.len() - 1
+    /// (row, column, value).
+    type Entry = (usize, usize, f64);
+
+    fn of(rows: usize, columns: usize, entries: &[Entry]) -> Rows<f64> {
+        Rows::new(rows, columns, &|visit| entries.iter().for_each(|&(i, j, value)| visit(i, j, value)))
     }
 
-    /// Both on the union of their patterns.
-    pub fn united(&self, other: &Self) -> (Self, Vec<T>) {
-        let mut union = Lower { starts: vec![0], indices: Vec::new(), values: Vec::new() };
-        let mut second = Vec::new();
-        for j in 0..self.order() {
-            let (mut p, mut q) = (self.starts[j], other.starts[j]);
-            let (p_end, q_end) = (self.starts[j + 1], other.starts[j + 1]);
-            while p < p_end || q < q_end {
-                let a = if p < p_end { self.indices[p] } else { usize::MAX };
-                let b = if q < q_end { other.indices[q] } else { usize::MAX };
-                union.indices.push(a.min(b));
-                union.values.push(if a <= b { self.values[p] } else { T::ZERO });
-                second.push(if b <= a { other.values[q] } else { T::ZERO });
-                p += usize::from(a <= b);
-                q += usize::from(b <= a);
-            }
-            union.starts.push(union.indices.len());
+    /// Entries in their order, in any other, and in parts make the same matrix; rows without entries at both ends.
+    #[test]
+    fn the_order_of_the_entries_does_not_matter() {
+        let ordered: [Entry; 5] = [(1, 0, 2.0), (1, 3, -1.0), (2, 2, 4.0), (4, 1, 0.5), (4, 2, 3.0)];
+        let expected = of(6, 4, &ordered);
+        assert_eq!(
+            (expected.starts.as_slice(), expected.indices.as_slice()),
+            ([0, 0, 2, 3, 3, 5, 5].as_slice(), [0, 3, 2, 1, 2].as_slice())
+        );
+        assert_eq!(expected.values, [2.0, -1.0, 4.0, 0.5, 3.0]);
+        let mut backwards = ordered;
+        backwards.reverse();
+        // a row out of order, columns out of order, a place named twice
+        let late: [Entry; 5] = [ordered[0], ordered[2], ordered[1], ordered[3], ordered[4]];
+        let turned: [Entry; 5] = [ordered[1], ordered[0], ordered[2], ordered[3], ordered[4]];
+        let twice: [Entry; 6] = [ordered[0], ordered[1], (2, 2, 1.0), (2, 2, 3.0), ordered[3], ordered[4]];
+        for entries in [&backwards[..], &late, &turned, &twice] {
+            let found = of(6, 4, entries);
+            assert_eq!(
+                (&found.starts, &found.indices, &found.values),
+                (&expected.starts, &expected.indices, &expected.values),
+                "{entries:?}"
+            );
         }
-        (union, second)
+        assert_eq!(of(3, 2, &[]).starts, [0, 0, 0, 0]);
     }
 
-    /// ‖M‖₁ of the whole matrix.
-    pub fn one_norm(&self) -> f64 {
-        let mut sums = vec![0.0; self.order()];
-        for j in 0..self.order() {
-            for place in self.starts[j]..self.starts[j + 1] {
-                let (i, size) = (self.indices[place], self.values[place].modulus().to_f64());
-                sums[j] += size;
-                if i != j {
-                    sums[i] += size;
-                }
-            }
+    /// AᴴA by columns in parts has the bits of AᴴA in one piece, and is AᴴA.
+    #[test]
+    fn gram_matrices_by_parts() {
+        let mut random = Random::new(2);
+        let (m, n) = (80, 23);
+        let entries: Vec<Entry> = (0..m * 3).map(|k| (k / 3, (random.uniform() * n as f64) as usize % n, random.normal())).collect();
+        let a = of(m, n, &entries);
+        let transposed = a.transposed();
+        let whole = a.gram_of(&transposed, 0..n, 1);
+        for parts in [2, 3, 7, 40] {
+            let found = a.gram_of(&transposed, 0..n, parts);
+            assert_eq!((&found.starts, &found.indices, &found.values), (&whole.starts, &whole.indices, &whole.values), "{parts} parts");
         }
-        sums.into_iter().fold(0.0, f64::max)
-    }
-
-    /// The least mⱼⱼ − Σ|mᵢⱼ|, i ≠ j: where it is positive, ‖M⁻¹‖₁ is at most its inverse (Varah 1975, doi:10.1016/0024-3795(75)90112-3).
-    pub fn least_dominance(&self) -> f64 {
-        let mut left = vec![0.0; self.order()];
-        for j in 0..self.order() {
-            for place in self.starts[j]..self.starts[j + 1] {
-                let (i, value) = (self.indices[place], self.values[place]);
-                if i == j {
-                    left[j] += value.real().to_f64();
-                } else {
-                    left[i] -= value.modulus().to_f64();
-                    left[j] -= value.modulus().to_f64();
-                }
+        for j in 0..n {
+            for place in whole.starts[j]..whole.starts[j + 1] {
+                let i = whole.indices[place];
+                let entry = |row: usize, column: usize| a.row(row).0.iter().position(|&c| c == column).map_or(0.0, |k| a.row(row).1[k]);
+                let expected: f64 = (0..m).map(|row| entry(row, i) * entry(row, j)).sum();
+                assert!((whole.values[place] - expected).abs() <= 1e-13, "({i}, {j})");
             }
         }
-        left.into_iter().fold(f64::INFINITY, f64::min)
     }
-
-    fn symbolic(&self) -> SymbolicSparseColMatRef<'_, usize> {
-        SymbolicSparseColMatRef::new_checked(self.order(), self.order(), &self.starts, None, &self.indices)
-    }
-}
-
-/// The order of elimination and the pattern of the factor.
-#[derive(Debug)]
-pub struct Analysis {
-    symbolic: SymbolicCholesky<usize>,
-    /// The supernode of each column.
-    node: Vec<usize>,
-}
-
-/// Consecutive columns of a factor with a common pattern.
-#[derive(Debug, Clone, Copy)]
-pub struct Supernode<'a> {
-    pub start: usize,
-    pub end: usize,
-    /// The rows below the columns' own, ascending.
-    pub pattern: &'a [usize],
-}
-
-impl Analysis {
-    /// For matrices of this pattern; `None` when memory does not suffice.
-    pub fn new<T: Scalar>(lower: &Lower<T>) -> Option<Self> {
-        let params = CholeskySymbolicParams {
-            // always in supernodes; zero would leave diagonal matrices out, whose operation count is zero
-            supernodal_flop_ratio_threshold: SupernodalThreshold(-1.0),
-            ..Default::default()
-        };
-        let symbolic = cholesky::factorize_symbolic_cholesky(lower.symbolic(), Side::Lower, SymmetricOrdering::Amd, params).ok()?;
-        let mut analysis = Self { symbolic, node: Vec::new() };
-        analysis.node = node_of_columns(analysis.supernodal());
-        Some(analysis)
-    }
-
-    fn supernodal(&self) -> &SymbolicSupernodalCholesky<usize> {
-        match self.symbolic.raw() {
-            SymbolicCholeskyRaw::Supernodal(symbolic) => symbolic,
-            SymbolicCholeskyRaw::Simplicial(_) => unreachable!("the threshold is negative: every factor comes in supernodes"),
-        }
-    }
-
-    /// New index → old, and old → new.
-    fn permutation(&self) -> (&[usize], &[usize]) {
-        self.symbolic.perm().map_or((&[], &[]), |perm| perm.arrays())
-    }
-
-    /// Entries of the factor, zeros inside the supernodes among them.
-    pub fn entries(&self) -> usize {
-        self.symbolic.len_val()
-    }
-
-    /// Multiplications and additions of one factorization.
-    pub fn flops(&self) -> f64 {
-        let of = |node: Supernode<'_>| -> f64 {
-            let (w, r) = ((node.end - node.start) as f64, node.pattern.len() as f64);
-            w * w * w / 3.0 + w * w * r + w * r * r
-        };
-        let nodes = self.nodes();
-        (0..nodes.count()).map(|s| of(nodes.supernode(s))).sum()
-    }
-
-    /// The supernodes of the factor.
-    pub fn nodes(&self) -> Nodes<'_> {
-        Nodes { symbolic: self.supernodal(), node: &self.node, new: self.permutation().1 }
-    }
-}
-
-/// The supernodes of a factor, in the order of elimination.
-#[derive(Clone, Copy)]
-pub struct Nodes<'a> {
-    symbolic: &'a SymbolicSupernodalCholesky<usize>,
-    node: &'a [usize],
-    new: &'a [usize],
-}
-
-/// The supernode of each column.
-fn node_of_columns(symbolic: &SymbolicSupernodalCholesky<usize>) -> Vec<usize> {
-    let mut node = vec![0; symbolic.ncols()];
-    for s in 0..symbolic.n_supernodes() {
-        node[symbolic.supernode_begin()[s]..symbolic.supernode_end()[s]].fill(s);
-    }
-    node
-}
-
-impl<'a> Nodes<'a> {
-    /// How many.
-    pub fn count(self) -> usize {
-        self.symbolic.n_supernodes()
-    }
-
-    /// Where each column of the matrix comes in the order of elimination.
-    pub fn order(self) -> &'a [usize] {
-        self.new
-    }
-
-    /// The supernode of a column.
-    pub fn node_of(self, column: usize) -> usize {
-        self.node[column]
-    }
-
-    pub fn supernode(self, s: usize) -> Supernode<'a> {
-        let symbolic = self.symbolic;
-        let pattern = &symbolic.row_idx()[symbolic.col_ptr_for_row_idx()[s]..][..symbolic.nnz_per_super()[s]];
-        Supernode { start: symbolic.supernode_begin()[s], end: symbolic.supernode_end()[s], pattern }
-    }
-
-    /// The numbers of supernode s among the values of a factor, column after column: its own rows, then the pattern.
-    pub fn numbers<T>(self, values: &[T], s: usize) -> &[T] {
-        let places = self.symbolic.col_ptr_for_val();
-        &values[places[s]..places[s + 1]]
-    }
-
-    /// The block of supernode s among the values of a factor (or of anything on its pattern): its own rows, then the pattern.
-    pub fn block<T>(self, values: &[T], s: usize) -> MatRef<'_, T> {
-        let Supernode { start, end, pattern } = self.supernode(s);
-        let places = self.symbolic.col_ptr_for_val();
-        MatRef::from_column_major_slice(&values[places[s]..places[s + 1]], end - start + pattern.len(), end - start)
-    }
-
-    /// The same, to be written.
-    pub fn block_mut<T>(self, values: &mut [T], s: usize) -> MatMut<'_, T> {
-        let Supernode { start, end, pattern } = self.supernode(s);
-        let places = self.symbolic.col_ptr_for_val();
-        MatMut::from_column_major_slice_mut(&mut values[places[s]..places[s + 1]], end - start + pattern.len(), end - start)
-    }
-}
-
-/// Memory for a kernel, or `None`.
-fn memory(requirement: StackReq) -> Option<MemBuffer> {
-    MemBuffer::try_new(requirement).ok()
-}
-
-/// The values of the factor of M; `None` when M is not positive definite in working precision (or memory does not suffice).
-pub(super) fn factorize<T: Scalar + ComplexField>(analysis: &Analysis, lower: &Lower<T>) -> Option<Vec<T>> {
-    let mut values = vec![<T as Scalar>::ZERO; analysis.entries()];
-    let mut memory = memory(analysis.symbolic.factorize_numeric_llt_scratch::<T>(Par::Seq, Default::default()))?;
-    analysis
-        .symbolic
-        .factorize_numeric_llt(
-            &mut values,
-            SparseColMatRef::new(lower.symbolic(), &lower.values),
-            Side::Lower,
-            Default::default(),
-            Par::Seq,
-            MemStack::new(&mut memory),
-            Default::default(),
-        )
-        .ok()?;
-    Some(values)
-}
-
-/// B ← M⁻¹B with the values of the factor; `None` when memory does not suffice.
-pub(super) fn solve_factored<T: Scalar + ComplexField>(analysis: &Analysis, values: &[T], b: MatMut<'_, T>) -> Option<()> {
-    let factor = SupernodalLltRef::new(analysis.supernodal(), values);
-    solve_in_order(&factor, analysis.permutation(), b)
-}
-
-fn solve_in_order<T: Scalar + ComplexField>(
-    factor: &SupernodalLltRef<'_, usize, T>,
-    (forward, _): (&[usize], &[usize]),
-    mut b: MatMut<'_, T>,
-) -> Option<()> {
-    let mut x = super::Mat::from_fn(b.nrows(), b.ncols(), |i, j| b[(forward[i], j)]);
-    let mut memory = memory(factor.symbolic().solve_in_place_scratch::<T>(x.ncols(), Par::Seq))?;
-    factor.solve_in_place_with_conj(Conj::No, x.as_mut(), Par::Seq, MemStack::new(&mut memory));
-    for j in 0..x.ncols() {
-        for (i, &old) in forward.iter().enumerate() {
-            b[(old, j)] = x[(i, j)];
-        }
-    }
-    Some(())
-}
-
-/// Solves with a QR factorization of S.
-pub trait Orthogonal<T> {
-    /// The x that minimises ‖Sx − y‖; y may be overwritten.
-    fn least_squares(&self, y: &mut [T]) -> Option<Vec<T>>;
-    /// x ← (SᴴS)⁻¹x.
-    fn normal(&self, x: &mut [T]) -> Option<()>;
-    /// Rᴴ in supernodes.
-    fn triangle(&self) -> (Nodes<'_>, &[T]);
-}
-
-struct Householder<'a, T> {
-    analysis: &'a Analysis,
-    pattern: &'a QrAnalysis,
-    factor: qr::supernodal::SupernodalQrRef<'a, usize, T>,
-}
-
-impl<T: Scalar + ComplexField> Orthogonal<T> for Householder<'_, T> {
-    fn least_squares(&self, y: &mut [T]) -> Option<Vec<T>> {
-        let m = y.len();
-        let requirement = StackReq::and(self.factor.symbolic().solve_in_place_scratch::<T>(1, Par::Seq), StackReq::new_aligned::<T>(m, 64));
-        let mut memory = memory(requirement)?;
-        let column = MatMut::from_column_major_slice_mut(y, m, 1);
-        self.factor.solve_in_place_with_conj(Conj::No, column, Par::Seq, MemStack::new(&mut memory));
-        let (_, inverse) = self.analysis.permutation();
-        Some(inverse.iter().map(|&new| y[new]).collect())
-    }
-    fn normal(&self, x: &mut [T]) -> Option<()> {
-        let factor = SupernodalLltRef::new(self.factor.symbolic().R_adjoint(), self.factor.R_val());
-        let n = x.len();
-        solve_in_order(&factor, self.analysis.permutation(), MatMut::from_column_major_slice_mut(x, n, 1))
-    }
-    fn triangle(&self) -> (Nodes<'_>, &[T]) {
-        (
-            Nodes { symbolic: self.pattern.symbolic.R_adjoint(), node: &self.pattern.node, new: self.analysis.permutation().1 },
-            self.factor.R_val(),
-        )
-    }
-}
-
-/// The pattern of a QR factorization of S, with the columns in the order of an [`Analysis`] of SᴴS.
-pub struct QrAnalysis {
-    symbolic: SymbolicSupernodalQr<usize>,
-    /// The supernode of each column.
-    node: Vec<usize>,
-}
-
-impl QrAnalysis {
-    /// For S of this pattern, m ≥ n; `transposed` is Sᵀ by rows. `None` when memory does not suffice.
-    pub fn new<T: Scalar>(analysis: &Analysis, s: &Rows<T>, transposed: &Rows<T>) -> Option<Self> {
-        let (m, n) = (s.rows(), s.columns);
-        let by_columns = SymbolicSparseColMatRef::new_checked(m, n, &transposed.starts, None, &transposed.indices);
-        let by_rows = SymbolicSparseColMatRef::new_checked(n, m, &s.starts, None, &s.indices);
-        let (forward, inverse) = analysis.permutation();
-        let order = PermRef::new_checked(forward, inverse, n);
-        let requirement = StackReq::any_of(&[
-            qr::col_etree_scratch::<usize>(m, n),
-            qr::postorder_scratch::<usize>(n),
-            qr::column_counts_aat_scratch::<usize>(n, m),
-            qr::supernodal::factorize_supernodal_symbolic_qr_scratch::<usize>(m, n),
-        ]);
-        // the bound of the last leaves out the arrays of length m that it borrows
-        let mut memory = memory(StackReq::and(requirement, StackReq::new::<usize>(6 * n + 2 * m)))?;
-        let stack = MemStack::new(&mut memory);
-        let (mut tree, mut post) = (vec![0usize; n], vec![0usize; n]);
-        let tree = qr::col_etree(by_columns, Some(order), &mut tree, stack);
-        qr::postorder(&mut post, tree, stack);
-        let (mut counts, mut first) = (vec![0usize; n], vec![0usize; m]);
-        qr::column_counts_ata(&mut counts, &mut first, by_rows, Some(order), tree, &post, stack);
-        let symbolic =
-            qr::supernodal::factorize_supernodal_symbolic_qr(by_columns, Some(order), first, tree, &counts, stack, Default::default())
-                .ok()?;
-        let node = node_of_columns(symbolic.R_adjoint());
-        Some(Self { symbolic, node })
-    }
-
-    /// The supernodes of Rᴴ.
-    pub fn nodes<'a>(&'a self, analysis: &'a Analysis) -> Nodes<'a> {
-        Nodes { symbolic: self.symbolic.R_adjoint(), node: &self.node, new: analysis.permutation().1 }
-    }
-
-    /// Entries of R and of the reflectors.
-    pub fn entries(&self) -> usize {
-        self.symbolic.R_adjoint().len_val() + self.symbolic.householder().len_householder_val()
-    }
-}
-
-/// Factorizes S = QR and hands the solver to `work`; `None` when memory does not suffice.
-pub(super) fn with_qr<T: Scalar + ComplexField>(
-    analysis: &Analysis,
-    pattern: &QrAnalysis,
-    s: &Rows<T>,
-    work: &mut dyn FnMut(&dyn Orthogonal<T>),
-) -> Option<()> {
-    let symbolic = &pattern.symbolic;
-    let (m, n) = (s.rows(), s.columns);
-    let (forward, inverse) = analysis.permutation();
-    let householder = symbolic.householder();
-    let blocks = householder.len_householder_row_idx() + householder.n_supernodes();
-    let (mut rows, mut sizes, mut heights, mut widths) =
-        (vec![0; householder.len_householder_row_idx()], vec![0; blocks], vec![0; blocks], vec![0; blocks]);
-    let zero = <T as Scalar>::ZERO;
-    let (mut r, mut reflectors, mut tau) =
-        (vec![zero; symbolic.R_adjoint().len_val()], vec![zero; householder.len_householder_val()], vec![zero; householder.len_tau_val()]);
-    let mut memory = memory(qr::supernodal::factorize_supernodal_numeric_qr_scratch::<usize, T>(symbolic, Par::Seq, Default::default()))?;
-    // the rows of S are the columns of Sᵀ
-    let transposed = SparseColMatRef::new(SymbolicSparseColMatRef::new_checked(n, m, &s.starts, None, &s.indices), &s.values);
-    let factor = qr::supernodal::factorize_supernodal_numeric_qr(
-        &mut rows,
-        &mut sizes,
-        &mut heights,
-        &mut widths,
-        &mut r,
-        &mut reflectors,
-        &mut tau,
-        transposed,
-        Some(PermRef::new_checked(forward, inverse, n)),
-        symbolic,
-        Par::Seq,
-        MemStack::new(&mut memory),
-        Default::default(),
-    );
-    work(&Householder { analysis, pattern, factor });
-    Some(())
 }

@@ -4,7 +4,8 @@
 //! bits for the same number of threads, and no thread waits for another inside a sweep.
 
 use super::kernels::{gram, product};
-use super::{Accum, Kernels, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, column, zeros};
+use super::vectors::both;
+use super::{Accum, Kernels, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, add_scaled, column, zeros};
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
 
@@ -54,6 +55,65 @@ pub(super) fn multiply_adjoint<T: Scalar + ComplexField>(a: MatRef<'_, T>, y: &[
     }
     let _ = (threads, m, n);
     one_block(a, y, x);
+}
+
+/// Fewer rows than this a block of columns is not cut into: their entries lie too far apart for a product. A guess.
+const FUSED_ROWS: usize = 128;
+
+/// w ← Ax − αu and z ← Aᴴw, in row blocks that are still in the cache for the second product. Where A is so wide that such a block would
+/// have few rows (and its rows do not lie in one piece), the two products are made one after the other.
+pub(super) fn fused<T: Scalar + ComplexField>(a: MatRef<'_, T>, x: &[T], alpha: T, u: &[T], w: &mut [T], z: &mut [T], threads: Threads) {
+    let (m, n) = a.shape();
+    let block = (BLOCK_ENTRIES / n.max(1)).clamp(1, 4096);
+    if m < TALL * block.min(FUSED_ROWS) || (block < FUSED_ROWS && a.col_stride().unsigned_abs() != 1) {
+        multiply(a, x, w, threads);
+        add_scaled(w, -alpha, u);
+        return multiply_adjoint(a, w, z, threads);
+    }
+    let parts = if m * n >= MULTIPLY_THREADS_FROM { threads.0.max(1) } else { 1 };
+    T::with_scratch((parts - 1) * n, |scratch| fused_parts(a, x, alpha, u, w, z, scratch, block, parts));
+}
+
+/// `scratch` has a sum for each part but the first, whose sum is z.
+fn fused_parts<T: Scalar + ComplexField>(
+    a: MatRef<'_, T>,
+    x: &[T],
+    alpha: T,
+    u: &[T],
+    w: &mut [T],
+    z: &mut [T],
+    scratch: &mut [T],
+    block: usize,
+    parts: usize,
+) {
+    let (m, n) = a.shape();
+    if parts > 1 {
+        let left = parts / 2;
+        let middle = m / parts * left;
+        let (above, below) = a.split_at_row(middle);
+        let ((u_above, u_below), (w_above, w_below)) = (u.split_at(middle), w.split_at_mut(middle));
+        let (left_scratch, rest) = scratch.split_at_mut((left - 1) * n);
+        let (sum, right_scratch) = rest.split_at_mut(n);
+        both(
+            || fused_parts(above, x, alpha, u_above, w_above, z, left_scratch, block, left),
+            || fused_parts(below, x, alpha, u_below, w_below, sum, right_scratch, block, parts - left),
+        );
+        return z.iter_mut().zip(sum).for_each(|(z, &mut sum)| *z += sum);
+    }
+    let x = MatRef::from_column_major_slice(x, n, 1);
+    let mut sum = MatMut::from_column_major_slice_mut(z, n, 1);
+    let mut accumulate = Accum::Replace;
+    for ((start, u), w) in (0..m).step_by(block).zip(u.chunks(block)).zip(w.chunks_mut(block)) {
+        let a = a.subrows(start, w.len());
+        product(MatMut::from_column_major_slice_mut(w, a.nrows(), 1), Accum::Replace, T::ONE, a, Op::None, x, Op::None, Threads::ONE);
+        add_scaled(w, -alpha, u);
+        let w = MatRef::from_column_major_slice(w, a.nrows(), 1);
+        product(sum.rb_mut(), accumulate, T::ONE, a, Op::Adjoint, w, Op::None, Threads::ONE);
+        accumulate = Accum::Add;
+    }
+    if m == 0 {
+        z.fill(T::ZERO);
+    }
 }
 
 type RealOf<T> = <T as Scalar>::Real;
@@ -276,4 +336,45 @@ pub(super) fn residual_sweep<T: Scalar + ComplexField>(
     let one_part = &one_part;
     in_parallel(starts.iter().zip(slices).zip(&mut parts).map(|((&start, r), part)| move || one_part(start, r, part)).collect());
     add_parts(gradient.as_mut(), &parts);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linalg::norm;
+    use crate::random::Random;
+    use crate::scalar::{Real, c64};
+
+    /// One sweep gives what two products give: tall matrices by columns and by rows, cut in blocks and over threads, some rows left over,
+    /// and those that are not cut.
+    fn one_sweep_is_two_products<T: Scalar + Kernels>() {
+        let mut random = Random::new(23);
+        for (m, n) in [(5000, 13), (60_001, 17), (3001, 700), (40, 90), (0, 3), (5, 0)] {
+            let entries: Vec<T> = random.scalars(m * n);
+            let (x, u): (Vec<T>, Vec<T>) = (random.scalars(n), random.scalars(m));
+            let alpha = random.scalars::<T>(1)[0];
+            for a in [MatRef::from_column_major_slice(&entries, m, n), MatRef::from_row_major_slice(&entries, m, n)] {
+                let (mut w, mut z) = (vec![T::ZERO; m], vec![T::ZERO; n]);
+                T::multiply(a, &x, &mut w, Threads::ONE);
+                add_scaled(&mut w, -alpha, &u);
+                T::multiply_adjoint(a, &w, &mut z, Threads::ONE);
+                for threads in [1, 2, 3] {
+                    let nan = T::from_real(T::Real::from_f64(f64::NAN));
+                    let (mut found_w, mut found_z) = (vec![nan; m], vec![nan; n]);
+                    T::fused(a, &x, alpha, &u, &mut found_w, &mut found_z, Threads(threads));
+                    for (found, expected) in [(&mut found_w, &w), (&mut found_z, &z)] {
+                        add_scaled(found, -T::ONE, expected);
+                        let error = norm(found).to_f64();
+                        assert!(error <= 1e-13 * norm(expected).to_f64(), "{m}×{n}, {threads} threads: {error:e}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_fused_sweep() {
+        one_sweep_is_two_products::<f64>();
+        one_sweep_is_two_products::<c64>();
+    }
 }

@@ -78,6 +78,21 @@ impl<O: Operator> Operator for Scaled<O, O::Scalar> {
         self.operator.apply_adjoint_block(k, y, x);
         scale(x, self.factor.conj());
     }
+    /// αA in one sweep of A: w/α = Ax − (β/α)u, and z = |α|²·Aᴴ(w/α). For an α far from 1 the product is made in two steps: it is there to
+    /// bring an A far from 1 back, whose own AᴴA would leave the range.
+    fn apply_fused(&self, x: &[O::Scalar], beta: O::Scalar, u: &[O::Scalar], w: &mut [O::Scalar], z: &mut [O::Scalar]) {
+        let (size, one) = (self.factor.modulus().to_f64(), <O::Scalar as Scalar>::Real::ONE);
+        let limit = <O::Scalar as Scalar>::Real::MAX.to_f64().powf(1.0 / 16.0);
+        if !(size * limit >= 1.0 && size <= limit) {
+            self.apply(x, w);
+            linalg::add_scaled(w, -beta, u);
+            return self.apply_adjoint(w, z);
+        }
+        let square = self.factor.modulus_squared();
+        self.operator.apply_fused(x, (beta * self.factor.conj()).scale(one / square), u, w, z);
+        scale(w, self.factor);
+        z.iter_mut().for_each(|z| *z = z.scale(square));
+    }
     fn entries(&self) -> Entries<'_, O::Scalar> {
         if self.factor == O::Scalar::ONE { self.operator.entries() } else { Entries::None }
     }
@@ -91,7 +106,8 @@ impl<O: Operator> Operator for Scaled<O, O::Scalar> {
     range_of!(operator);
 }
 
-/// A + B, both m×n. A product costs one with each and a vector of length m (adjoint: n) that it allocates.
+/// A + B, both m×n. A product costs one with each and a vector of length m (adjoint: n) that it allocates. A step of an iteration makes
+/// the two products one after the other: no row of w = Ax + Bx is complete before both operators have made their product.
 ///
 /// # Errors
 /// [`Error::Shape`] when the shapes differ.
@@ -294,6 +310,21 @@ impl<O: Operator> Stack<O> {
             Some((start, block))
         })
     }
+
+    /// x ← x + the terms of all blocks but the first: `term` gets the first row of a block, the block, and where its term goes.
+    fn add_terms(&self, x: &mut [O::Scalar], term: &mut dyn FnMut(usize, &O, &mut [O::Scalar])) {
+        if self.blocks.len() == 1 {
+            return;
+        }
+        // another product at the same time has a vector of its own
+        let (mut kept, mut own) = (self.scratch.try_lock(), Vec::new());
+        let scratch = kept.as_deref_mut().unwrap_or(&mut own);
+        scratch.resize(x.len(), O::Scalar::ZERO);
+        for (start, block) in self.parts().skip(1) {
+            term(start, block, scratch);
+            add(x, scratch);
+        }
+    }
 }
 
 impl<O: Operator> Operator for Stack<O> {
@@ -307,19 +338,18 @@ impl<O: Operator> Operator for Stack<O> {
         }
     }
     fn apply_adjoint(&self, y: &[O::Scalar], x: &mut [O::Scalar]) {
-        let (first, rest) = (&self.blocks[0], self.parts().skip(1));
+        let first = &self.blocks[0];
         first.apply_adjoint(&y[..first.shape().0], x);
-        if self.blocks.len() == 1 {
-            return;
-        }
-        // another product at the same time has a vector of its own
-        let (mut kept, mut own) = (self.scratch.try_lock(), Vec::new());
-        let term = kept.as_deref_mut().unwrap_or(&mut own);
-        term.resize(x.len(), O::Scalar::ZERO);
-        for (start, block) in rest {
-            block.apply_adjoint(&y[start..start + block.shape().0], term);
-            add(x, term);
-        }
+        self.add_terms(x, &mut |start, block, term| block.apply_adjoint(&y[start..start + block.shape().0], term));
+    }
+    /// One sweep over each block.
+    fn apply_fused(&self, x: &[O::Scalar], alpha: O::Scalar, u: &[O::Scalar], w: &mut [O::Scalar], z: &mut [O::Scalar]) {
+        let first = self.blocks[0].shape().0;
+        self.blocks[0].apply_fused(x, alpha, &u[..first], &mut w[..first], z);
+        self.add_terms(z, &mut |start, block, term| {
+            let rows = start..start + block.shape().0;
+            block.apply_fused(x, alpha, &u[rows.clone()], &mut w[rows], term);
+        });
     }
     fn apply_block(&self, k: usize, x: &[O::Scalar], y: &mut [O::Scalar]) {
         let m = self.shape().0;

@@ -145,6 +145,16 @@ impl<O: Operator> Operator for BlockDiagonal<O> {
             (x, y) = (x_rest, y_rest);
         }
     }
+    /// One sweep over each block.
+    fn apply_fused(&self, mut x: &[O::Scalar], alpha: O::Scalar, mut u: &[O::Scalar], mut w: &mut [O::Scalar], mut z: &mut [O::Scalar]) {
+        for block in &self.blocks {
+            let (m, n) = block.shape();
+            let ((x_part, x_rest), (u_part, u_rest)) = (x.split_at(n), u.split_at(m));
+            let ((w_part, w_rest), (z_part, z_rest)) = (w.split_at_mut(m), z.split_at_mut(n));
+            block.apply_fused(x_part, alpha, u_part, w_part, z_part);
+            (x, u, w, z) = (x_rest, u_rest, w_rest, z_rest);
+        }
+    }
 }
 
 /// The values at these places, in this order: `places.len()`×n, with one 1 in each row. A place may be chosen again.

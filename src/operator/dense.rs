@@ -22,6 +22,7 @@ use crate::scalar::Scalar;
 #[derive(Debug, Clone, Copy)]
 pub struct DenseView<'a, T> {
     matrix: MatRef<'a, T>,
+    threads: Threads,
 }
 
 impl<'a, T> DenseView<'a, T> {
@@ -31,7 +32,7 @@ impl<'a, T> DenseView<'a, T> {
     /// [`Error::Shape`] when the length is not m·n.
     pub fn column_major(entries: &'a [T], rows: usize, columns: usize) -> Result<Self> {
         check_length(entries.len(), rows, columns)?;
-        Ok(Self { matrix: MatRef::from_column_major_slice(entries, rows, columns) })
+        Ok(Self::from_matrix(MatRef::from_column_major_slice(entries, rows, columns)))
     }
 
     /// The m×n matrix whose rows lie one after another in `entries`.
@@ -40,12 +41,12 @@ impl<'a, T> DenseView<'a, T> {
     /// [`Error::Shape`] when the length is not m·n.
     pub fn row_major(entries: &'a [T], rows: usize, columns: usize) -> Result<Self> {
         check_length(entries.len(), rows, columns)?;
-        Ok(Self { matrix: MatRef::from_row_major_slice(entries, rows, columns) })
+        Ok(Self::from_matrix(MatRef::from_row_major_slice(entries, rows, columns)))
     }
 
     /// The vector `entries` as a matrix of one column.
     pub fn column(entries: &'a [T]) -> Self {
-        Self { matrix: MatRef::from_column_major_slice(entries, entries.len(), 1) }
+        Self::from_matrix(MatRef::from_column_major_slice(entries, entries.len(), 1))
     }
 
     /// (m, n).
@@ -54,7 +55,12 @@ impl<'a, T> DenseView<'a, T> {
     }
 
     pub(crate) fn from_matrix(matrix: MatRef<'a, T>) -> Self {
-        Self { matrix }
+        Self { matrix, threads: Threads::ONE }
+    }
+
+    /// For products; a view made by the caller has one thread.
+    pub(crate) fn with_threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     pub(crate) fn matrix(&self) -> MatRef<'a, T> {
@@ -87,20 +93,24 @@ impl<T: Scalar> Operator for DenseView<'_, T> {
         DenseView::shape(self)
     }
     fn apply(&self, x: &[T], y: &mut [T]) {
-        T::multiply(self.matrix, x, y, Threads::ONE)
+        T::multiply(self.matrix, x, y, self.threads)
     }
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
-        T::multiply_adjoint(self.matrix, y, x, Threads::ONE)
+        T::multiply_adjoint(self.matrix, y, x, self.threads)
     }
     fn apply_block(&self, k: usize, x: &[T], y: &mut [T]) {
         let (m, n) = DenseView::shape(self);
         let (x, y) = (MatRef::from_column_major_slice(x, n, k), MatMut::from_column_major_slice_mut(y, m, k));
-        T::product(y, Accum::Replace, T::ONE, self.matrix, Op::None, x, Op::None, Threads::ONE)
+        T::product(y, Accum::Replace, T::ONE, self.matrix, Op::None, x, Op::None, self.threads)
     }
     fn apply_adjoint_block(&self, k: usize, y: &[T], x: &mut [T]) {
         let (m, n) = DenseView::shape(self);
         let (y, x) = (MatRef::from_column_major_slice(y, m, k), MatMut::from_column_major_slice_mut(x, n, k));
-        T::product(x, Accum::Replace, T::ONE, self.matrix, Op::Adjoint, y, Op::None, Threads::ONE)
+        T::product(x, Accum::Replace, T::ONE, self.matrix, Op::Adjoint, y, Op::None, self.threads)
+    }
+    /// One sweep over A where it is tall and has at most some 500 columns, or rows that lie in one piece.
+    fn apply_fused(&self, x: &[T], alpha: T, u: &[T], w: &mut [T], z: &mut [T]) {
+        T::fused(self.matrix, x, alpha, u, w, z, self.threads)
     }
     fn entries(&self) -> Entries<'_, T> {
         Entries::Dense(*self)

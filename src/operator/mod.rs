@@ -108,8 +108,8 @@ pub trait Operator {
 
     /// w ← Ax − αu, then z ← Aᴴw: a step of Golub and Kahan's process. `x` and `z` have length n, `u` and `w` length m.
     ///
-    /// The default makes the two products one after the other. Override it where one sweep over A does both (the rows of a
-    /// sparse matrix, or of a tall dense one): such a step reads A once instead of twice.
+    /// The default makes the two products one after the other. Override it where one sweep over A does both: such a step reads A
+    /// once instead of twice. Sparse rows and tall dense matrices do, and [`scaled`], [`stack`] and [`block_diagonal`] pass it on.
     fn apply_fused(&self, x: &[Self::Scalar], alpha: Self::Scalar, u: &[Self::Scalar], w: &mut [Self::Scalar], z: &mut [Self::Scalar]) {
         self.apply(x, w);
         linalg::add_scaled(w, -alpha, u);

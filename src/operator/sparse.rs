@@ -248,4 +248,7 @@ impl<T: Scalar> Operator for SparseView<'_, T> {
     fn entries(&self) -> Entries<'_, T> {
         Entries::Sparse(*self)
     }
+    fn range_norm(&self, y: &[T]) -> T::Real {
+        linalg::norm_by(y, self.allowed())
+    }
 }

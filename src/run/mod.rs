@@ -370,6 +370,11 @@ fn solve<T: Scalar>(
     if let &[engine] = route.engines
         && let Some(kind) = engine.iterative()
     {
+        if let Entries::Dense(a) = description.operator.entries() {
+            let view = a.with_threads(description.threads());
+            let threaded = Description { operator: &view, ..description.clone() };
+            return products::solve(&threaded, b, kind, choice, plan, observer);
+        }
         return products::solve(description, b, kind, choice, plan, observer);
     }
     if plan.storage == Storage::MatrixFree {
@@ -410,7 +415,13 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
         planned_for.push((lambda, plan));
     }
     match kind {
-        Some(kind) => products::path(description, b, kind, &planned_for),
+        Some(kind) => match description.operator.entries() {
+            Entries::Dense(a) => {
+                let view = a.with_threads(description.threads());
+                products::path(&Description { operator: &view, ..description.clone() }, b, kind, &planned_for)
+            }
+            _ => products::path(description, b, kind, &planned_for),
+        },
         None => lambdas.iter().map(|&lambda| solve(description, b, lambda.into(), None)).collect(),
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn solve<T: Scalar>(
                 return Ok((located, back(&found.x), found.steps, found.stop, found.residual_norm));
             }
             let start = found.map(|found| back(&found.x));
-            let system = System { hidden, ..System::new(whole, problem.penalty(), damping, &column.data)? };
+            let system = System { hidden, threads: description.threads(), ..System::new(whole, problem.penalty(), damping, &column.data)? };
             let found = krylov::solve(krylov::Kind::Lsmr, &system, start.as_deref(), Lsmr::new().common(), Some(&mut observe))?;
             Ok((located, found.x, found.steps, found.stop, found.residual_norm))
         })?;

@@ -14,7 +14,7 @@ use crate::operator::{Entries, Operator};
 use crate::plan::Plan;
 use crate::rule::{Choice, Kind as ChoiceKind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
-use crate::solution::{Fit, Outcome, Report};
+use crate::solution::{Fit, Outcome, Report, SketchUsed};
 use crate::step::{Observer, Step};
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
@@ -83,6 +83,8 @@ struct Run<'a, T: Scalar> {
     guess: Option<Vec<T>>,
     hidden: T::Real,
     preconditioner: Option<Prepared<'a, T>>,
+    /// The seed of the preconditioner.
+    seed: Option<u64>,
     threads: Threads,
 }
 
@@ -105,13 +107,14 @@ impl<'a, T: Scalar> Run<'a, T> {
                 Some(precondition::prepare(preconditioner, &problem, rows.as_ref(), damping, threads)?)
             }
         };
-        Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, threads })
+        let seed = description.preconditioner.as_ref().and_then(|preconditioner| preconditioner.seed());
+        Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, seed, threads })
     }
 
     /// The system at λ for right-hand sides with the scales of this one.
     fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, scales: &Column<T>, data: &'s [T]) -> Result<System<'s, T>> {
         let system = System::new(a, self.problem.penalty(), scales.damping(lambda), data)?;
-        Ok(System { hidden: scales.hidden(self.hidden), ..system })
+        Ok(System { hidden: scales.hidden(self.hidden), threads: self.threads, ..system })
     }
 
     /// R⁻¹ at λ.
@@ -186,7 +189,9 @@ impl<'a, T: Scalar> Run<'a, T> {
             x.extend(self.problem.answer(&part.x));
         }
         finite(&x, &intercepts, n)?;
-        let report = Report { condition, steps: Some(steps), stop, variances, warnings, ..Report::new(self.plan.clone(), fits) };
+        let size = self.preconditioner.as_ref().and_then(Prepared::drawn);
+        let sketch = self.seed.zip(size).map(|(seed, size)| SketchUsed { seed, size });
+        let report = Report { condition, steps: Some(steps), stop, sketch, variances, warnings, ..Report::new(self.plan.clone(), fits) };
         Ok(Outcome { x, unknowns: n, intercepts, report })
     }
 }
