@@ -159,7 +159,8 @@ fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for k in 0..n {
         let p = (k..n).max_by(|&p, &q| a[p][k].abs().total_cmp(&a[q][k].abs()))?;
-        (a.swap(k, p), b.swap(k, p));
+        a.swap(k, p);
+        b.swap(k, p);
         if a[k][k].abs() < 1e-12 {
             return None;
         }
@@ -397,7 +398,8 @@ fn every_storage_of_columns() -> Result<(), Error> {
     let (mut doubled_starts, mut doubled) = (vec![0u32], (Vec::new(), Vec::new()));
     for j in 0..n {
         let range = starts[j] as usize..starts[j + 1] as usize;
-        (backwards.0[range.clone()].reverse(), backwards.1[range.clone()].reverse());
+        backwards.0[range.clone()].reverse();
+        backwards.1[range.clone()].reverse();
         for k in range {
             doubled.0.extend([places[k]; 2]);
             doubled.1.extend([0.25 * values[k], 0.75 * values[k]]);

@@ -329,14 +329,15 @@ fn a_penalty_with_entries_has_the_lambda_of_the_dense_engines() {
     }
 }
 
-/// The gradient and the Laplacian of an image, blurred by periodic motion: the λ of the fast transform, by products.
+/// The gradient and the Laplacian of an image, blurred by periodic motion: in the whole space the λ of the fast transform. (In a part of
+/// it λ waits: where L smooths, the damped standard form is worse conditioned than [A; √λL].)
 #[test]
 fn penalties_of_an_image_have_the_lambda_of_the_transform() {
     use wellposed::operator::{Grid, convolution, motion_kernel};
     use wellposed::{Boundary, gallery};
-    let n = 48;
+    let n = 16;
     let x = picture(n);
-    let blur = convolution(n, n, &motion_kernel(7.0, 0.5).unwrap(), Boundary::Periodic).unwrap();
+    let blur = convolution(n, n, &motion_kernel(4.0, 0.5).unwrap(), Boundary::Periodic).unwrap();
     let mut b = vec![0.0; n * n];
     blur.apply(&x, &mut b);
     let b = gallery::noise::gaussian(&b, 0.01, 1).unwrap().b;
@@ -351,8 +352,8 @@ fn penalties_of_an_image_have_the_lambda_of_the_transform() {
         assert_eq!(exact.report.method, "fast transform");
         let fit = Problem::new(&blur).penalty(penalty.clone()).method(HybridLsqr::new()).solve(&b, Gcv).unwrap();
         let error = |fit: &[f64]| distance(fit, &x) / norm(&x);
-        assert!((fit.lambda / exact.lambda).ln().abs() < 0.15, "{penalty:?}: {:e} is not {:e}", fit.lambda, exact.lambda);
-        assert!((error(&fit.x) / error(&exact.x) - 1.0).abs() < 0.05, "{penalty:?}: {} and {}", error(&fit.x), error(&exact.x));
+        assert!((fit.lambda / exact.lambda).ln().abs() < 0.02, "{penalty:?}: {:e} is not {:e}", fit.lambda, exact.lambda);
+        assert!((error(&fit.x) / error(&exact.x) - 1.0).abs() < 0.01, "{penalty:?}: {} and {}", error(&fit.x), error(&exact.x));
     }
 }
 

@@ -65,11 +65,12 @@ mod tests {
     /// Smooth, flat on one side, with a kink, with a jump: the root to the width asked for, in few values.
     #[test]
     fn roots_of_rising_functions() {
-        let functions: [(&dyn Fn(f64) -> f64, f64, usize); 4] = [
-            (&|t| t.exp() - 2.0, 2f64.ln(), 12),
-            (&|t| (10.0 * (t - 0.9)).tanh() + 0.5, 0.9 + (-0.5f64).atanh() / 10.0, 20),
-            (&|t| if t < 0.3 { 1e-3 * (t - 0.3) } else { t - 0.3 }, 0.3, VALUES),
-            (&|t| if t < 0.7 { -1.0 } else { 3.0 }, 0.7, VALUES),
+        type Function = fn(f64) -> f64;
+        let functions: [(Function, f64, usize); 4] = [
+            (|t: f64| t.exp() - 2.0, 2f64.ln(), 12),
+            (|t: f64| (10.0 * (t - 0.9)).tanh() + 0.5, 0.9 + (-0.5f64).atanh() / 10.0, 20),
+            (|t: f64| if t < 0.3 { 1e-3 * (t - 0.3) } else { t - 0.3 }, 0.3, VALUES),
+            (|t: f64| if t < 0.7 { -1.0 } else { 3.0 }, 0.7, VALUES),
         ];
         for (k, (function, root, most)) in functions.into_iter().enumerate() {
             let mut values = 0;

@@ -46,9 +46,12 @@ pub(super) fn solve<T: Scalar>(
     refuse(description, choice, options, minimise, plan.method, k)?;
     let truth = options.truth::<T>(n)?;
     let problem = ByProducts::new(description)?;
-    // with a rule, L becomes the identity where its entries permit: then the curve is that of the problem
+    // a rule that counts degrees of freedom needs the curve of the problem: L becomes the identity where its entries permit. For the
+    // others the space that grows by the gradient is the better one: with a smoothing L it needs fewer steps
     let root = match (&choice.kind, options.basis_limit()) {
-        (Kind::Rule(_), None) if minimise == Minimise::Objective => penalty_root(description, n)?,
+        (Kind::Rule(rule), None) if minimise == Minimise::Objective && hybrid::counts_dof(rule, options.projected_gcv()) => {
+            penalty_root(description, n)?
+        }
         _ => None,
     };
     let watched = observer.is_some();

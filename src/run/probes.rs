@@ -6,7 +6,7 @@ use super::{criteria, finite_norms};
 use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::krylov::hybrid::{Finish, Minimise, Ruled, Watch};
+use crate::krylov::hybrid::{Back, Finish, Minimise, Ruled, Watch};
 use crate::krylov::standard_form::{Root, StandardForm};
 use crate::krylov::{self, System, probes};
 use crate::linalg::MatRef;
@@ -92,7 +92,7 @@ pub(super) fn solve<T: Scalar>(
             let limit = plan.rows.min(n).min(space.room());
             let tolerance = Some(10.0 * T::Real::EPSILON.to_f64());
             let finish = Finish { minimise: Minimise::Objective, tolerance, limit, exact: false, partial: true };
-            let outward: Option<&dyn Fn(&[T]) -> Vec<T>> = form.as_ref().map(|_| &back as _);
+            let outward: Option<Back<'_, T>> = form.as_ref().map(|_| &back as _);
             let mut watch = Watch { observer: Some(&mut observe), truth: None, back: outward, errors: Vec::new(), ended: false };
             let found = match space.complete() {
                 true => Some(finish.at(&mut space, &data, damping, Stop::Settled, &mut watch)?),

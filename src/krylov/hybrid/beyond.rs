@@ -3,7 +3,7 @@
 //! A space grown from b has the singular values that b sees. A rule that counts degrees of freedom sees too few of them, and chooses
 //! another λ in the space than in the whole problem: for the first difference of 300 points GCV of the space settles at a λ 29 % too
 //! small after 105 steps, for a blurred image of 64×64 pixels weighted GCV settles at one 3.4 times too large after 149
-//! (examples/matrix_free.rs). So, once λ has settled:
+//! (seen with examples/matrix_free.rs when this file was not there). So, once λ has settled:
 //!
 //! 1. What is outside is bounded: tr H less that of the space is at most ‖(I − UUᴴ)A‖²_F/d², and two probes z taken out of the space
 //!    estimate the norm without bias by ‖Aᴴ(I − UUᴴ)z‖². Where that is [`NEGLIGIBLE`] beside what moves the minimum, the λ of the space

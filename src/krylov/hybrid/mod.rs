@@ -4,7 +4,7 @@
 //! Equals       Tikhonov's solution once the space has all that d lets through; with d given it is LSQR with damping and full
 //!              reorthogonalization. LSMR: in each space the x of least normal residual; the same limit.
 //! Siblings     CGLS for a given λ (no stored vectors); a factorization when A has entries; probes when λ by GCV is to have an
-//!              error bar; [`general`] for L ≠ I and for a bounded basis.
+//!              error bar; for L ≠ I this on `standard_form`, or [`general`], which also has a bounded basis.
 //! Cost         step k: two products, 4k(m + n) flops for the orthogonality, O(k²) for the curve and about 150 evaluations of
 //!              it at O(k) by the rule's search. k(m + n) numbers stored.
 //!
@@ -271,12 +271,15 @@ pub(crate) fn inside(chosen: Chosen) -> Chosen {
     }
 }
 
+/// From the unknowns of an iteration to those of the problem.
+pub(crate) type Back<'w, T> = &'w dyn Fn(&[T]) -> Vec<T>;
+
 /// Who looks at the steps: the observer, and the truth that the iterates are compared with.
 pub(crate) struct Watch<'w, 'o, T> {
     pub observer: Option<&'w mut Observer<'o>>,
     pub truth: Option<&'w [T]>,
     /// What is looked at instead of the iteration's own unknowns, where these are those of a standard form.
-    pub back: Option<&'w dyn Fn(&[T]) -> Vec<T>>,
+    pub back: Option<Back<'w, T>>,
     /// ‖xₖ − truth‖/‖truth‖ of each step.
     pub errors: Vec<f64>,
     /// Whether the observer has ended the iteration.
