@@ -284,8 +284,8 @@ fn degrees_of_freedom_outside_the_space_count() {
 #[test]
 fn a_penalty_with_entries_has_the_lambda_of_the_dense_engines() {
     let sum = || Penalty::sum([(1.0, Penalty::second_difference()), (1e-3, Penalty::identity())]);
-    let penalties: [(&str, fn() -> Penalty<'static, f64>); 3] =
-        [("first", || Penalty::first_difference()), ("second", || Penalty::second_difference()), ("sum", sum)];
+    type Named = (&'static str, fn() -> Penalty<'static, f64>);
+    let penalties: [Named; 3] = [("first", || Penalty::first_difference()), ("second", || Penalty::second_difference()), ("sum", sum)];
     for test in [phillips(200), heat(200)] {
         for (name, penalty) in penalties {
             let weights: Vec<f64> = (0..200).map(|i| 1.0 + (i % 4) as f64).collect();

@@ -20,6 +20,9 @@ use pyo3::types::{PyList, PyTuple};
 use settings::Settings;
 use std::sync::Arc;
 
+/// What pickle keeps of a problem: how to make it again, and from what.
+type Reduced<'py> = (Bound<'py, PyAny>, (Py<PyAny>, Bound<'py, PyList>));
+
 /// Everything except b and the amount of regularization.
 ///
 /// Minimises ``(A x + c - b)^H W (A x + c - b) + lam R(x - prior_mean)``. Each method returns a new problem with one more
@@ -399,7 +402,7 @@ impl Problem {
         self.clone()
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Py<PyAny>, Bound<'py, PyList>))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let history = self.history.iter().map(|(name, arguments)| (*name, arguments.clone_ref(py)));
         let history = PyList::new(py, history.collect::<Vec<_>>())?;
         Ok((python_layer(py, "restore_problem")?, (self.given.clone_ref(py), history)))

@@ -27,7 +27,7 @@ pub struct Settings {
     prior_kind: Option<Kind>,
     pub intercept: bool,
     /// Lower and upper ends.
-    pub bounds: Option<Arc<(Option<Py<PyAny>>, Option<Py<PyAny>>)>>,
+    pub bounds: Option<Arc<Ends>>,
     equality: Option<Arc<Equations>>,
     pub groups: Option<Arc<Vec<usize>>>,
     pub method: Method,
@@ -35,6 +35,9 @@ pub struct Settings {
     pub require_full_rank: bool,
     pub threads: Option<usize>,
 }
+
+/// What was given for the lower and the upper bounds.
+type Ends = (Option<Py<PyAny>>, Option<Py<PyAny>>);
 
 /// Cx = d.
 struct Equations {
@@ -190,7 +193,7 @@ impl Settings {
     }
 
     /// Numbers stay numbers, so that plans can print them.
-    fn bounds_in<T: Element>(&self, py: Python<'_>, (low, high): &(Option<Py<PyAny>>, Option<Py<PyAny>>)) -> PyResult<Bounds<T::Real>> {
+    fn bounds_in<T: Element>(&self, py: Python<'_>, (low, high): &Ends) -> PyResult<Bounds<T::Real>> {
         if T::IS_COMPLEX {
             return Err(type_error("bounds on complex x, which has no order: leave them out, or split x into its two parts"));
         }
