@@ -281,6 +281,9 @@ pub fn stack<O: Operator>(blocks: Vec<O>) -> Result<Stack<O>> {
     Ok(Stack { blocks, scratch: Mutex::new(Vec::new()) })
 }
 
+/// Gets the first row of a block, the block, and where its term of Aᴴy goes.
+type Term<'f, O> = &'f mut dyn FnMut(usize, &O, &mut [<O as Operator>::Scalar]);
+
 /// What [`stack`] returns.
 pub struct Stack<O: Operator> {
     /// At least one.
@@ -311,8 +314,8 @@ impl<O: Operator> Stack<O> {
         })
     }
 
-    /// x ← x + the terms of all blocks but the first: `term` gets the first row of a block, the block, and where its term goes.
-    fn add_terms(&self, x: &mut [O::Scalar], term: &mut dyn FnMut(usize, &O, &mut [O::Scalar])) {
+    /// x ← x + the terms of all blocks but the first.
+    fn add_terms(&self, x: &mut [O::Scalar], term: Term<'_, O>) {
         if self.blocks.len() == 1 {
             return;
         }
