@@ -281,6 +281,9 @@ pub fn stack<O: Operator>(blocks: Vec<O>) -> Result<Stack<O>> {
     Ok(Stack { blocks, scratch: Mutex::new(Vec::new()) })
 }
 
+/// Gets the first row of a block, the block, and where its term of Aᴴy goes.
+type Term<'f, O> = &'f mut dyn FnMut(usize, &O, &mut [<O as Operator>::Scalar]);
+
 /// What [`stack`] returns.
 pub struct Stack<O: Operator> {
     /// At least one.
@@ -311,8 +314,8 @@ impl<O: Operator> Stack<O> {
         })
     }
 
-    /// x ← x + the terms of all blocks but the first: `term` gets the first row of a block, the block, and where its term goes.
-    fn add_terms(&self, x: &mut [O::Scalar], mut term: impl FnMut(usize, &O, &mut [O::Scalar])) {
+    /// x ← x + the terms of all blocks but the first.
+    fn add_terms(&self, x: &mut [O::Scalar], term: Term<'_, O>) {
         if self.blocks.len() == 1 {
             return;
         }
@@ -340,13 +343,13 @@ impl<O: Operator> Operator for Stack<O> {
     fn apply_adjoint(&self, y: &[O::Scalar], x: &mut [O::Scalar]) {
         let first = &self.blocks[0];
         first.apply_adjoint(&y[..first.shape().0], x);
-        self.add_terms(x, |start, block, term| block.apply_adjoint(&y[start..start + block.shape().0], term));
+        self.add_terms(x, &mut |start, block, term| block.apply_adjoint(&y[start..start + block.shape().0], term));
     }
     /// One sweep over each block.
     fn apply_fused(&self, x: &[O::Scalar], alpha: O::Scalar, u: &[O::Scalar], w: &mut [O::Scalar], z: &mut [O::Scalar]) {
         let first = self.blocks[0].shape().0;
         self.blocks[0].apply_fused(x, alpha, &u[..first], &mut w[..first], z);
-        self.add_terms(z, |start, block, term| {
+        self.add_terms(z, &mut |start, block, term| {
             let rows = start..start + block.shape().0;
             block.apply_fused(x, alpha, &u[rows.clone()], &mut w[rows], term);
         });
