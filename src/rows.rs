@@ -14,7 +14,7 @@ use crate::comparison::RuleComparison;
 use crate::data::{self, Data};
 use crate::description::{Description, MergedRows};
 use crate::error::{Error, Result, Size};
-use crate::factor::rows::{Accumulated, Block};
+use crate::factor::rows::{Accumulated, Block, without_rounding};
 use crate::factorization::{CurvePoint, Spectrum, curve_points, spectrum_of};
 use crate::lambda::Lambda;
 use crate::linalg::{self, Mat, MatRef, Threads};
@@ -331,10 +331,11 @@ impl<T: Scalar, B: RightHandSides<T>> Rows<T, B> {
     /// The problem in the rows so far: penalty, prior mean and intercept are said there, then λ or a rule. It owns what it needs; more rows
     /// may be pushed while it is there.
     pub fn problem(&self) -> RowsProblem<'static, T, B> {
+        let count = self.effective.round() as usize;
         RowsProblem {
-            triangle: self.settled_triangle(),
+            triangle: without_rounding(self.settled_triangle(), count),
             columns: self.columns,
-            count: self.effective.round() as usize,
+            count,
             threads: None,
             penalty: Penalty::identity(),
             noise_std: None,

@@ -12,11 +12,10 @@
 //!
 //! C. Bischof, B. Lang, X. Sun, "A framework for symmetric band reduction", ACM TOMS 26 (2000) 581–601,
 //! doi:10.1145/365723.365735; B. Lang, "A parallel algorithm for reducing symmetric banded matrices to tridiagonal
-//! form", SIAM J. Sci. Comput. 14 (1993) 1320–1338, doi:10.1137/0914078; panels: E. Elmroth, F. Gustavson, "Applying
-//! recursion to serial and parallel QR factorization leads to better performance", IBM J. Res. Dev. 44 (2000) 605–624,
-//! doi:10.1147/rd.444.0605.
+//! form", SIAM J. Sci. Comput. 14 (1993) 1320–1338, doi:10.1137/0914078; panels: [`panel_qr`].
 
-use crate::linalg::{Accum, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, largest_modulus, norm, vectorized, zeros};
+use crate::linalg::panel::{add_multiple, column_mut, inner, make_reflector, panel_qr, reflect};
+use crate::linalg::{Accum, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, largest_modulus, vectorized, zeros};
 use crate::scalar::{Real, Scalar};
 
 /// A real symmetric tridiagonal matrix and the vectors that were rotated along with it.
@@ -58,8 +57,6 @@ fn bandwidth_for(order: usize) -> usize {
     if order < 1500 { 16 } else { 24 }
 }
 
-/// Widest panel that is factored column by column.
-const LEAF: usize = 8;
 /// Sweeps in a group: their windows together stay in the second-level cache.
 const GROUP: usize = 8;
 /// Below this order the sweeps run on one thread. Not settled: in the ignored test below a second thread gained at most 10 % at
@@ -329,10 +326,6 @@ fn copy<T: Scalar>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     }
 }
 
-fn column_mut<T: Scalar>(a: MatMut<'_, T>, j: usize) -> &mut [T] {
-    a.col_mut(j).try_as_col_major_mut().expect("columns are contiguous").as_slice_mut()
-}
-
 fn column<T: Scalar>(a: MatRef<'_, T>, j: usize) -> &[T] {
     a.col(j).try_as_col_major().expect("columns are contiguous").as_slice()
 }
@@ -343,145 +336,6 @@ fn copy_to_band<T: Scalar>(a: MatRef<'_, T>, band: &mut [T], b: usize, k: usize,
         let length = k + width - j;
         band[j * (b + 1)..][..length].copy_from_slice(&column(a, j)[j..j + length]);
     }
-}
-
-/// X ← (I − VSVᴴ)X or its adjoint.
-fn reflect<T: Scalar>(v: MatRef<'_, T>, s: MatRef<'_, T>, op: Op, x: MatMut<'_, T>, threads: Threads) {
-    let mut inner = zeros(v.ncols(), x.ncols());
-    let mut factor = zeros(v.ncols(), x.ncols());
-    T::product(inner.as_mut(), Accum::Replace, T::ONE, v, Op::Adjoint, x.as_ref(), Op::None, threads);
-    T::product(factor.as_mut(), Accum::Replace, T::ONE, s, op, inner.as_ref(), Op::None, Threads::ONE);
-    T::product(x, Accum::Add, -T::ONE, v, Op::None, factor.as_ref(), Op::None, threads);
-}
-
-/// A = QR, m ≥ n, Q = I − VSVᴴ: V replaces A, with its unit diagonal and the zeros above; R and S into upper triangles.
-/// `upper` and `s` hold zeros before.
-fn panel_qr<T: Scalar>(mut a: MatMut<'_, T>, mut upper: MatMut<'_, T>, mut s: MatMut<'_, T>) {
-    let width = a.ncols();
-    if width <= LEAF {
-        return vectorized(
-            #[inline(always)]
-            || panel_leaf(a, upper, s),
-        );
-    }
-    let half = width / 2;
-    let other = width - half;
-    let rows = a.nrows();
-    let (mut left, mut right) = a.rb_mut().split_at_col_mut(half);
-    panel_qr(left.rb_mut(), upper.rb_mut().submatrix_mut(0, 0, half, half), s.rb_mut().submatrix_mut(0, 0, half, half));
-    reflect(left.as_ref(), s.as_ref().submatrix(0, 0, half, half), Op::Adjoint, right.rb_mut(), Threads::ONE);
-    for j in 0..other {
-        let top = &mut column_mut(right.rb_mut(), j)[..half];
-        for (i, value) in top.iter_mut().enumerate() {
-            upper[(i, half + j)] = core::mem::replace(value, T::ZERO);
-        }
-    }
-    let right_below = right.rb_mut().subrows_mut(half, rows - half);
-    panel_qr(right_below, upper.submatrix_mut(half, half, other, other), s.rb_mut().submatrix_mut(half, half, other, other));
-    // S₁₂ = −S₁(V₁ᴴV₂)S₂
-    let below = left.as_ref().subrows(half, rows - half);
-    let mut overlap = zeros(half, other);
-    let mut partial = zeros(half, other);
-    T::product(
-        overlap.as_mut(),
-        Accum::Replace,
-        T::ONE,
-        below,
-        Op::Adjoint,
-        right.as_ref().subrows(half, rows - half),
-        Op::None,
-        Threads::ONE,
-    );
-    T::product(
-        partial.as_mut(),
-        Accum::Replace,
-        -T::ONE,
-        s.as_ref().submatrix(0, 0, half, half),
-        Op::None,
-        overlap.as_ref(),
-        Op::None,
-        Threads::ONE,
-    );
-    let (_, mut corner, _, last) = s.split_at_mut(half, half);
-    T::product(corner.rb_mut(), Accum::Replace, T::ONE, partial.as_ref(), Op::None, last.as_ref(), Op::None, Threads::ONE);
-}
-
-#[inline(always)]
-fn panel_leaf<T: Scalar>(mut a: MatMut<'_, T>, mut upper: MatMut<'_, T>, mut s: MatMut<'_, T>) {
-    for j in 0..a.ncols() {
-        let (mut before, mut after) = a.rb_mut().split_at_col_mut(j);
-        let (first, mut after) = after.rb_mut().split_at_col_mut(1);
-        let whole = column_mut(first, 0);
-        for (i, value) in whole[..j].iter_mut().enumerate() {
-            upper[(i, j)] = core::mem::replace(value, T::ZERO);
-        }
-        let (beta, tau) = make_reflector(&mut whole[j..]);
-        upper[(j, j)] = beta;
-        let v = &whole[j..];
-        if tau != T::Real::ZERO {
-            for c in 0..after.ncols() {
-                let x = &mut column_mut(after.rb_mut(), c)[j..];
-                let factor = inner(v, x).scale(-tau);
-                add_multiple(x, factor, v);
-            }
-        }
-        // column j of S: −τ·S·(V₁ᴴv)
-        let mut overlap = [T::ZERO; LEAF];
-        for (c, overlap) in overlap[..j].iter_mut().enumerate() {
-            *overlap = inner(&column_mut(before.rb_mut(), c)[j..], v);
-        }
-        for i in 0..j {
-            let mut sum = T::ZERO;
-            for c in i..j {
-                sum += s[(i, c)] * overlap[c];
-            }
-            s[(i, j)] = sum.scale(-tau);
-        }
-        s[(j, j)] = T::from_real(tau);
-    }
-}
-
-/// (I − τvvᴴ)x = βe₁ with v₀ = 1 and real τ; v replaces x. Norms below the safe range count as 0.
-#[inline(always)]
-fn make_reflector<T: Scalar>(x: &mut [T]) -> (T, T::Real) {
-    let alpha = x[0];
-    x[0] = T::ONE;
-    let negligible = T::Real::MIN_POSITIVE / T::Real::EPSILON;
-    let below = {
-        let sum = inner(&x[1..], &x[1..]).real();
-        if sum > negligible / T::Real::EPSILON && sum < T::Real::MAX { sum.sqrt() } else { norm(&x[1..]) }
-    };
-    // the negation lets NaN through
-    if below <= negligible {
-        x[1..].fill(T::ZERO);
-        return (alpha, T::Real::ZERO);
-    }
-    let head = alpha.modulus();
-    let ratio = if head > below { below / head } else { head / below };
-    let length = head.larger(below) * (T::Real::ONE + ratio * ratio).sqrt();
-    let phase = if head > T::Real::ZERO { T::from_parts(alpha.real() / head, alpha.imaginary() / head) } else { T::ONE };
-    // v = x/(α − β), α − β = phase·(|α| + length)
-    let reach = head + length;
-    let factor = phase.conj().scale(T::Real::ONE / reach);
-    x[1..].iter_mut().for_each(|value| *value *= factor);
-    (-phase.scale(length), reach / length)
-}
-
-/// Σ x̄ᵢyᵢ.
-#[inline(always)]
-fn inner<T: Scalar>(x: &[T], y: &[T]) -> T {
-    let mut sums = [T::ZERO; 8];
-    let (xs, x_rest) = x.as_chunks::<8>();
-    let (ys, y_rest) = y.as_chunks::<8>();
-    for (x, y) in xs.iter().zip(ys) {
-        for k in 0..8 {
-            sums[k] += x[k].conj() * y[k];
-        }
-    }
-    for (k, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
-        sums[k] += x.conj() * y;
-    }
-    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 }
 
 /// y ← y + factor·x; returns Σ w̄ᵢyᵢ of the new y.
@@ -522,14 +376,6 @@ fn add_multiple_and_inner<T: Scalar>(y: &mut [T], factor: T, x: &[T], w: &[T]) -
         sums[k] += x.conj() * w;
     }
     ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
-}
-
-/// y ← y + factor·x.
-#[inline(always)]
-fn add_multiple<T: Scalar>(y: &mut [T], factor: T, x: &[T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -777,8 +623,8 @@ fn chase<T: Scalar>(band: &mut [T], vectors: &mut [T], shape: Shape, threads: Th
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linalg::Kernels;
     use crate::linalg::tridiagonal_ql::eigen_with_vectors;
+    use crate::linalg::{Kernels, norm};
     use crate::random::Random;
     use crate::scalar::{c32, c64};
     use std::time::Instant;

@@ -6,7 +6,8 @@
 //! the other, so that blocks may be reduced on other threads, processes and days. Nothing is ever subtracted: a sliding
 //! window merges what is inside it, from the two ends of a queue ([`TwoStacks`]).
 //!
-//! Two kernels take a block ([`kernels`]). *Householder*: QR of [R; block], backward stable whatever the rows are. *Gram*: blocks whose
+//! Two kernels take a block ([`kernels`]). *Householder*: QR of [R; block], backward stable whatever the rows are
+//! ([`linalg::panel`]). *Gram*: blocks whose
 //! columns, after a shift by their means and a scaling to one norm, are nearly orthogonal anyway
 //! (`LARGEST_CONDITION` there) are reduced by the Cholesky factor of their Gram matrix, which is half the work. The
 //! relative backward error of a Cholesky factor is ε·κ(block), not ε·κ²: for κ at the limit it is that of a long
@@ -26,8 +27,10 @@
 //! sequential QR and LU factorizations, doi:10.1137/080731992 (TSQR); Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015 (the
 //! error of Cholesky QR).
 
+use super::rank_tolerance;
+use crate::linalg::panel::panel_qr;
 use crate::linalg::{self, ColMut, Mat, MatMut, MatRef, Threads};
-use crate::scalar::{Scalar, times_power_of_two};
+use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::transform::whiten::balancing_exponent;
 
 mod block;
@@ -162,12 +165,30 @@ fn factored<T: Scalar>(all: &mut Mat<T>) -> Mat<T> {
     for (j, &exponent) in exponents.iter().enumerate().filter(|(_, exponent)| **exponent != 0) {
         all.col_as_slice_mut(j).iter_mut().for_each(|value| *value = times_power_of_two(*value, exponent));
     }
-    *all = T::qr(core::mem::replace(all, linalg::zeros(0, 0)), Threads::ONE).basis;
+    if rows < width {
+        // rows of zeros stay zeros
+        let padded = Mat::from_fn(width, width, |i, j| if i < rows { all[(i, j)] } else { T::ZERO });
+        *all = padded;
+    }
+    let (mut upper, mut factors) = (linalg::zeros(width, width), linalg::zeros(width, width));
+    panel_qr(all.as_mut(), upper.as_mut(), factors.as_mut());
     Mat::from_fn(rows.min(width), width, |i, j| match exponents[j] {
-        _ if i > j => T::ZERO,
-        0 => all[(i, j)],
-        exponent => times_power_of_two(all[(i, j)], -exponent),
+        0 => upper[(i, j)],
+        exponent => times_power_of_two(upper[(i, j)], -exponent),
     })
+}
+
+/// Zeros on the diagonal of R where m rows leave only rounding of a column that depends on those before it: m·ε of its norm, as of all
+/// rows at once.
+pub(crate) fn without_rounding<T: Scalar>(mut triangle: Mat<T>, rows: usize) -> Mat<T> {
+    let tolerance = rank_tolerance::<T>(rows, triangle.ncols());
+    for j in 0..triangle.nrows().min(triangle.ncols()) {
+        let norm = linalg::norm(&triangle.col_as_slice(j)[..=j]).to_f64();
+        if triangle[(j, j)].modulus().to_f64() <= tolerance * norm {
+            triangle[(j, j)] = T::ZERO;
+        }
+    }
+    triangle
 }
 
 /// to ← from, column by column.

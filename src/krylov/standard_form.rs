@@ -4,9 +4,9 @@
 //!              Cholesky, or by sparse QR of L where κ(LᴴL) would cost too many digits. With E putting the pinned zeros back and
 //!              AW = QT,
 //!
-//!              ```text
-//!              Ā = (I − QQᴴ)·A·EC⁻ᴴ      b̄ = (I − QQᴴ)b      x = x′ + WT⁻¹Qᴴ(b − Ax′),  x′ = EC⁻ᴴz
-//!              ```
+//! ```text
+//! Ā = (I − QQᴴ)·A·EC⁻ᴴ      b̄ = (I − QQᴴ)b      x = x′ + WT⁻¹Qᴴ(b − Ax′),  x′ = EC⁻ᴴz
+//! ```
 //!
 //!              This is A·L_A^†, L_A^† the A-weighted pseudoinverse, with ‖Lx‖ = ‖z‖: what (I − QQᴴ) does to the choice of x′ modulo
 //!              null(L) is the same for every choice. So the curves that the rules see are those of the whole problem, and a space for

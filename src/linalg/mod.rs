@@ -15,6 +15,7 @@ mod condition;
 mod filters;
 mod kernels;
 mod orthogonal;
+pub mod panel;
 mod parts;
 pub mod sparse;
 pub mod supernodal;

@@ -224,16 +224,16 @@ impl<'a, T: Scalar> Process<'a, T> {
         self.a.apply_fused(&self.v, real(alpha), &self.u, &mut self.w, &mut self.z);
         let raw = self.a.range_norm(&self.w);
         finite(raw, "the product A·v")?;
-        // ⟨u, Av⟩ = α while the adjoint is one: w has nothing of u
+        let floor = EXHAUSTED * T::Real::EPSILON.to_f64() * self.numbers.largest().max(self.hidden);
+        // ⟨u, Av⟩ = α while the adjoint is one: w has nothing of u, but for rounding where the space is nearly exhausted
         if k < 2 {
-            let slip = self.a.range_dot(&self.u, &self.w).modulus().to_f64() / norm(&[alpha, raw.to_f64()]);
-            if slip > T::Real::EPSILON.to_f64().sqrt() {
-                return Err(Fault::NotAdjoint(slip));
+            let (difference, scale) = (self.a.range_dot(&self.u, &self.w).modulus().to_f64(), norm(&[alpha, raw.to_f64()]));
+            if difference > T::Real::EPSILON.to_f64().sqrt() * scale + floor {
+                return Err(Fault::NotAdjoint(difference / scale));
             }
         }
         let kept = self.left.count() > k;
         let beta = if kept { self.left.project_out(&mut self.w, &Space::Range(self.a), None) } else { raw };
-        let floor = EXHAUSTED * T::Real::EPSILON.to_f64() * self.numbers.largest().max(self.hidden);
         if beta.to_f64() <= floor {
             self.numbers.beta.push(0.0);
             self.numbers.alpha.push(0.0);
