@@ -8,7 +8,7 @@
 //! Ā = (I − QQᴴ)·A·EC⁻ᴴ      b̄ = (I − QQᴴ)b      x = x′ + WT⁻¹Qᴴ(b − Ax′),  x′ = EC⁻ᴴz
 //! ```
 //!
-//!              This is A·L_A^†, L_A^† the A-weighted pseudoinverse, with ‖Lx‖ = ‖z‖: what (I − QQᴴ) does to the choice of x′ modulo
+//! That is      A·L_A^†, L_A^† the A-weighted pseudoinverse, with ‖Lx‖ = ‖z‖: what (I − QQᴴ) does to the choice of x′ modulo
 //!              null(L) is the same for every choice. So the curves that the rules see are those of the whole problem, and a space for
 //!              (Ā, b̄) is one for the problem with L. null(L) is found by inverse iteration on LᴴL and corrected by the factor.
 //! Siblings     [`hybrid::general`](super::hybrid::general), which needs products with L alone but has no curve but that of its space;
