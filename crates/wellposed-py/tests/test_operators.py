@@ -135,6 +135,9 @@ def test_ctrl_c(solve):
     # a step takes milliseconds, and some thousands of them are needed
     n = 400_000
     a = scipy.sparse.diags_array([np.linspace(1e-7, 1, n), np.full(n - 1, 0.5)], offsets=[0, 1]).tocsr()
+    # values over six decades and data in all directions: no precision is reached in 50 steps
+    many = scipy.sparse.diags_array([np.logspace(-6, 0, n), np.full(n - 1, 1e-7)], offsets=[0, 1]).tocsr()
+    b = RNG.standard_normal(n)
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     begin = time.perf_counter()
@@ -147,7 +150,7 @@ def test_ctrl_c(solve):
         elif solve == "low rank":
             wp.Problem(a).method(wp.Lsmr(max_steps=10**7)).noise_std(1.0).posterior(np.ones(n), 1e-13, rank=400)
         else:
-            wp.lsqr(a, np.ones(n), atol=0, btol=0, conlim=0, iter_lim=10**7)
+            wp.lsqr(many, b, atol=0, btol=0, conlim=0, iter_lim=10**7)
     assert time.perf_counter() - begin < 5
     timer.join()
 
