@@ -1,6 +1,9 @@
 //! ℓ1 and the elastic net between bounds: scikit-learn's and cvxopt's answers (testdata/bounded_lasso.py), every pattern of small problems,
 //! the first-order conditions computed here from x alone, and laws.
 
+mod common;
+
+use common::{close, eliminate, lasso_data, norm};
 use serde::Deserialize;
 use wellposed::method::{Admm, CoordinateDescent};
 use wellposed::{Aicc, Bounds, Cgls, DenseView, Discrepancy, Error, KFold, Method, Operator, Penalty, Problem, Solution, SparseView, c64};
@@ -20,32 +23,6 @@ struct Case {
     x: Vec<f64>,
     constant: f64,
 }
-
-/// The data of lasso_oracle.py, column by column.
-fn data(m: usize, n: usize, mean: f64) -> (Vec<f64>, Vec<f64>) {
-    let entry = |i: usize, j: usize| {
-        let (x, y) = (i as f64, j as f64);
-        mean * (j % 3) as f64 + (1.0 + 1.7 * x * (y + 1.0) + 0.3 * y * y).sin() + 0.3 * (0.9 * x + y).cos()
-    };
-    let a: Vec<f64> = (0..n).flat_map(|j| (0..m).map(move |i| entry(i, j))).collect();
-    let x = |j: usize| if j.is_multiple_of(4) { (if j.is_multiple_of(2) { 1.0 } else { -1.0 }) * (3.0 - 0.2 * j as f64) } else { 0.0 };
-    let noise = |i: usize| 0.3 * (12.9 * (i * i) as f64 + 1.0).sin();
-    let b = (0..m).map(|i| (0..n).map(|j| a[j * m + i] * x(j)).sum::<f64>() + noise(i)).collect();
-    (a, b)
-}
-
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn close(x: &[f64], y: &[f64], tolerance: f64, what: &str) {
-    let scale = norm(y).max(1e-300);
-    assert_eq!(x.len(), y.len());
-    for (k, (x, y)) in x.iter().zip(y).enumerate() {
-        assert!((x - y).abs() <= tolerance * scale, "{what}: component {k} is {x}, not {y}");
-    }
-}
-
 /// The ends of the oracle's boxes.
 fn ends(kind: &str, n: usize) -> (Vec<f64>, Vec<f64>) {
     if kind == "positive" {
@@ -101,7 +78,7 @@ fn second_programs_and_the_first_order_conditions() -> Result<(), Error> {
     assert_eq!(cases.len(), 72);
     for case in &cases {
         let (m, n) = (case.rows, case.columns);
-        let (a, b) = data(m, n, case.mean);
+        let (a, b) = lasso_data(m, n, case.mean);
         let starts: Vec<u32> = (0..=n).map(|j| (j * m) as u32).collect();
         let indices: Vec<u32> = (0..n * m).map(|k| (k % m) as u32).collect();
         agrees(case, &a, &b, &DenseView::column_major(&a, m, n)?)?;
@@ -152,30 +129,6 @@ fn stream(mut state: u64) -> impl FnMut() -> f64 {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
-}
-
-/// x with A_F x_F = rest by elimination with pivots; `None` where it is singular.
-fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
-    let n = b.len();
-    for k in 0..n {
-        let p = (k..n).max_by(|&p, &q| a[p][k].abs().total_cmp(&a[q][k].abs()))?;
-        a.swap(k, p);
-        b.swap(k, p);
-        if a[k][k].abs() < 1e-12 {
-            return None;
-        }
-        for i in k + 1..n {
-            let factor = a[i][k] / a[k][k];
-            for j in k..n {
-                a[i][j] -= factor * a[k][j];
-            }
-            b[i] -= factor * b[k];
-        }
-    }
-    for k in (0..n).rev() {
-        b[k] = (b[k] - (k + 1..n).map(|j| a[k][j] * b[j]).sum::<f64>()) / a[k][k];
-    }
-    Some(b)
 }
 
 /// Least objective over all 5ⁿ patterns: each component at an end, at zero, or free with one of two signs.
@@ -253,7 +206,7 @@ fn every_pattern() -> Result<(), Error> {
 #[test]
 fn the_least_lambda_of_zero() -> Result<(), Error> {
     let (m, n) = (30, 8);
-    let (a, b) = data(m, n, 0.0);
+    let (a, b) = lasso_data(m, n, 0.0);
     let view = DenseView::column_major(&a, m, n)?;
     let along: Vec<f64> = (0..n).map(|j| 2.0 * (0..m).map(|i| a[j * m + i] * b[i]).sum::<f64>()).collect();
     let lasso = Problem::new(&view).penalty(Penalty::identity().l1());
@@ -282,7 +235,7 @@ fn the_least_lambda_of_zero() -> Result<(), Error> {
 #[test]
 fn the_neighbours() -> Result<(), Error> {
     let (m, n) = (30, 8);
-    let (a, b) = data(m, n, 0.0);
+    let (a, b) = lasso_data(m, n, 0.0);
     let view = DenseView::column_major(&a, m, n)?;
     let net = |rho: f64| Problem::new(&view).penalty(Penalty::identity().elastic_net(rho)).intercept();
     let free: Fit = net(0.7).solve(&b[..], 3.0)?;
@@ -306,7 +259,7 @@ fn the_neighbours() -> Result<(), Error> {
 #[test]
 fn shifts_paths_and_scalars() -> Result<(), Error> {
     let (m, n) = (25, 60);
-    let (a, b) = data(m, n, 0.0);
+    let (a, b) = lasso_data(m, n, 0.0);
     let view = DenseView::column_major(&a, m, n)?;
     let lasso = || Problem::new(&view).penalty(Penalty::identity().l1());
     // x = x₀ + z with z ≥ 0 is x ≥ x₀
@@ -340,7 +293,7 @@ fn shifts_paths_and_scalars() -> Result<(), Error> {
 #[test]
 fn rules_see_the_bounded_problem() -> Result<(), Error> {
     let (m, n) = (40, 12);
-    let (a, b) = data(m, n, 2.0);
+    let (a, b) = lasso_data(m, n, 2.0);
     let view = DenseView::column_major(&a, m, n)?;
     let problem = || Problem::new(&view).penalty(Penalty::identity().l1()).bounds(0.0..).intercept();
     let fit: Fit = problem().solve(&b[..], KFold::new(4))?;
@@ -382,7 +335,7 @@ fn rules_see_the_bounded_problem() -> Result<(), Error> {
 #[test]
 fn every_storage_of_columns() -> Result<(), Error> {
     let (m, n) = (25, 60);
-    let (mut a, b) = data(m, n, 0.0);
+    let (mut a, b) = lasso_data(m, n, 0.0);
     (0..m * n).filter(|k| k % 3 == 1).for_each(|k| a[k] = 0.0);
     let weights: Vec<f64> = (0..m).map(|i| 1.0 + (i % 4) as f64).collect();
     let (mut starts, mut places, mut values) = (vec![0u32], Vec::new(), Vec::new());
@@ -440,7 +393,7 @@ fn every_storage_of_columns() -> Result<(), Error> {
 #[test]
 fn refusals_name_the_way_out() -> Result<(), Error> {
     let (m, n) = (30, 8);
-    let (a, b) = data(m, n, 0.0);
+    let (a, b) = lasso_data(m, n, 0.0);
     let view = DenseView::column_major(&a, m, n)?;
     let refused = |problem: Problem<'_, f64>, words: &[&str]| {
         let error = problem.solve(&b[..], 1.0).map(|fit: Fit| fit.x).expect_err("a refusal");

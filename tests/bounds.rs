@@ -1,6 +1,9 @@
 //! Bounds and equations: against answers of 50 digits and of SciPy, against every active set of small problems, by the first-order
 //! conditions that these tests compute themselves, and by laws.
 
+mod common;
+
+use common::eliminate;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use serde::Deserialize;
@@ -328,34 +331,6 @@ fn every_active_set() {
         prop_assert!(found <= best + 1e-9 * (1.0 + best), "{found} although {best} is possible");
         Ok(())
     });
-}
-
-/// Gaussian elimination with pivoting; None where a pivot vanishes.
-fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
-    let n = b.len();
-    let largest = a.iter().flatten().fold(0.0f64, |s, v| s.max(v.abs()));
-    for k in 0..n {
-        let p = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs()))?;
-        if a[p][k].abs() <= 1e-12 * largest {
-            return None;
-        }
-        a.swap(k, p);
-        b.swap(k, p);
-        for i in k + 1..n {
-            let factor = a[i][k] / a[k][k];
-            for j in k..n {
-                a[i][j] -= factor * a[k][j];
-            }
-            b[i] -= factor * b[k];
-        }
-    }
-    for k in (0..n).rev() {
-        for j in k + 1..n {
-            b[k] -= a[k][j] * b[j];
-        }
-        b[k] /= a[k][k];
-    }
-    Some(b)
 }
 
 /// By products: the same objective as the active set, which need not share its x where that is not unique.

@@ -1,6 +1,9 @@
 //! ℓ1, elastic net, groups, total variation: optimal by their own gap, by the optimality conditions computed here from x alone, and
 //! against scikit-learn's coefficients (testdata/lasso_oracle.py); and the laws that hold for all of them.
 
+mod common;
+
+use common::{lasso_data, norm};
 use serde::Deserialize;
 use wellposed::method::{Admm, CoordinateDescent};
 use wellposed::operator::Boundary;
@@ -18,30 +21,9 @@ struct Case {
     x: Vec<f64>,
     constant: f64,
 }
-
-/// The data of lasso_oracle.py, column by column.
-fn data(m: usize, n: usize, mean: f64) -> (Vec<f64>, Vec<f64>) {
-    let entry = |i: usize, j: usize| {
-        let (x, y) = (i as f64, j as f64);
-        mean * (j % 3) as f64 + (1.0 + 1.7 * x * (y + 1.0) + 0.3 * y * y).sin() + 0.3 * (0.9 * x + y).cos()
-    };
-    let a: Vec<f64> = (0..n).flat_map(|j| (0..m).map(move |i| entry(i, j))).collect();
-    let x = |j: usize| if j.is_multiple_of(4) { (if j.is_multiple_of(2) { 1.0 } else { -1.0 }) * (3.0 - 0.2 * j as f64) } else { 0.0 };
-    let noise = |i: usize| 0.3 * (12.9 * (i * i) as f64 + 1.0).sin();
-    let b = (0..m).map(|i| (0..n).map(|j| a[j * m + i] * x(j)).sum::<f64>() + noise(i)).collect();
-    (a, b)
-}
-
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
+#[track_caller]
 fn close(x: &[f64], y: &[f64], tolerance: f64) {
-    let scale = norm(y).max(1e-300);
-    for (k, (x, y)) in x.iter().zip(y).enumerate() {
-        assert!((x - y).abs() <= tolerance * scale, "{k}: {x} is not {y}");
-    }
-    assert_eq!(x.len(), y.len());
+    common::close(x, y, tolerance, "x");
 }
 
 /// Rows of A compressed, zeros left out.
@@ -76,7 +58,7 @@ fn scikit_learn_and_the_optimality_conditions() -> Result<(), Error> {
     assert_eq!(cases.len(), 48);
     for case in &cases {
         let (m, n) = (case.rows, case.columns);
-        let (a, b) = data(m, n, case.mean);
+        let (a, b) = lasso_data(m, n, case.mean);
         let Csr(starts, indices, values) = compressed(&a, m, n);
         agrees(case, &a, &b, &DenseView::column_major(&a, m, n)?)?;
         agrees(case, &a, &b, &SparseView::csr(m, n, &starts, &indices, &values)?)?;
@@ -159,7 +141,7 @@ fn orthogonal_columns_are_thresholds() -> Result<(), Error> {
 /// ρ = 0 is the ridge and so is what comes near it, groups of one are the lasso, and the other engine finds the same.
 #[test]
 fn the_penalties_meet() -> Result<(), Error> {
-    let (a, b) = data(30, 8, 0.0);
+    let (a, b) = lasso_data(30, 8, 0.0);
     let a = DenseView::column_major(&a, 30, 8)?;
     let plain = ridge(&a, &b, 3.0)?;
     close(&Problem::new(&a).penalty(Penalty::identity().elastic_net(0.0)).solve(&b, 3.0)?.x, &plain.x, 1e-14);
@@ -184,7 +166,7 @@ fn the_penalties_meet() -> Result<(), Error> {
 #[test]
 fn degrees_of_freedom_are_a_divergence() -> Result<(), Error> {
     let (m, n) = (20, 6);
-    let (entries, b) = data(m, n, 0.4);
+    let (entries, b) = lasso_data(m, n, 0.4);
     let a = DenseView::column_major(&entries, m, n)?;
     let labels = [0, 0, 1, 1, 1, 2];
     let mixed = Penalty::sum([(1.0, Penalty::identity().group_lasso(&labels)), (0.2, Penalty::identity())]);
@@ -243,7 +225,7 @@ fn degrees_of_freedom_are_a_divergence() -> Result<(), Error> {
 /// the same objective.
 #[test]
 fn equal_columns() -> Result<(), Error> {
-    let (entries, b) = data(30, 4, 0.0);
+    let (entries, b) = lasso_data(30, 4, 0.0);
     let twice: Vec<f64> = entries[..30].iter().chain(&entries).copied().collect();
     let a = DenseView::column_major(&twice, 30, 5)?;
     for penalty in [Penalty::identity(), Penalty::identity().elastic_net(0.7)] {
@@ -263,7 +245,7 @@ fn equal_columns() -> Result<(), Error> {
 #[test]
 fn group_lasso_is_optimal() -> Result<(), Error> {
     for (m, n) in [(40, 12), (25, 60)] {
-        let (entries, b) = data(m, n, 0.5);
+        let (entries, b) = lasso_data(m, n, 0.5);
         let labels: Vec<usize> = (0..n).map(|j| (j * 5) % 7).collect();
         let a = DenseView::column_major(&entries, m, n)?;
         let problem = Problem::new(&a).penalty(Penalty::identity().group_lasso(&labels));
@@ -296,7 +278,7 @@ fn group_lasso_is_optimal() -> Result<(), Error> {
 #[test]
 fn scaling_weights_and_prior_mean() -> Result<(), Error> {
     let (m, n) = (30, 8);
-    let (entries, b) = data(m, n, 0.5);
+    let (entries, b) = lasso_data(m, n, 0.5);
     let a = DenseView::column_major(&entries, m, n)?;
     fn lasso<'a>(a: &'a DenseView<'a, f64>) -> Problem<'a, f64> {
         Problem::new(a).penalty(Penalty::identity().l1())
@@ -335,7 +317,7 @@ fn scaling_weights_and_prior_mean() -> Result<(), Error> {
 #[test]
 fn unpenalised_columns() -> Result<(), Error> {
     let (m, n) = (40, 12);
-    let (entries, b) = data(m, n, 2.0);
+    let (entries, b) = lasso_data(m, n, 2.0);
     let weights: Vec<f64> = (0..n).map(|j| if j % 5 == 1 { 0.0 } else { 1.0 }).collect();
     let dense = DenseView::column_major(&entries, m, n)?;
     let Csr(starts, indices, values) = compressed(&entries, m, n);
@@ -361,7 +343,7 @@ fn unpenalised_columns() -> Result<(), Error> {
 #[test]
 fn total_variation_is_a_lasso_of_jumps() -> Result<(), Error> {
     let (m, n) = (40, 25);
-    let (entries, _) = data(m, n, 0.3);
+    let (entries, _) = lasso_data(m, n, 0.3);
     let a = DenseView::column_major(&entries, m, n)?;
     let truth: Vec<f64> = (0..n)
         .map(|j| {
@@ -500,7 +482,7 @@ fn isotropic_total_variation() -> Result<(), Error> {
 #[test]
 fn other_scalars() -> Result<(), Error> {
     let (m, n) = (30, 8);
-    let (entries, b) = data(m, n, 0.3);
+    let (entries, b) = lasso_data(m, n, 0.3);
     let a = DenseView::column_major(&entries, m, n)?;
     let real = Problem::new(&a).penalty(Penalty::identity().l1()).intercept().solve(&b, 5.0)?;
     let complex: Vec<c64> = entries.iter().map(|&v| c64::new(v, 0.0)).collect();
@@ -532,7 +514,7 @@ fn other_scalars() -> Result<(), Error> {
 #[test]
 fn path_and_many_right_hand_sides() -> Result<(), Error> {
     let (m, n) = (25, 60);
-    let (entries, b) = data(m, n, 0.0);
+    let (entries, b) = lasso_data(m, n, 0.0);
     let a = DenseView::column_major(&entries, m, n)?;
     let problem = Problem::new(&a).penalty(Penalty::identity().l1());
     let lambdas = [2.0, 40.0, 0.5, 0.0, 9.0];
@@ -555,7 +537,7 @@ fn path_and_many_right_hand_sides() -> Result<(), Error> {
 #[test]
 fn rules_look_at_refits() -> Result<(), Error> {
     let (m, n) = (40, 12);
-    let (entries, b) = data(m, n, 0.5);
+    let (entries, b) = lasso_data(m, n, 0.5);
     let a = DenseView::column_major(&entries, m, n)?;
     let problem = Problem::new(&a).penalty(Penalty::identity().l1()).intercept();
     let rule = KFold::new(4).blocks();
@@ -609,7 +591,7 @@ fn rules_look_at_refits() -> Result<(), Error> {
 /// What is refused says what to do instead; what does not converge is an error unless it was accepted.
 #[test]
 fn refusals_name_the_way_out() -> Result<(), Error> {
-    let (entries, b) = data(30, 8, 0.0);
+    let (entries, b) = lasso_data(30, 8, 0.0);
     let a = DenseView::column_major(&entries, 30, 8)?;
     let with = |penalty| Problem::new(&a).penalty(penalty);
     let lasso = with(Penalty::identity().l1());

@@ -14,8 +14,9 @@
 //! Cost: two products for each step of conjugate gradients, one of a line search; 6 vectors of length n, 3 of length m, and the entries that
 //! the prior visits. When to prefer [`map`](super::map): where n² numbers fit.
 
-use super::map::{GRADIENT, Mode, STEPS, check_derivatives, gradient_of, not_converged, not_positive};
-use crate::error::{Error, Result, Size};
+use super::energy::{Curvature, Energy, GRADIENT, Here, gradient_of, not_converged, not_positive};
+use super::map::{Mode, STEPS};
+use crate::error::Result;
 use crate::linalg;
 use crate::log_prior::LogPrior;
 use crate::operator::Operator;
@@ -27,34 +28,17 @@ const INNER: usize = 1000;
 const PROBES: usize = 4;
 /// Relative changes of F that are its rounding.
 const FLAT: f64 = 1e-10;
-/// Armijo's fraction of the decrease that the slope promises.
-const ARMIJO: f64 = 1e-4;
 
-struct Energy<'p> {
-    a: &'p dyn Operator<Scalar = f64>,
-    b: &'p [f64],
-    prior: &'p dyn LogPrior,
+struct ByProducts<'p> {
+    energy: Energy<'p>,
     /// tr(ĀᵀĀ)/n.
     mean_square: f64,
 }
 
-/// F, and what it is made of.
-struct Here {
-    z: Vec<f64>,
-    residual: Vec<f64>,
-    log_prior: f64,
-    value: f64,
-}
-
-/// D: a diagonal, and what stands below it.
-struct Curvature {
-    diagonal: Vec<f64>,
-    below: Vec<(usize, usize, f64)>,
-}
-
 /// The mode that is reached from `start`. `rounding` is what the products lose: a gradient as small as that is enough.
 pub(crate) fn mode(a: &dyn Operator<Scalar = f64>, b: &[f64], prior: &dyn LogPrior, start: &[f64], rounding: f64) -> Result<Mode> {
-    check_derivatives(prior, start)?;
+    let energy = Energy { a, b, prior };
+    let mut here = energy.begin(start)?;
     let (m, n) = a.shape();
     let mut random = Random::new(11);
     let (mut probe, mut image) = (Vec::new(), vec![0.0; m]);
@@ -65,15 +49,8 @@ pub(crate) fn mode(a: &dyn Operator<Scalar = f64>, b: &[f64], prior: &dyn LogPri
         trace += linalg::dot(&image, &image) / PROBES as f64;
     }
     drop(probe);
-    let energy = Energy { a, b, prior, mean_square: trace / n.max(1) as f64 };
-    let mut here = energy.at(start.to_vec());
-    if !here.value.is_finite() {
-        return Err(Error::Parameter {
-            name: "the log prior at the start",
-            value: here.log_prior,
-            must_be: "finite; give a start where the density is positive to Problem::map_from",
-        });
-    }
+    let products = ByProducts { energy, mean_square: trace / n.max(1) as f64 };
+    let energy = &products.energy;
     let enough = GRADIENT.max(rounding);
     let mut relative = f64::INFINITY;
     for steps in 0..STEPS {
@@ -81,19 +58,19 @@ pub(crate) fn mode(a: &dyn Operator<Scalar = f64>, b: &[f64], prior: &dyn LogPri
         relative = linalg::norm(&gradient) / size.max(f64::MIN_POSITIVE);
         if relative <= enough {
             // a saddle has no gradient either
-            if energy.newton(&here.z, &gradient, 0.1)?.is_none() {
+            if products.newton(&here.z, &gradient, 0.1)?.is_none() {
                 return Err(not_converged(steps, relative));
             }
-            return Ok(energy.conclude(here, relative, steps));
+            return Ok(conclude(here, relative, steps));
         }
         // superlinear: the nearer, the more digits
         let forcing = relative.sqrt().min(0.1);
-        let newton = energy.newton(&here.z, &gradient, forcing)?;
+        let newton = products.newton(&here.z, &gradient, forcing)?;
         let mut next = newton.as_ref().and_then(|p| energy.search(&here, p, linalg::dot(p, &gradient)));
         if next.as_ref().is_none_or(|(_, length)| *length < 0.25) {
             // the majoriser's step is safe, where Newton's is of little use
             let curvature = energy.curvature(&here.z, Some(&gradient_of(prior, &here.z)))?;
-            let Some(p) = energy.step(&curvature, &gradient, forcing) else { return Err(not_positive()) };
+            let Some(p) = products.step(&curvature, &gradient, forcing) else { return Err(not_positive()) };
             let safe = energy.search(&here, &p, linalg::dot(&p, &gradient));
             next = match (safe, next) {
                 (Some(safe), Some(next)) => Some(if safe.0.value < next.0.value { safe } else { next }),
@@ -118,73 +95,10 @@ pub(crate) fn mode(a: &dyn Operator<Scalar = f64>, b: &[f64], prior: &dyn LogPri
     Err(not_converged(STEPS, relative))
 }
 
-impl Energy<'_> {
-    fn at(&self, z: Vec<f64>) -> Here {
-        let mut residual = vec![0.0; self.b.len()];
-        self.a.apply(&z, &mut residual);
-        residual.iter_mut().zip(self.b).for_each(|(r, b)| *r = b - *r);
-        let log_prior = self.prior.value(&z);
-        let value = 0.5 * linalg::dot(&residual, &residual) - log_prior;
-        Here { z, residual, log_prior, value: if value.is_nan() { f64::INFINITY } else { value } }
-    }
-
-    /// −∇F, and the sum of the sizes of its two parts.
-    fn downhill(&self, here: &Here) -> Result<(Vec<f64>, f64)> {
-        let mut gradient = vec![0.0; here.z.len()];
-        self.a.apply_adjoint(&here.residual, &mut gradient);
-        let prior = gradient_of(self.prior, &here.z);
-        if let Some(index) = prior.iter().position(|g| !g.is_finite()) {
-            return Err(Error::NonFinite { what: "the gradient of the log prior", index: Size::Entry(index) });
-        }
-        let size = linalg::norm(&gradient) + linalg::norm(&prior);
-        linalg::add_scaled(&mut gradient, 1.0, &prior);
-        match gradient.iter().position(|g| !g.is_finite()) {
-            Some(index) => Err(Error::NonFinite { what: "a product with Aᵀ", index: Size::Entry(index) }),
-            None => Ok((gradient, size)),
-        }
-    }
-
-    /// D; with ∇log p given, the diagonal of a majoriser: what is negative is replaced, and what stands beside it is made up for.
-    fn curvature(&self, z: &[f64], gradient: Option<&[f64]>) -> Result<Curvature> {
-        let n = z.len();
-        let (mut diagonal, mut beside, mut below) = (vec![0.0; n], vec![0.0; n], Vec::new());
-        let mut bad = None;
-        self.prior.curvature(z, &mut |i, j, value| {
-            if i >= n || j > i || !value.is_finite() {
-                bad = Some((i, j));
-            } else if i == j {
-                diagonal[j] += value;
-            } else if gradient.is_none() {
-                below.push((i, j, value));
-            } else {
-                beside[i] += f64::abs(value);
-                beside[j] += f64::abs(value);
-            }
-        });
-        if let Some((i, j)) = bad {
-            return Err(match i < n && j <= i {
-                true => Error::NonFinite { what: "the curvature of the log prior", index: Size::Position(i, j) },
-                false => Error::Shape {
-                    what: "the place of an entry of the curvature of the log prior",
-                    found: Size::Position(i, j),
-                    expected: Size::Shape(n, n),
-                    hint: "visit the lower triangle: n > i ≥ j",
-                },
-            });
-        }
-        if let Some(gradient) = gradient {
-            for j in 0..n {
-                let weight = -gradient[j] / z[j];
-                let d = diagonal[j];
-                diagonal[j] = if weight.is_finite() && weight > d.max(0.0) { weight } else { d.abs() } + beside[j];
-            }
-        }
-        Ok(Curvature { diagonal, below })
-    }
-
+impl ByProducts<'_> {
     /// Newton's step; `None` where a direction that it meets does not curve upwards.
     fn newton(&self, z: &[f64], gradient: &[f64], forcing: f64) -> Result<Option<Vec<f64>>> {
-        Ok(self.step(&self.curvature(z, None)?, gradient, forcing))
+        Ok(self.step(&self.energy.curvature(z, None)?, gradient, forcing))
     }
 
     /// Conjugate gradients for (ĀᵀĀ + D)p = gradient, to a residual of `forcing` times it.
@@ -198,13 +112,13 @@ impl Energy<'_> {
         let mut direction = s.clone();
         let mut rho = linalg::dot(&residual, &s);
         let goal = forcing * linalg::norm(gradient);
-        let (mut image, mut product) = (vec![0.0; self.b.len()], vec![0.0; n]);
+        let (mut image, mut product) = (vec![0.0; self.energy.b.len()], vec![0.0; n]);
         for _ in 0..INNER {
             if linalg::norm(&residual) <= goal {
                 break;
             }
-            self.a.apply(&direction, &mut image);
-            self.a.apply_adjoint(&image, &mut product);
+            self.energy.a.apply(&direction, &mut image);
+            self.energy.a.apply_adjoint(&image, &mut product);
             for j in 0..n {
                 product[j] += curvature.diagonal[j] * direction[j];
             }
@@ -229,23 +143,10 @@ impl Energy<'_> {
         // what INNER steps leave open is a descent direction all the same
         p.iter().all(|v| v.is_finite()).then_some(p)
     }
+}
 
-    /// A point with Armijo's decrease along p, and how far it is.
-    fn search(&self, here: &Here, p: &[f64], slope: f64) -> Option<(Here, f64)> {
-        let mut length = 1.0;
-        while slope > 0.0 && length > 1e-12 {
-            let there = self.at(here.z.iter().zip(p).map(|(z, p)| z + length * p).collect());
-            if there.value <= here.value - ARMIJO * length * slope && there.value < here.value {
-                return Some((there, length));
-            }
-            length *= 0.5;
-        }
-        None
-    }
-
-    fn conclude(&self, here: Here, gradient: f64, steps: usize) -> Mode {
-        Mode { residual_norm: linalg::norm(&here.residual), log_prior: here.log_prior, gradient, steps, laplace: None, z: here.z }
-    }
+fn conclude(here: Here, gradient: f64, steps: usize) -> Mode {
+    Mode { residual_norm: linalg::norm(&here.residual), log_prior: here.log_prior, gradient, steps, laplace: None, z: here.z }
 }
 
 #[cfg(test)]

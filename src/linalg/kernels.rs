@@ -1,10 +1,11 @@
 //! faer's factorizations and products, each with the number of threads its caller allows.
 
-use super::{Accum, Mat, MatMut, MatRef, NoConvergence, Op, ReborrowMut, Reflectors, Threads};
+use super::{Accum, Mat, MatMut, MatRef, NoConvergence, Op, ReborrowMut, Reflectors, Threads, narrow};
 use crate::scalar::Scalar;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::triangular::BlockStructure;
 use faer::traits::ComplexField;
+use faer::traits::pulp::bytemuck::Pod;
 use faer::{Conj, Par};
 
 /// Below this many flops a product runs on one thread: at 128³ two threads are as fast, at 256³ 1.6 times as fast.
@@ -47,7 +48,10 @@ pub(super) fn product<T: ComplexField>(
     faer::linalg::matmul::matmul_with_conj(c, accumulate, lhs, conj(op_a), rhs, conj(op_b), alpha, par);
 }
 
-pub(super) fn gram<T: ComplexField>(c: MatMut<'_, T>, accumulate: Accum, a: MatRef<'_, T>, op: Op, threads: Threads) {
+pub(super) fn gram<T: Scalar + ComplexField + Pod>(c: MatMut<'_, T>, accumulate: Accum, a: MatRef<'_, T>, op: Op, threads: Threads) {
+    if op == Op::Adjoint && narrow::applies(a) {
+        return narrow::gram(c, accumulate, a, threads);
+    }
     let n = c.nrows();
     let lhs = oriented(a, op);
     let flops = n as f64 * n as f64 * lhs.ncols() as f64;

@@ -14,6 +14,7 @@ pub mod compressed;
 mod condition;
 mod filters;
 mod kernels;
+mod narrow;
 mod orthogonal;
 pub mod panel;
 mod parts;
@@ -132,6 +133,8 @@ pub trait Kernels: Sized + Doubles {
     );
     /// Lower triangle of C ← op(A)·op(A)ᴴ: AᴴA for `Op::Adjoint`, AAᴴ for `Op::None`.
     fn gram(c: MatMut<'_, Self>, accumulate: Accum, a: MatRef<'_, Self>, op: Op, threads: Threads);
+    /// The same of columns of one length that need not lie in one matrix; for few and long ones.
+    fn gram_of_columns(c: MatMut<'_, Self>, accumulate: Accum, columns: &[&[Self]]);
     /// C = LLᴴ in the lower triangle; `Err(k)` when pivot k is not positive.
     fn cholesky(c: MatMut<'_, Self>, threads: Threads) -> Result<(), usize>;
     /// B ← L⁻¹B or L⁻ᴴB, L lower triangular.
@@ -244,6 +247,9 @@ macro_rules! kernels {
             }
             fn gram(c: MatMut<'_, Self>, accumulate: Accum, a: MatRef<'_, Self>, op: Op, threads: Threads) {
                 kernels::gram(c, accumulate, a, op, threads)
+            }
+            fn gram_of_columns(c: MatMut<'_, Self>, accumulate: Accum, columns: &[&[Self]]) {
+                narrow::of_columns(c, accumulate, columns)
             }
             fn cholesky(c: MatMut<'_, Self>, threads: Threads) -> Result<(), usize> {
                 kernels::cholesky(c, threads)

@@ -8,6 +8,7 @@ use super::vectors::both;
 use super::{Accum, Kernels, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, add_scaled, column, zeros};
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
+use faer::traits::pulp::bytemuck::Pod;
 
 /// Below this many entries a matrix-vector product runs on one thread. Not measured yet: a guess.
 const MULTIPLY_THREADS_FROM: usize = 500_000;
@@ -261,7 +262,7 @@ pub fn add_parts<T: Scalar>(mut out: MatMut<'_, T>, parts: &[Mat<T>]) {
     }
 }
 
-pub(super) fn normal_equations<T: Scalar + ComplexField>(
+pub(super) fn normal_equations<T: Scalar + ComplexField + Pod>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     mut normal: MatMut<'_, T>,

@@ -405,3 +405,54 @@ pub fn distance<T: Scalar>(u: &[T], v: &[T]) -> f64 {
 pub fn epsilon<T: Scalar>() -> f64 {
     T::Real::EPSILON.to_f64()
 }
+
+/// The data of testdata/lasso_oracle.py, column by column.
+pub fn lasso_data(m: usize, n: usize, mean: f64) -> (Vec<f64>, Vec<f64>) {
+    let entry = |i: usize, j: usize| {
+        let (x, y) = (i as f64, j as f64);
+        mean * (j % 3) as f64 + (1.0 + 1.7 * x * (y + 1.0) + 0.3 * y * y).sin() + 0.3 * (0.9 * x + y).cos()
+    };
+    let a: Vec<f64> = (0..n).flat_map(|j| (0..m).map(move |i| entry(i, j))).collect();
+    let x = |j: usize| if j.is_multiple_of(4) { (if j.is_multiple_of(2) { 1.0 } else { -1.0 }) * (3.0 - 0.2 * j as f64) } else { 0.0 };
+    let noise = |i: usize| 0.3 * (12.9 * (i * i) as f64 + 1.0).sin();
+    let b = (0..m).map(|i| (0..n).map(|j| a[j * m + i] * x(j)).sum::<f64>() + noise(i)).collect();
+    (a, b)
+}
+
+/// Equal components, relative to the norm of what they should be.
+#[track_caller]
+pub fn close(x: &[f64], y: &[f64], tolerance: f64, what: &str) {
+    let scale = norm(y).max(1e-300);
+    assert_eq!(x.len(), y.len());
+    for (k, (x, y)) in x.iter().zip(y).enumerate() {
+        assert!((x - y).abs() <= tolerance * scale, "{what}: component {k} is {x}, not {y}");
+    }
+}
+
+/// Gaussian elimination with pivoting; None where a pivot vanishes.
+pub fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+    let n = b.len();
+    let largest = a.iter().flatten().fold(0.0f64, |s, v| s.max(v.abs()));
+    for k in 0..n {
+        let p = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs()))?;
+        if a[p][k].abs() <= 1e-12 * largest {
+            return None;
+        }
+        a.swap(k, p);
+        b.swap(k, p);
+        for i in k + 1..n {
+            let factor = a[i][k] / a[k][k];
+            for j in k..n {
+                a[i][j] -= factor * a[k][j];
+            }
+            b[i] -= factor * b[k];
+        }
+    }
+    for k in (0..n).rev() {
+        for j in k + 1..n {
+            b[k] -= a[k][j] * b[j];
+        }
+        b[k] /= a[k][k];
+    }
+    Some(b)
+}

@@ -77,17 +77,25 @@ impl<T: Scalar> Block<'_, T> {
         by_columns(self.b.subrows(start, count), of_b, shift_b);
     }
 
-    /// The mean of each column of [A B] over some rows.
-    pub fn means(&self, start: usize, count: usize) -> Vec<T> {
-        let n = self.a.ncols();
+    /// The columns of [A B] over some rows, where they can be used as they lie.
+    pub fn columns(&self, start: usize, count: usize) -> Option<Vec<&[T]>> {
+        let plain = self.scale.is_none() && self.factor == T::Real::ONE;
+        let parts = [self.a, self.b].map(|part| part.subrows(start, count));
+        let columns = || parts.iter().flat_map(|part| part.col_iter());
+        let lie = plain && columns().all(|column| column.try_as_col_major().is_some());
+        lie.then(|| columns().filter_map(|column| Some(column.try_as_col_major()?.as_slice())).collect())
+    }
+
+    /// The mean of each column of [A B] over some rows, and the root of the mean square.
+    pub fn means(&self, start: usize, count: usize) -> Vec<(T, T::Real)> {
         let inverse = T::Real::from_f64(1.0 / count as f64);
+        let ones = vec![T::ONE; count];
         let mut copied = Vec::new();
-        (0..n + self.b.ncols())
-            .map(|j| {
-                let (a, j) = if j < n { (self.a, j) } else { (self.b, j - n) };
-                let sum = linalg::column(a.subrows(start, count), j, &mut copied).iter().fold(T::ZERO, |sum, &value| sum + value);
-                sum.scale(inverse)
-            })
-            .collect()
+        let parts = [self.a, self.b].map(|part| part.subrows(start, count));
+        let of = |part: MatRef<'_, T>, copied: &mut Vec<T>, j: usize| {
+            let column = linalg::column(part, j, copied);
+            (linalg::dot(&ones, column).scale(inverse), (linalg::dot(column, column).real() * inverse).sqrt())
+        };
+        parts.iter().flat_map(|part| (0..part.ncols()).map(|j| of(*part, &mut copied, j)).collect::<Vec<_>>()).collect()
     }
 }

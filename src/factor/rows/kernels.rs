@@ -1,7 +1,7 @@
 //! How the rows of a block become a triangle: by their Gram matrix, or by Householder reflections.
 
 use super::{Block, factored, place, stacked};
-use crate::linalg::{self, Accum, Mat, Op, ReborrowMut, Threads};
+use crate::linalg::{self, Accum, Mat, MatRef, Op, ReborrowMut, Threads};
 use crate::scalar::{Real, Scalar};
 
 /// Entries of a block that is factored at once: it stays in the second-level cache. A guess; benches/rows.rs times it.
@@ -14,7 +14,9 @@ const LARGEST_CONDITION: f64 = 24.0;
 /// Fewer rows for each column than this are left to Householder: the factorization of the Gram matrix and the merge would cost as much. A guess.
 const TALL: usize = 8;
 /// Entries of a block below which one thread reduces it. A guess.
-const THREADS_FROM: usize = 1_000_000;
+const THREADS_FROM: usize = 100_000;
+/// Means up to this fraction of the root mean square cost the Gram matrix no digits: the columns are used as they lie.
+const SMALL_MEAN: f64 = 0.5;
 
 /// One triangle from each thread's part of the rows, in the order of the rows: the same bits for the same number of threads.
 pub(super) fn reduce<T: Scalar>(block: &Block<'_, T>, threads: Threads) -> Vec<Mat<T>> {
@@ -74,44 +76,73 @@ fn reduce_part<T: Scalar>(block: &Block<'_, T>, first: usize, rows: usize) -> Ma
 
 /// Memory of the Gram kernel.
 pub(super) struct Work<T: Scalar> {
+    /// Rows at a time.
+    size: usize,
+    /// So many rows, shifted and scaled, where the caller's cannot be used as they lie.
     packed: Mat<T>,
+    ones: Vec<T>,
     gram: Mat<T>,
 }
 
 impl<T: Scalar> Work<T> {
     /// For so many rows at a time.
     pub fn new(rows: usize, width: usize) -> Self {
-        Self { packed: linalg::zeros(rows, width), gram: linalg::zeros(width, width) }
+        Self { size: rows, packed: linalg::zeros(0, width), ones: vec![T::ONE; rows], gram: linalg::zeros(width, width) }
+    }
+
+    /// Calls `each` with the rows of [1 A B] from `first` on, shifted and scaled, some at a time, until it returns false.
+    fn pack(
+        &mut self,
+        block: &Block<'_, T>,
+        shift: &[T],
+        first: usize,
+        rows: usize,
+        mut each: impl FnMut(usize, MatRef<'_, T>, &mut Mat<T>) -> bool,
+    ) -> bool {
+        if self.packed.nrows() == 0 {
+            self.packed = linalg::zeros(self.size, block.width());
+        }
+        (first..first + rows).step_by(self.size).all(|start| {
+            let mut packed = self.packed.as_mut().subrows_mut(0, self.size.min(first + rows - start));
+            linalg::vectorized(
+                #[inline(always)]
+                || {
+                    block.copy(start, shift, packed.rb_mut());
+                },
+            );
+            each(start, packed.as_ref(), &mut self.gram)
+        })
     }
 
     /// Whether columns whose squares sum up to 0 are zeros, and not only too small for squares.
     fn vanish(&mut self, block: &Block<'_, T>, shift: &[T], first: usize, rows: usize, columns: &[usize]) -> bool {
-        let size = self.packed.nrows();
-        columns.is_empty()
-            || (first..first + rows).step_by(size).all(|start| {
-                let mut packed = self.packed.as_mut().subrows_mut(0, size.min(first + rows - start));
-                block.copy(start, shift, packed.rb_mut());
-                columns.iter().all(|&j| (0..packed.nrows()).all(|i| packed[(i, j)] == T::ZERO))
-            })
+        let zeros = |packed: MatRef<'_, T>| columns.iter().all(|&j| (0..packed.nrows()).all(|i| packed[(i, j)] == T::ZERO));
+        columns.is_empty() || self.pack(block, shift, first, rows, |_, packed, _| zeros(packed))
     }
 
     /// R by Cholesky, where the columns are independent enough.
     pub fn by_gram(&mut self, block: &Block<'_, T>, first: usize, rows: usize) -> Option<Mat<T>> {
-        let (width, size) = (block.width(), self.packed.nrows());
-        let shift = block.means(first, size.min(rows));
-        let mut start = first;
-        while start < first + rows {
-            let count = size.min(first + rows - start);
-            let mut packed = self.packed.as_mut().subrows_mut(0, count);
-            linalg::vectorized(
-                #[inline(always)]
-                || {
-                    block.copy(start, &shift, packed.rb_mut());
-                },
-            );
-            let accumulate = if start == first { Accum::Replace } else { Accum::Add };
-            T::gram(self.gram.as_mut(), accumulate, packed.as_ref(), Op::Adjoint, Threads::ONE);
-            start += count;
+        let (width, size) = (block.width(), self.size);
+        let means = block.means(first, size.min(rows));
+        let small = means.iter().all(|(mean, size)| mean.modulus() <= T::Real::from_f64(SMALL_MEAN) * *size);
+        let as_they_lie = block.columns(first, rows).filter(|_| small);
+        let shift: Vec<T> = if as_they_lie.is_some() { Vec::new() } else { means.into_iter().map(|(mean, _)| mean).collect() };
+        let accumulate = |start| if start == first { Accum::Replace } else { Accum::Add };
+        match as_they_lie {
+            Some(columns) => {
+                for start in (0..rows).step_by(size) {
+                    let end = rows.min(start + size);
+                    let mut all = vec![&self.ones[..end - start]];
+                    all.extend(columns.iter().map(|column| &column[start..end]));
+                    T::gram_of_columns(self.gram.as_mut(), accumulate(first + start), &all);
+                }
+            }
+            None => {
+                self.pack(block, &shift, first, rows, |start, packed, gram| {
+                    T::gram(gram.as_mut(), accumulate(start), packed, Op::Adjoint, Threads::ONE);
+                    true
+                });
+            }
         }
         let gone: Vec<usize> = (0..width).filter(|&j| self.gram[(j, j)].real() == T::Real::ZERO).collect();
         if !self.vanish(block, &shift, first, rows, &gone) {
