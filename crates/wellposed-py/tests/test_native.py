@@ -509,3 +509,18 @@ def test_seeds(seed, error):
     ]:
         with pytest.raises(error, match="seed"):
             call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wp.Problem(np.eye(3)).penalty(wp.Penalty.gradient((3, -1))),
+        lambda: wp.Problem(np.eye(3)).penalty(wp.Penalty.first_difference_2d(3, -1)),
+        lambda: wp.ridge(np.eye(3), np.ones(3), wp.KFold(-2)),
+        lambda: wp.Problem(np.eye(3)).threads(-1),
+        lambda: wp.lsqr(np.eye(3), np.ones(3), iter_lim=-1),
+    ],
+)
+def test_negative_sizes(call):
+    with pytest.raises(ValueError, match="whole number of at least 0"):
+        call()
