@@ -5,7 +5,8 @@ use std::cell::Cell;
 use wellposed::operator::from_fn;
 use wellposed::preconditioner::{Nystrom, Sketch};
 use wellposed::{
-    Cgls, DenseView, Error, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Problem, Real, Result, Scalar, Stop, c32, c64,
+    Cgls, DenseView, Entries, Error, Lsmr, Lsqr, Method, Operator, Penalty, Preconditioner, Problem, Real, Result, Scalar, SparseView,
+    Stop, c32, c64,
 };
 
 /// Uniform numbers in (−1, 1), the same everywhere.
@@ -587,4 +588,53 @@ fn a_wrong_adjoint_and_nan_are_named_with_their_step() -> Result<()> {
         assert!(text.contains("step 4") && text.contains("dot_test"), "{method}: {text}");
     }
     Ok(())
+}
+
+/// A that shows its entries and may end the work: products are then made with the entries, and it is asked before each.
+#[test]
+fn an_operator_that_shows_entries_can_interrupt() {
+    struct Stopping<'a> {
+        sparse: Option<SparseView<'a, f64>>,
+        dense: DenseView<'a, f64>,
+        asked: Cell<usize>,
+    }
+    impl Operator for Stopping<'_> {
+        type Scalar = f64;
+        fn shape(&self) -> (usize, usize) {
+            self.dense.shape()
+        }
+        fn apply(&self, x: &[f64], y: &mut [f64]) {
+            self.dense.apply(x, y);
+        }
+        fn apply_adjoint(&self, y: &[f64], x: &mut [f64]) {
+            self.dense.apply_adjoint(y, x);
+        }
+        fn entries(&self) -> Entries<'_, f64> {
+            self.sparse.map_or(Entries::Dense(self.dense), Entries::Sparse)
+        }
+        fn interrupted(&self) -> bool {
+            self.asked.set(self.asked.get() + 1);
+            self.asked.get() > 7
+        }
+    }
+    // ten distances between the singular values: many steps, were it not interrupted
+    let n = 300;
+    let values: Vec<f64> = (0..n).map(|i| 10f64.powf(-5.0 * i as f64 / n as f64)).collect();
+    let (starts, places): (Vec<usize>, Vec<usize>) = ((0..=n).collect(), (0..n).collect());
+    let mut entries = vec![0.0; n * n];
+    (0..n).for_each(|i| entries[i * n + i] = values[i]);
+    let dense = DenseView::column_major(&entries, n, n).unwrap();
+    let sparse = SparseView::csr(n, n, &starts, &places, &values).unwrap();
+    let b = vec![1.0; n];
+    for sparse in [None, Some(sparse)] {
+        let a = Stopping { sparse, dense, asked: Cell::new(0) };
+        let problem = Problem::new(&a).method(Lsmr::new());
+        let error = problem.solve(&b, 1e-14).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+        assert!(a.asked.get() <= 9, "asked {} times: it went on", a.asked.get());
+        a.asked.set(0);
+        let error = problem.path(&b, [1e-14, 1e-12]).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+        assert!(a.asked.get() <= 9, "asked {} times: it went on", a.asked.get());
+    }
 }

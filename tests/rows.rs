@@ -353,6 +353,40 @@ fn a_window_forgets() {
     assert!(error.to_string().contains("at least 1 block"), "{error}");
 }
 
+/// γᵗ as weights, in a window: of blocks in the older stack, in the newer one and in both, after large ones have left.
+#[test]
+fn a_window_that_forgets_has_weights() {
+    let (n, size, length, gamma) = (3, 4, 5, 0.6f64);
+    let mut window = Window::new(n, length).forgetting(gamma);
+    let mut inside: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
+    for step in 0..22u64 {
+        let (mut a, mut b) = data(step, size, n);
+        if step == 4 {
+            a.iter_mut().chain(&mut b).for_each(|v| *v *= 1e8);
+        }
+        window.push(&DenseView::row_major(&a, size, n).unwrap(), &b).unwrap();
+        inside.push((a, b));
+        if inside.len() > length {
+            inside.remove(0);
+        }
+        if inside.iter().any(|(a, _)| a[0].abs() > 1e6) {
+            continue;
+        }
+        let a: Vec<f64> = inside.iter().flat_map(|(a, _)| a.iter().copied()).collect();
+        let b: Vec<f64> = inside.iter().flat_map(|(_, b)| b.iter().copied()).collect();
+        let weights: Vec<f64> = (0..b.len()).map(|i| gamma.powi((inside.len() - 1 - i / size) as i32)).collect();
+        near(window.rows().effective_rows(), weights.iter().sum(), 1e-14);
+        let view = DenseView::row_major(&a, b.len(), n).unwrap();
+        let expected = Problem::new(&view).weights(&weights).intercept().solve(&b, 0.05).unwrap();
+        close(&window.problem().intercept().solve(0.05).unwrap().x, &expected.x, 1e-11);
+    }
+    let block = DenseView::row_major(&[1.0, 2.0], 1, 2).unwrap();
+    for bad in [0.0, 1.5, f64::NAN] {
+        let error = Window::<f64>::new(2, 3).forgetting(bad).push(&block, &[1.0]).unwrap_err();
+        assert!(error.to_string().contains("the forgetting factor"), "{error}");
+    }
+}
+
 /// γᵗ as weights, for blocks that wait in the buffer and for blocks that do not.
 #[test]
 fn forgetting_is_a_weight() {

@@ -132,6 +132,13 @@ pub trait Operator {
         None
     }
 
+    /// Whether the work is to end (a button was pressed, Ctrl-C, a deadline): looked at before each product that is made with what
+    /// [`entries`](Self::entries) shows in place of [`apply`](Self::apply). An iteration then ends with
+    /// [`Error::NonFinite`](crate::Error::NonFinite), as it does when a product of yours is NaN.
+    fn interrupted(&self) -> bool {
+        false
+    }
+
     /// Number of rows over all processes (for row-distributed operators).
     fn global_rows(&self) -> usize {
         self.shape().0
@@ -191,6 +198,9 @@ macro_rules! forward {
             }
             fn diagonal_in(&self, basis: &Basis) -> Option<Vec<f64>> {
                 (**self).diagonal_in(basis)
+            }
+            fn interrupted(&self) -> bool {
+                (**self).interrupted()
             }
             fn global_rows(&self) -> usize {
                 (**self).global_rows()

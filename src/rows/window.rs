@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 /// The last `length` blocks of rows: what leaves is forgotten, and never subtracted, so that it leaves no rounding errors behind, however
 /// large it was.
 ///
+/// With [`forgetting`](Self::forgetting) what stays counts less with every block that comes.
+///
 /// Cost: each block is merged about three times, O((n + 2)³) whatever the length; a block of one row costs as much as one of n rows.
 /// Memory: one triangle for each block.
 ///
@@ -50,6 +52,27 @@ impl<T: Scalar, B: RightHandSides<T>> Window<T, B> {
     fn around(empty: Rows<T, B>, length: usize) -> Self {
         let width = 1 + empty.columns + empty.right_hand_sides;
         Self { empty, length, blocks: TwoStacks::new(width), counts: VecDeque::new() }
+    }
+
+    /// A block that came t blocks before the newest counts γᵗ, 0 < γ ≤ 1, as long as it is inside: what is old fades before it leaves.
+    /// To be said before the first block: what is merged already keeps the factor it was merged with.
+    ///
+    /// Rules then count as many rows as the weights add up to.
+    ///
+    /// ```
+    /// use wellposed::{DenseView, rows::Window};
+    /// let mut window = Window::new(1, 3).forgetting(0.5);
+    /// for slope in [1e8, 1.0, 1.0, 2.0] {
+    ///     window.push(&DenseView::column(&[1.0, 2.0]), &[slope, 2.0 * slope])?;
+    /// }
+    /// // slopes 1, 1 and 2 with weights ¼, ½ and 1
+    /// assert!((window.problem().solve(0.0)?.x[0] - 11.0_f64 / 7.0).abs() < 1e-14);
+    /// # Ok::<(), wellposed::Error>(())
+    /// ```
+    pub fn forgetting(mut self, factor: f64) -> Self {
+        self.empty.forgetting = factor;
+        self.blocks.set_factor(factor.sqrt());
+        self
     }
 
     /// Adds a block; where the window is full, the oldest one leaves.
@@ -110,7 +133,7 @@ impl<T: Scalar, B: RightHandSides<T>> Window<T, B> {
         let mut rows = self.empty.clone();
         rows.accumulated = Accumulated::from_triangle(self.blocks.triangle(), Threads::available());
         rows.count = self.counts.iter().sum();
-        rows.effective = rows.count as f64;
+        rows.effective = self.counts.iter().fold(0.0, |older, &count| self.empty.forgetting * older + count as f64);
         rows
     }
 

@@ -3,7 +3,8 @@
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
 //! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
-//! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
+//! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A,
+//! [`interruptible`] has the entries of an A that may end the work.
 
 mod bayes;
 mod column;
@@ -14,6 +15,7 @@ mod few;
 mod hybrid;
 mod in_double;
 mod inference;
+mod interruptible;
 mod kept;
 mod l1;
 #[cfg(feature = "plot")]
@@ -54,6 +56,7 @@ use crate::scalar::{Scalar, c32, c64};
 use crate::solution::{Criterion, Fit, Outcome};
 use crate::step::Observer;
 use crate::warning::Warning;
+use interruptible::Interruptible;
 use std::borrow::Cow;
 
 /// Whole solves, one concrete entry point for each scalar type.
@@ -371,7 +374,7 @@ fn solve<T: Scalar>(
         && let Some(kind) = engine.iterative()
     {
         if let Entries::Dense(a) = description.operator.entries() {
-            let view = a.with_threads(description.threads());
+            let view = Interruptible { view: a.with_threads(description.threads()), whole: description.operator };
             let threaded = Description { operator: &view, ..description.clone() };
             return products::solve(&threaded, b, kind, choice, plan, observer);
         }
@@ -417,10 +420,14 @@ fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: 
     match kind {
         Some(kind) => match description.operator.entries() {
             Entries::Dense(a) => {
-                let view = a.with_threads(description.threads());
+                let view = Interruptible { view: a.with_threads(description.threads()), whole: description.operator };
                 products::path(&Description { operator: &view, ..description.clone() }, b, kind, &planned_for)
             }
-            _ => products::path(description, b, kind, &planned_for),
+            Entries::Sparse(a) => {
+                let view = Interruptible { view: a.threads(description.threads().0), whole: description.operator };
+                products::path(&Description { operator: &view, ..description.clone() }, b, kind, &planned_for)
+            }
+            Entries::None => products::path(description, b, kind, &planned_for),
         },
         None => lambdas.iter().map(|&lambda| solve(description, b, lambda.into(), None)).collect(),
     }

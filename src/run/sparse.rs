@@ -1,6 +1,7 @@
 //! A sparse A: factored as it is, multiplied as it is, or, where it is small, stored densely for the dense engines.
 
 use super::dense::{Returned, Solved};
+use super::interruptible::Interruptible;
 use super::{products, refusal_error};
 use crate::choose::{Engine, Route};
 use crate::description::Description;
@@ -47,7 +48,7 @@ pub(super) fn solve<T: Scalar>(
             warnings.push(Warning::MethodChanged { from: from.name(), to: engine.name(), why: refusal.why() });
         }
         if let Some(kind) = engine.iterative() {
-            let view = a.threads(description.threads().0);
+            let view = Interruptible { view: a.threads(description.threads().0), whole: description.operator };
             let here = Description { operator: &view, ..description.clone() };
             let mut outcome = products::solve(&here, b, kind, choice, plan, observer)?;
             outcome.report.method = engine.name();

@@ -8,6 +8,14 @@
 //! so that what needs Ā a block of rows at a time (its Gram matrix, residuals) can have the rows made in a block that stays in the cache. It
 //! equals the copy to rounding, with n² numbers and a block for each thread in place of mn. What needs all of Ā at once (an SVD, QR, the
 //! rows of U) gets the copy, written once.
+//!
+//! Without weights no row need be made where the columns are not far from centred: with f the first row of HA, H unitary,
+//!
+//! ```text
+//! (HA)ᴴ(HA) = AᴴA:      ĀᴴĀ = AᴴA − fᴴf,  Āx = A₂x − v(wx),  Āᴴr = A₂ᴴr − wᴴ(vᵀr)
+//! ```
+//! ([`Centred`]), A₂ the rows of A but the first. The differences lose the digits of ‖aⱼ‖²/‖āⱼ‖² = 1 + |fⱼ|²/‖āⱼ‖², the square of a column before
+//! over after centring; beyond [`OFF_CENTRE`] rows are made.
 //! Cost: one product with Aᴴ beforehand, 2n flops for each row that is made. Prefer the copy for A of few entries.
 
 use super::Matrix;
@@ -22,6 +30,12 @@ const TALL: usize = 4;
 const MADE_FROM: usize = 1 << 19;
 /// Entries of a block of rows: it stays in the second-level cache while it is used. As the blocks of stored matrices.
 const BLOCK_ENTRIES: usize = 65_536;
+
+/// ‖aⱼ‖²/‖āⱼ‖² up to which a difference takes the constant out: a digit of the Gram matrix at most, before a refinement with residuals that
+/// lose half a digit. A column of numbers between 0 and 1 has 4, one of mean 4 and standard deviation 1 has 17. A choice.
+const OFF_CENTRE: f64 = 16.0;
+/// Runs of rows that are looked at before a Gram matrix is made, and their length: whole lines of the cache in either order.
+const SAMPLED: (usize, usize) = (8, 8);
 
 /// Ā.
 #[derive(Clone)]
@@ -40,6 +54,8 @@ pub(crate) struct MadeRows<'a, T: Scalar> {
     reflection: Option<Reflection<T>>,
     /// Columns that are constant to rounding: they count as zero. Known with the Gram matrix.
     constant_columns: OnceLock<Vec<bool>>,
+    /// Whether the columns are close enough to centred for [`Centred`]. Known with the Gram matrix.
+    near_centre: OnceLock<bool>,
     /// The copy, where it was asked for.
     written: OnceLock<Mat<T>>,
 }
@@ -105,7 +121,8 @@ impl<'a, T: Scalar> DataMatrix<'a, T> {
             constant = Some(found);
             reflection = Some(Reflection { reflector, row, first_row });
         }
-        let rows = MadeRows { a, scale, reflection, constant_columns: OnceLock::new(), written: OnceLock::new() };
+        let rows =
+            MadeRows { a, scale, reflection, constant_columns: OnceLock::new(), near_centre: OnceLock::new(), written: OnceLock::new() };
         (constant, Self::Made(Arc::new(rows)))
     }
 
@@ -184,17 +201,32 @@ impl<'a, T: Scalar> DataMatrix<'a, T> {
     }
 }
 
-/// A block of rows in the making.
+/// A block of rows in the making, stored by rows or by columns, as A is.
 struct Block<T> {
-    /// By columns, of equal length.
-    columns: Vec<T>,
-    /// By rows, where A is stored by rows.
-    lines: Vec<T>,
+    entries: Vec<T>,
+    by_rows: bool,
+}
+
+impl<T> Block<T> {
+    fn view(&self, count: usize, n: usize) -> MatRef<'_, T> {
+        match self.by_rows {
+            true => MatRef::from_row_major_slice(&self.entries, count, n),
+            false => MatRef::from_column_major_slice(&self.entries, count, n),
+        }
+    }
 }
 
 impl<T: Scalar> MadeRows<'_, T> {
     fn shape(&self) -> (usize, usize) {
         (self.a.nrows() - usize::from(self.reflection.is_some()), self.a.ncols())
+    }
+
+    /// Ā by differences, where it has no weights.
+    fn centred(&self) -> Option<Centred<'_, T>> {
+        match (&self.reflection, &self.scale) {
+            (Some(reflection), None) => Some(Centred { a: self.a, reflection }),
+            _ => None,
+        }
     }
 
     /// Rows of a block. With many columns a block that is as tall as wide keeps the Gram matrix from being read too often.
@@ -203,16 +235,20 @@ impl<T: Scalar> MadeRows<'_, T> {
         (BLOCK_ENTRIES / n).clamp(32, 4096).max(n.min(1024))
     }
 
-    /// Rows `start`.. of Ā, as many as fit into the block.
+    /// An empty block.
+    fn block(&self) -> Block<T> {
+        Block { entries: Vec::new(), by_rows: self.a.row_stride().unsigned_abs() != 1 }
+    }
+
+    /// `count` rows of Ā from `start` on.
     fn fill(&self, start: usize, count: usize, block: &mut Block<T>) {
         let n = self.a.ncols();
         let first = start + usize::from(self.reflection.is_some());
-        block.columns.resize(n * count, T::ZERO);
+        block.entries.resize(n * count, T::ZERO);
         let mut copied = Vec::new();
-        if self.a.row_stride().unsigned_abs() != 1 {
+        if block.by_rows {
             let a = self.a.transpose();
-            block.lines.resize(n * count, T::ZERO);
-            for (i, line) in block.lines.chunks_exact_mut(n).enumerate() {
+            for (i, line) in block.entries.chunks_exact_mut(n).enumerate() {
                 let source = linalg::column(a, first + i, &mut copied);
                 let d = self.scale.as_ref().map_or(T::Real::ONE, |scale| scale[first + i]);
                 match &self.reflection {
@@ -223,11 +259,10 @@ impl<T: Scalar> MadeRows<'_, T> {
                     }
                 }
             }
-            linalg::transpose(&block.lines, n, &mut block.columns);
             return;
         }
         let a = self.a.subrows(first, count);
-        for (j, column) in block.columns.chunks_exact_mut(count).enumerate() {
+        for (j, column) in block.entries.chunks_exact_mut(count).enumerate() {
             column.copy_from_slice(linalg::column(a, j, &mut copied));
             if let Some(scale) = &self.scale {
                 column.iter_mut().zip(&scale[first..]).for_each(|(entry, &d)| *entry = entry.scale(d));
@@ -244,13 +279,13 @@ impl<T: Scalar> MadeRows<'_, T> {
         let each = m.div_ceil(parts.len()).max(1);
         let work = &work;
         let one = |start: usize, part: &mut P| {
-            let mut block = Block { columns: Vec::new(), lines: Vec::new() };
+            let mut block = self.block();
             let end = (start + each).min(m);
             let mut row = start;
             while row < end {
                 let count = rows.min(end - row);
                 linalg::vectorized(|| self.fill(row, count, &mut block));
-                work(part, row, MatRef::from_column_major_slice(&block.columns, count, n));
+                work(part, row, block.view(count, n));
                 row += count;
             }
         };
@@ -260,6 +295,14 @@ impl<T: Scalar> MadeRows<'_, T> {
 
     fn normal_equations(&self, b: MatRef<'_, T>, mut normal: MatMut<'_, T>, mut data: MatMut<'_, T>, threads: Threads) {
         let n = self.a.ncols();
+        if let Some(centred) = self.centred()
+            && self.near_centre.get().copied().unwrap_or_else(|| centred.seems_near())
+        {
+            centred.normal_equations(b, normal.as_mut(), data.as_mut(), threads);
+            if *self.near_centre.get_or_init(|| centred.is_near(normal.as_ref())) {
+                return;
+            }
+        }
         let mut parts: Vec<(Mat<T>, Mat<T>)> = (0..threads.0.max(1)).map(|_| (linalg::zeros(n, n), linalg::zeros(n, b.ncols()))).collect();
         self.each_block(&mut parts, |(normal, data), row, rows| {
             T::gram(normal.as_mut(), Accum::Add, rows, Op::Adjoint, Threads::ONE);
@@ -278,6 +321,9 @@ impl<T: Scalar> MadeRows<'_, T> {
     }
 
     fn residual_sweep(&self, x: MatRef<'_, T>, b: MatRef<'_, T>, residual: MatMut<'_, T>, mut gradient: MatMut<'_, T>, threads: Threads) {
+        if let Some(centred) = self.centred().filter(|_| self.near_centre.get() == Some(&true)) {
+            return centred.residual_sweep(x, b, residual, gradient, threads);
+        }
         let ((m, n), k) = (self.shape(), b.ncols());
         let count = threads.0.max(1);
         let each = m.div_ceil(count).max(1);
@@ -320,11 +366,19 @@ impl<T: Scalar> MadeRows<'_, T> {
     fn write(&self) -> Mat<T> {
         let ((m, n), rows) = (self.shape(), self.block_rows());
         let mut all = linalg::zeros(m, n);
-        let mut block = Block { columns: Vec::new(), lines: Vec::new() };
+        let (mut block, mut turned) = (self.block(), Vec::new());
         for row in (0..m).step_by(rows) {
             let count = rows.min(m - row);
             self.fill(row, count, &mut block);
-            for (j, column) in block.columns.chunks_exact(count).enumerate() {
+            let columns = match block.by_rows {
+                true => {
+                    turned.resize(n * count, T::ZERO);
+                    linalg::transpose(&block.entries, n, &mut turned);
+                    &turned
+                }
+                false => &block.entries,
+            };
+            for (j, column) in columns.chunks_exact(count).enumerate() {
                 all.col_as_slice_mut(j)[row..row + count].copy_from_slice(column);
             }
         }
@@ -337,24 +391,103 @@ impl<T: Scalar> MadeRows<'_, T> {
     }
 }
 
+/// Ā of an A without weights: what A says, corrected by a matrix of rank one.
+struct Centred<'a, T: Scalar> {
+    a: MatRef<'a, T>,
+    reflection: &'a Reflection<T>,
+}
+
+impl<T: Scalar> Centred<'_, T> {
+    /// A₂.
+    fn rest(&self) -> MatRef<'_, T> {
+        self.a.subrows(1, self.a.nrows() - 1)
+    }
+
+    /// Lower triangle of G ← A₂ᴴA₂ + a₁ᴴa₁ − fᴴf and C ← A₂ᴴB − wᴴ(vᵀB).
+    fn normal_equations(&self, b: MatRef<'_, T>, mut normal: MatMut<'_, T>, mut data: MatMut<'_, T>, threads: Threads) {
+        T::normal_equations(self.rest(), b, normal.as_mut(), data.as_mut(), threads);
+        let first: Vec<T> = (0..self.a.ncols()).map(|j| self.a[(0, j)]).collect();
+        for (j, normal) in normal.col_iter_mut().enumerate() {
+            let (a, f) = (first[j], self.reflection.first_row[j]);
+            for (i, entry) in normal.iter_mut().enumerate().skip(j) {
+                *entry += first[i].conj() * a - self.reflection.first_row[i].conj() * f;
+            }
+        }
+        self.correct(b, data);
+    }
+
+    /// C ← C − wᴴ(vᵀB).
+    fn correct(&self, b: MatRef<'_, T>, mut c: MatMut<'_, T>) {
+        let mut copied = Vec::new();
+        for k in 0..b.ncols() {
+            let along = linalg::column(b, k, &mut copied).iter().zip(&self.reflection.reflector[1..]);
+            let sum = along.fold(T::ZERO, |sum, (&b, &v)| sum + b.scale(v));
+            for (j, w) in self.reflection.row.iter().enumerate() {
+                c[(j, k)] -= w.conj() * sum;
+            }
+        }
+    }
+
+    /// R ← (B + v(wX)) − A₂X and G ← A₂ᴴR − wᴴ(vᵀR).
+    fn residual_sweep(
+        &self,
+        x: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        mut residual: MatMut<'_, T>,
+        mut gradient: MatMut<'_, T>,
+        threads: Threads,
+    ) {
+        let mut shifted = linalg::copy(b);
+        for k in 0..b.ncols() {
+            let image = self.reflection.row.iter().enumerate().fold(T::ZERO, |sum, (j, &w)| sum + w * x[(j, k)]);
+            let shift = |(b, &v): (&mut T, &T::Real)| *b += image.scale(v);
+            shifted.col_as_slice_mut(k).iter_mut().zip(&self.reflection.reflector[1..]).for_each(shift);
+        }
+        T::residual_sweep(self.rest(), x, shifted.as_ref(), residual.as_mut(), gradient.as_mut(), threads);
+        self.correct(residual.as_ref(), gradient);
+    }
+
+    /// Whether ‖aⱼ‖² ≤ [`OFF_CENTRE`]·‖āⱼ‖² in every column, by some of the rows: a Gram matrix is then not made for nothing.
+    fn seems_near(&self) -> bool {
+        let ((m, n), (runs, length)) = (self.a.shape(), SAMPLED);
+        let rows = || (0..runs).flat_map(|run| (0..length).map(move |row| (run * (m / runs) + row).min(m - 1)));
+        let count = (runs * length) as f64;
+        (0..n).all(|j| {
+            let mean = rows().fold(T::ZERO, |sum, i| sum + self.a[(i, j)]).modulus().to_f64() / count;
+            let square = rows().map(|i| self.a[(i, j)].modulus_squared().to_f64()).sum::<f64>() / count;
+            // a sample of 64 errs by a quarter or so
+            square <= 1.5 * OFF_CENTRE * (square - mean * mean)
+        })
+    }
+
+    /// The same by the Gram matrix of the centred columns.
+    fn is_near(&self, normal: MatRef<'_, T>) -> bool {
+        let share = |(j, f): (usize, &T)| f.modulus_squared().to_f64() <= (OFF_CENTRE - 1.0) * normal[(j, j)].real().to_f64();
+        self.reflection.first_row.iter().enumerate().all(share)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::Random;
     use crate::scalar::c64;
 
-    /// Everything that is asked of made rows, against the copy that `Constant::remove` writes.
-    fn against_the_copy<T: Scalar>(by_rows: bool, weighted: bool, intercept: bool, threads: usize) {
+    /// Everything that is asked of made rows, against the copy that `Constant::remove` writes. The entries lie `centre` from 0.
+    fn against_the_copy<T: Scalar>(by_rows: bool, weighted: bool, intercept: bool, threads: usize, centre: f64) {
         let (m, n, k) = (30_000, 18, 2);
         let mut random = Random::new(7);
         let mut entries: Vec<T> = random.scalars(m * n);
-        // far from 0, so that a constant that is not taken out would show; column 3 is constant
+        // far from 0, so that a constant that is not taken out would show; column 3 is constant then
+        let far = centre > 1.0;
         let place = |i: usize, j: usize| if by_rows { i * n + j } else { j * m + i };
         for i in 0..m {
             for j in 0..n {
-                entries[place(i, j)] += T::from_real(T::Real::from_f64(50.0));
+                entries[place(i, j)] += T::from_real(T::Real::from_f64(centre));
             }
-            entries[place(i, 3)] = T::from_real(T::Real::from_f64(0.1));
+            if far {
+                entries[place(i, 3)] = T::from_real(T::Real::from_f64(0.1));
+            }
         }
         let a = match by_rows {
             true => MatRef::from_row_major_slice(&entries, m, n),
@@ -394,9 +527,12 @@ mod tests {
         let (found, wanted) = (normal(&made), normal(&stored));
         close("Gram matrix", found.0.as_ref(), wanted.0.as_ref(), true);
         close("data", found.1.as_ref(), wanted.1.as_ref(), false);
-        if intercept {
+        if intercept && far {
             assert_eq!(found.0[(3, 3)], T::ZERO, "a constant column counts by its rounding");
         }
+        let DataMatrix::Made(rows_of_a) = &made else { panic!("the rows are stored") };
+        let by_difference = rows_of_a.near_centre.get() == Some(&true);
+        assert_eq!(by_difference, intercept && !weighted && !far, "columns {centre} off their centre");
         let sweep = |matrix: &DataMatrix<'_, T>| {
             let (mut residual, mut gradient) = (linalg::zeros(rows, k), linalg::zeros(n, k));
             matrix.residual_sweep(x.as_ref(), b.as_ref(), residual.as_mut(), gradient.as_mut(), threads);
@@ -421,9 +557,11 @@ mod tests {
     fn made_rows_are_the_copy() {
         for by_rows in [false, true] {
             for (weighted, intercept) in [(false, true), (true, true), (true, false)] {
-                against_the_copy::<f64>(by_rows, weighted, intercept, 1);
-                against_the_copy::<f64>(by_rows, weighted, intercept, 3);
-                against_the_copy::<c64>(by_rows, weighted, intercept, 2);
+                for centre in [0.5, 50.0] {
+                    against_the_copy::<f64>(by_rows, weighted, intercept, 1, centre);
+                    against_the_copy::<f64>(by_rows, weighted, intercept, 3, centre);
+                    against_the_copy::<c64>(by_rows, weighted, intercept, 2, centre);
+                }
             }
         }
     }

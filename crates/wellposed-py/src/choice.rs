@@ -1,6 +1,7 @@
 //! λ from Python: a number, a `Lambda`, the name of a rule, or a rule with its options.
 
 use crate::errors::{in_python, type_error, value_error};
+use crate::options::{Count, Seed};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple, PyType};
@@ -204,7 +205,7 @@ fn rule_with_scope(object: &Bound<'_, PyAny>) -> PyResult<(Rule, bool)> {
 /// The rules by the names of Python; `numbers` are the options in the order of the class's fields.
 fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
     let number = |place: usize| numbers.get_item(place)?.extract::<f64>();
-    let count = |place: usize| numbers.get_item(place)?.extract::<usize>();
+    let count = |place: usize| numbers.get_item(place)?.extract::<Count>().map(|count| count.0);
     let word = |place: usize| numbers.get_item(place)?.extract::<String>();
     Ok(match name {
         "gcv" => Gcv.into(),
@@ -218,7 +219,7 @@ fn by_name(name: &str, numbers: &Bound<'_, PyTuple>) -> PyResult<Rule> {
             let folds = KFold::new(count(0)?);
             let folds = match numbers.get_item(1)?.extract::<bool>()? {
                 true => folds.blocks(),
-                false => folds.seed(numbers.get_item(2)?.extract()?),
+                false => folds.seed(numbers.get_item(2)?.extract::<Seed>()?.0),
             };
             match numbers.get_item(3)?.extract::<bool>()? {
                 true => folds.one_standard_error().into(),

@@ -118,7 +118,7 @@ impl Factorization {
     /// The dtype that it computes in, which right-hand sides are converted to.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        crate::scalar::dispatch!(self.kind, dtype_of(py))
+        self.kind.dtype(py).into_any()
     }
 
     /// Solves for one or many right-hand sides; ``choice`` is a number, a ``Lambda``, or a rule (default "gcv").
@@ -290,10 +290,6 @@ impl Factorization {
             format!("<wellposed.Factorization {}×{} {}, {}>", plan.rows, plan.columns, plan.scalar, plan.method)
         })
     }
-}
-
-fn dtype_of<T: Element>(py: Python<'_>) -> Bound<'_, PyAny> {
-    numpy::dtype::<T>(py).into_any()
 }
 
 /// Singular values and coefficients of one right-hand side: the numbers of a Picard plot.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `scalar`, `array` | dtypes, arrays with any strides |
 //! | `matrix`, `callback` | A: dense, sparse, or an object with products, whose exceptions are kept |
+//! | `operator` | the library's operators, and combinations |
 //! | `choice`, `penalty`, `options` | numbers and rules; penalties; methods, preconditioners, misfits |
 //! | `problem`, `factorization`, `rows`, `batch` | the calls |
 //! | `watch` | work without the interpreter's lock, Ctrl-C |
@@ -26,6 +27,7 @@ mod errors;
 mod factorization;
 mod inference;
 mod matrix;
+mod operator;
 mod options;
 mod penalty;
 mod posterior;
@@ -69,9 +71,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<posterior::Posterior>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<rows::RowsFactorization>()?;
+    module.add_class::<rows::Window>()?;
+    module.add_class::<operator::Operator>()?;
     module.add_function(wrap_pyfunction!(problem::ridge, module)?)?;
     module.add_function(wrap_pyfunction!(problem::tikhonov, module)?)?;
     module.add_function(wrap_pyfunction!(batch::ridge_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(operator::make_operator, module)?)?;
+    module.add_function(wrap_pyfunction!(operator::make_kernel, module)?)?;
+    module.add_function(wrap_pyfunction!(operator::test_adjoint, module)?)?;
     module.add_function(wrap_pyfunction!(log_grid, module)?)?;
     module.add_function(wrap_pyfunction!(scipy::iterate, module)?)?;
     Ok(())

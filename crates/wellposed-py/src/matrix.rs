@@ -3,6 +3,7 @@
 use crate::array::{Held, adjacent, array, kind_of};
 use crate::callback::{Failure, Products, ProductsOn};
 use crate::errors::value_error;
+use crate::operator::HeldOperator;
 use crate::scalar::{Element, Kind};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -24,8 +25,15 @@ pub struct Source {
 
 enum Content {
     Dense(Py<PyUntypedArray>),
-    Sparse { by_rows: bool, starts: Py<PyUntypedArray>, indices: Py<PyUntypedArray>, values: Py<PyUntypedArray> },
+    Sparse {
+        by_rows: bool,
+        starts: Py<PyUntypedArray>,
+        indices: Py<PyUntypedArray>,
+        values: Py<PyUntypedArray>,
+    },
     Products(Py<PyAny>),
+    /// An operator of the library.
+    Native(Py<crate::operator::Operator>),
 }
 
 /// What `wellposed._inputs.matrix` returns of anything that is no plain array.
@@ -44,6 +52,10 @@ impl Source {
         let py = object.py();
         if object.get_type().is(NDARRAY.import(py, "numpy", "ndarray")?) {
             return Self::dense(object.cast::<PyUntypedArray>()?, what, None);
+        }
+        if let Ok(operator) = object.cast::<crate::operator::Operator>() {
+            let (shape, kind) = (operator.get().shape, operator.get().kind);
+            return Ok(Self { content: Content::Native(operator.clone().unbind()), shape, kind, names: None });
         }
         match MATRIX.import(py, "wellposed._inputs", "matrix")?.call1((object, what))?.extract()? {
             Normalized::Dense(array, names) => Self::dense(&array, what, (!names.is_none()).then(|| names.unbind())),
@@ -85,6 +97,7 @@ impl Source {
                 Starts::new(starts.bind(py), indices.bind(py), what)?,
                 Held::new(values.bind(py), what)?,
             )),
+            Content::Native(operator) => Matrix::Native(Box::new(operator.get().hold(py, what, failure)?)),
             Content::Products(object) => Matrix::Products(ProductsOn::new(Products::new(object.bind(py), self.shape, failure)?)),
         })
     }
@@ -98,6 +111,8 @@ pub enum Matrix<'f, T> {
     Sparse(HeldSparse<T>),
     /// Products only.
     Products(ProductsOn<'f, T>),
+    /// Of the library, or made of what the others are.
+    Native(Box<HeldOperator<'f, T>>),
 }
 
 impl<T: Element> Matrix<'_, T> {
@@ -113,6 +128,7 @@ impl<T: Element> Matrix<'_, T> {
             }
             Matrix::Sparse(held) => Box::new(held.view()?),
             Matrix::Products(products) => Box::new(products),
+            Matrix::Native(held) => held.operator()?,
         })
     }
 }

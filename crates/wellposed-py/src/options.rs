@@ -130,7 +130,7 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
         "hybrid_lsmr" => hybrid!(HybridLsmr),
         "probes" => {
             let mut options = Probes::new();
-            if let Some(seed) = given.get("seed")? {
+            if let Some(Seed(seed)) = given.get("seed")? {
                 options = options.seed(seed);
             }
             if let Some(count) = given.get("max_probes")? {
@@ -202,13 +202,13 @@ impl PreconditionerOf {
                 if let Some(rank) = given.get("rank")? {
                     nystrom = nystrom.rank(rank);
                 }
-                if let Some(seed) = given.get("seed")? {
+                if let Some(Seed(seed)) = given.get("seed")? {
                     nystrom = nystrom.seed(seed);
                 }
                 Self::Nystrom(nystrom)
             } else {
                 Self::Sketch(match given.get("seed")? {
-                    Some(seed) => Sketch::new().seed(seed),
+                    Some(Seed(seed)) => Sketch::new().seed(seed),
                     None => Sketch::new(),
                 })
             });
@@ -259,6 +259,22 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Count {
     type Error = PyErr;
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         object.extract::<usize>().map(Self).map_err(|error| refused_count(&object, "a count", error))
+    }
+}
+
+/// What random numbers begin with: a whole number of at least 0, of at most 64 bits.
+#[derive(Clone, Copy)]
+pub struct Seed(pub u64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Seed {
+    type Error = PyErr;
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract::<u64>().map(Self).map_err(|error| match (error.is_instance_of::<PyOverflowError>(object.py()), object.repr()) {
+            (true, Ok(found)) => {
+                value_error(object.py(), format!("the seed is {found}, but it must be a whole number from 0 to 2**64 - 1"))
+            }
+            _ => type_error(format!("the seed is no whole number ({error}): give one such as 0")),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::callback::Failure;
 use crate::choice::unknown;
 use crate::errors::{raise, type_error};
 use crate::matrix::{Matrix, Source};
-use crate::options::labels;
+use crate::options::{Count, labels};
 use crate::scalar::{Element, Kind};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -108,8 +108,8 @@ impl PenaltyOf {
             "difference" => Self::Difference { second: item("order")?.extract::<usize>()? == 2, boundary: boundary_of()? },
             "difference_2d" => Self::Difference2d {
                 second: item("order")?.extract::<usize>()? == 2,
-                rows: item("rows")?.extract()?,
-                columns: item("columns")?.extract()?,
+                rows: item("rows")?.extract::<Count>()?.0,
+                columns: item("columns")?.extract::<Count>()?.0,
                 boundary: boundary_of()?,
             },
             "gradient" => Self::Gradient { grid: grid(&item("shape")?, &item("spacing")?)?, boundary: boundary_of()? },
@@ -257,7 +257,8 @@ fn covariance(object: &Bound<'_, PyAny>) -> PyResult<Covariance> {
     })
 }
 
-fn boundary(object: &Bound<'_, PyAny>) -> PyResult<Boundary> {
+/// `wellposed.penalties.Boundary`.
+pub fn boundary(object: &Bound<'_, PyAny>) -> PyResult<Boundary> {
     Ok(match object.extract::<String>()?.as_str() {
         "free" => Boundary::Free,
         "zero" => Boundary::Zero,
@@ -267,9 +268,11 @@ fn boundary(object: &Bound<'_, PyAny>) -> PyResult<Boundary> {
     })
 }
 
-fn grid(shape: &Bound<'_, PyAny>, spacing: &Bound<'_, PyAny>) -> PyResult<Grid> {
+/// A grid of these sizes; `None` for distances of 1.
+pub fn grid(shape: &Bound<'_, PyAny>, spacing: &Bound<'_, PyAny>) -> PyResult<Grid> {
     let py = shape.py();
-    let grid = Grid::new(&shape.extract::<Vec<usize>>()?).map_err(|error| raise(py, &error))?;
+    let sizes: Vec<usize> = shape.extract::<Vec<Count>>()?.into_iter().map(|size| size.0).collect();
+    let grid = Grid::new(&sizes).map_err(|error| raise(py, &error))?;
     if spacing.is_none() {
         return Ok(grid);
     }

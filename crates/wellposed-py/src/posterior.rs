@@ -4,7 +4,7 @@ use crate::array::{Held, answer, array, kind_of, numbers};
 use crate::callback::Failure;
 use crate::errors::{in_python, raise, type_error, value_error};
 use crate::matrix::Source;
-use crate::options::Count;
+use crate::options::{Count, Seed};
 use crate::scalar::{Element, Kind, of_each_type, on};
 use crate::solution::{number, result};
 use crate::watch::detached;
@@ -222,9 +222,9 @@ impl Posterior {
     }
 
     /// ``count`` draws: ``Samples`` with ``x`` of shape (n, count) and ``intercepts``. The same seed gives the same draws.
-    #[pyo3(signature = (count, seed=0))]
-    fn sample<'py>(&self, py: Python<'py>, count: Count, seed: u64) -> PyResult<Bound<'py, PyAny>> {
-        on!(Kept, &self.kept, posterior => draws(py, detached(py, || posterior.sample(count.0, seed))))
+    #[pyo3(signature = (count, seed=Seed(0)), text_signature = "($self, count, seed=0)")]
+    fn sample<'py>(&self, py: Python<'py>, count: Count, seed: Seed) -> PyResult<Bound<'py, PyAny>> {
+        on!(Kept, &self.kept, posterior => draws(py, detached(py, || posterior.sample(count.0, seed.0))))
     }
 
     /// Low and high end for each unknown, shape (n, 2): the central interval that holds it with this probability, each by itself.

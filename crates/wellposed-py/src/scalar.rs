@@ -38,6 +38,26 @@ impl Kind {
         Kind { double: self.double || other.double, complex: self.complex || other.complex }
     }
 
+    /// NumPy's name.
+    pub fn name(self) -> &'static str {
+        match (self.double, self.complex) {
+            (false, false) => "float32",
+            (true, false) => "float64",
+            (false, true) => "complex64",
+            (true, true) => "complex128",
+        }
+    }
+
+    /// NumPy's dtype.
+    pub fn dtype(self, py: Python<'_>) -> Bound<'_, PyArrayDescr> {
+        match (self.double, self.complex) {
+            (false, false) => numpy::dtype::<f32>(py),
+            (true, false) => numpy::dtype::<f64>(py),
+            (false, true) => numpy::dtype::<c32>(py),
+            (true, true) => numpy::dtype::<c64>(py),
+        }
+    }
+
     /// The scalar type that values of this dtype are computed in: `None` for what is no number of at most 64 (128) bits.
     /// Integers and booleans count as float64, float16 as float32.
     pub fn of(dtype: &Bound<'_, PyArrayDescr>) -> Option<Kind> {

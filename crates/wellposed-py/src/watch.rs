@@ -142,6 +142,9 @@ impl<T: Element, O: Operator<Scalar = T>> Operator for Interruptible<'_, O> {
     fn entries(&self) -> Entries<'_, T> {
         self.operator.entries()
     }
+    fn interrupted(&self) -> bool {
+        !self.signals.go_on()
+    }
     fn diagonalization(&self) -> Option<Diagonalization<'_, T>> {
         self.operator.diagonalization()
     }

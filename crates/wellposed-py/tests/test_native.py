@@ -493,3 +493,34 @@ def test_units(seed, factor):
     a, b = rng.standard_normal((9, 4)), rng.standard_normal(9)
     scaled = wp.ridge(factor * a, b, wp.Lambda.from_damping(factor * 0.3))
     assert_allclose(scaled.x * factor, wp.ridge(a, b, wp.Lambda.from_damping(0.3)).x, rtol=1e-11)
+
+
+@pytest.mark.parametrize("seed, error", [(-1, ValueError), (2**64, ValueError), (0.5, TypeError)])
+def test_seeds(seed, error):
+    a, b = RNG.standard_normal((40, 3)), RNG.standard_normal(40)
+    posterior = wp.Problem(a).posterior(b)
+    for call in [
+        lambda: posterior.sample(2, seed=seed),
+        lambda: wp.Problem(a).samples(b, posterior, 2, seed=seed),
+        lambda: wp.ridge(a, b, wp.KFold(4, seed=seed)),
+        lambda: wp.Problem(a).method(wp.Probes(seed=seed)),
+        lambda: wp.Problem(a).precondition(wp.Nystrom(seed=seed)),
+        lambda: wp.Problem(a).precondition(wp.Sketch(seed=seed)),
+    ]:
+        with pytest.raises(error, match="seed"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wp.Problem(np.eye(3)).penalty(wp.Penalty.gradient((3, -1))),
+        lambda: wp.Problem(np.eye(3)).penalty(wp.Penalty.first_difference_2d(3, -1)),
+        lambda: wp.ridge(np.eye(3), np.ones(3), wp.KFold(-2)),
+        lambda: wp.Problem(np.eye(3)).threads(-1),
+        lambda: wp.lsqr(np.eye(3), np.ones(3), iter_lim=-1),
+    ],
+)
+def test_negative_sizes(call):
+    with pytest.raises(ValueError, match="whole number of at least 0"):
+        call()

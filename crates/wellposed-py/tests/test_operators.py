@@ -129,28 +129,32 @@ def test_observer():
         wp.Problem(A).method("lsmr").solve(B, 1e-3, observer=fails)
 
 
-@pytest.mark.parametrize("solve", ["native", "scipy", "path", "low rank"])
-def test_ctrl_c(solve):
-    """A long iteration on a sparse matrix, which never enters Python by itself."""
-    # a step takes milliseconds, and some thousands of them are needed
+@pytest.mark.parametrize("threads", [None, 1])
+@pytest.mark.parametrize("solve", ["native", "scipy", "path", "low rank", "dense path"])
+def test_ctrl_c(solve, threads):
+    """A long iteration which never enters Python by itself."""
     n = 400_000
-    a = scipy.sparse.diags_array([np.linspace(1e-7, 1, n), np.full(n - 1, 0.5)], offsets=[0, 1]).tocsr()
     # values over six decades and data in all directions: no precision is reached in 50 steps
-    many = scipy.sparse.diags_array([np.logspace(-6, 0, n), np.full(n - 1, 1e-7)], offsets=[0, 1]).tocsr()
+    a = scipy.sparse.diags_array([np.logspace(-6, 0, n), np.full(n - 1, 1e-7)], offsets=[0, 1]).tocsr()
     b = RNG.standard_normal(n)
+    if solve == "dense path":
+        n = 1000
+        a, b = np.diag(np.logspace(-6, 0, n)), RNG.standard_normal(n)
+    problem = wp.Problem(a) if threads is None else wp.Problem(a).threads(threads)
+    endless = problem.method(wp.Lsmr(tolerance=0.0, max_steps=10**7))
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     begin = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         if solve == "native":
-            wp.Problem(a).method(wp.Lsmr(tolerance=0.0, max_steps=10**7)).solve(np.ones(n), 0.0)
-        elif solve == "path":
+            endless.solve(b, 0.0)
+        elif solve.endswith("path"):
             # one sequence of products for all multipliers, which nobody observes
-            wp.Problem(a).method(wp.Lsmr(tolerance=0.0, max_steps=10**7)).path(np.ones(n), [0.0, 1e-14])
+            endless.path(b, [0.0, 1e-14])
         elif solve == "low rank":
-            wp.Problem(a).method(wp.Lsmr(max_steps=10**7)).noise_std(1.0).posterior(np.ones(n), 1e-13, rank=400)
+            problem.method(wp.Lsmr(max_steps=10**7)).noise_std(1.0).posterior(b, 1e-13, rank=400)
         else:
-            wp.lsqr(many, b, atol=0, btol=0, conlim=0, iter_lim=10**7)
+            wp.lsqr(a, b, atol=0, btol=0, conlim=0, iter_lim=10**7)
     assert time.perf_counter() - begin < 5
     timer.join()
 

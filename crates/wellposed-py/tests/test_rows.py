@@ -131,3 +131,45 @@ def test_one_decomposition_of_rows(columns):
     assert "90×6" in repr(factor) and "90" in factor.plan
     with pytest.raises(TypeError, match="Rows"):
         pickle.dumps(factor)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64])
+def test_window_is_the_last_blocks(dtype):
+    window = wp.Window(6, 3, dtype=dtype, forgetting=0.5)
+    a, b = A.astype(dtype), B.astype(dtype)
+    blocks = np.split(np.arange(90), [10, 20, 25, 50, 70])
+    for index, block in enumerate(blocks):
+        # large rows that have left leave nothing behind
+        factor = 1e6 if index == 1 else 1.0
+        window.push(a[block] * factor, b[block] * factor)
+    last = np.concatenate(blocks[-3:])
+    weights = np.repeat([0.25, 0.5, 1.0], [len(block) for block in blocks[-3:]])
+    expected = wp.Problem(a[last]).intercept().weights(weights.astype(np.float32 if dtype == np.complex64 else float)).solve(b[last], 0.3)
+    found = window.solve(0.3, intercept=True)
+    assert found.x.dtype == dtype
+    assert_allclose(found.x, expected.x, rtol=1e-3 if dtype == np.complex64 else 1e-10)
+    assert (window.blocks, window.count) == (3, len(last))
+    assert_allclose(window.rows().effective_rows, weights.sum())
+    assert_allclose(window.rows().solve(0.3, intercept=True).x, found.x, rtol=1e-5)
+    for _ in range(4):
+        window.forget_oldest()
+    assert window.count == 0 and (window.solve(1.0).x == 0).all()
+
+
+def test_window_refuses():
+    with pytest.raises(ValueError, match="at least 1 block"):
+        wp.Window(2, 0)
+    with pytest.raises(ValueError, match="forgetting is 1.5"):
+        wp.Window(2, 3, forgetting=1.5)
+    with pytest.raises(ValueError, match="at least 0"):
+        wp.Window(2, -3)
+    window = wp.Window(2, 3)
+    with pytest.raises(wp.Error, match="NaN"):
+        window.push([[1.0, np.nan]], [1.0])
+    with pytest.raises(TypeError, match="complex block"):
+        window.push([[1.0, 1j]], [1.0])
+    with pytest.raises(ValueError, match="must be a vector"):
+        window.push([[1.0, 1.0]], [[1.0]])
+    with pytest.raises(TypeError, match="window.rows"):
+        pickle.dumps(window)
+    assert window.count == 0

@@ -261,19 +261,19 @@ def test_partial_fit_with_an_alpha_for_each_target():
 @pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csc_array])
-def test_lasso_and_elastic_net(weights, intercept, convert):
+@pytest.mark.parametrize("positive", [False, True])
+def test_lasso_and_elastic_net(weights, intercept, convert, positive):
     exact = {"tol": 1e-13, "max_iter": 200_000}
+    options = {"fit_intercept": intercept, "positive": positive}
     for mine, other in [
-        (ours.Lasso(0.05, fit_intercept=intercept), theirs.Lasso(0.05, fit_intercept=intercept, **exact)),
-        (
-            ours.ElasticNet(0.05, l1_ratio=0.3, fit_intercept=intercept),
-            theirs.ElasticNet(0.05, l1_ratio=0.3, fit_intercept=intercept, **exact),
-        ),
+        (ours.Lasso(0.05, **options), theirs.Lasso(0.05, **options, **exact)),
+        (ours.ElasticNet(0.05, l1_ratio=0.3, **options), theirs.ElasticNet(0.05, l1_ratio=0.3, **options, **exact)),
     ]:
         mine.fit(convert(X), Y, weights)
         other.fit(X, Y, weights)
         assert_allclose(mine.coef_, other.coef_, rtol=1e-4, atol=1e-5)
         assert_allclose(mine.intercept_, other.intercept_, rtol=1e-4, atol=1e-5)
         assert 0 <= mine.dual_gap_ < 1e-9 * np.var(Y)
+        assert not positive or (mine.coef_ >= 0).all()
     with pytest.raises(ValueError, match="from 0 to 1"):
         ours.ElasticNet(l1_ratio=2.0).fit(X, Y)

@@ -12,10 +12,10 @@ Minimises ``||A x - b||^2 + lam ||L x||^2``, where ``lam`` is a number or the ru
 
 ``Problem`` has all settings: penalty, weights, noise, bounds, intercept, method; and all calls: ``solve``, ``path``, ``posterior``,
 ``inference``, ``factorize``. ``wellposed.linalg`` has ``lsqr`` and
-``lsmr`` as SciPy has them, ``wellposed.sklearn`` has estimators.
+``lsmr`` as SciPy has them, ``wellposed.operator`` convolutions and other operators that are never stored, ``wellposed.sklearn`` estimators.
 """
 
-from . import linalg
+from . import linalg, operator
 from ._core import (
     Criterion,
     Diagnostics,
@@ -32,6 +32,7 @@ from ._core import (
     Solution,
     Spectrum,
     Step,
+    Window,
     __version__,
     log_grid,
     ridge,

@@ -133,7 +133,8 @@ def _plot_criteria(criteria: list[Criterion], axes: Any) -> None:
             lam, values = zip(*criterion.minima)
             axes.plot(lam, values, "o", color=line.get_color())
     axes.set_xscale("log")
-    if all((criterion.values > 0).all() for criterion in criteria):
+    # less than a decade has no labels worth reading on a logarithmic axis
+    if all((criterion.values > 0).all() and criterion.values.max() > 10 * criterion.values.min() for criterion in criteria):
         axes.set_yscale("log")
     axes.set_xlabel("λ")
     axes.set_ylabel(criteria[0].rule)

@@ -140,26 +140,42 @@ class KFold(Rule):
 
 
 @dataclass(frozen=True)
-class Evidence(Rule):
+class _KnownNoise(Rule):
+    """What is known of the noise of each row."""
+
+    level: str = "estimated"
+    number: float | None = None
+
+    @classmethod
+    def noise_std(cls, std: float) -> Self:
+        """The standard deviation of each row's noise is known."""
+        return cls(level="noise_std", number=std)
+
+    @classmethod
+    def whitened(cls) -> Self:
+        """The problem has ``noise_std``: the noise of each row has standard deviation 1."""
+        return cls(level="whitened")
+
+
+@dataclass(frozen=True)
+class _NoiseRule(_KnownNoise):
+    """The same, with an estimate."""
+
+    @classmethod
+    def estimated(cls) -> Self:
+        """The noise is estimated from the data; a warning in the report says how."""
+        return cls(level="estimated")
+
+
+@dataclass(frozen=True)
+class Evidence(_KnownNoise):
     """The evidence for x ~ N(prior_mean, t^2 inv(L^H L)): restricted maximum likelihood (REML).
 
     ``Evidence()`` finds the noise as well; with ``noise_std`` or ``whitened`` it is known. MacKay 1992, doi:10.1162/neco.1992.4.3.415.
     """
 
-    level: str = "estimated"
-    number: float | None = None
     noise: HyperPrior | None = None
     scale: HyperPrior | None = None
-
-    @classmethod
-    def noise_std(cls, std: float) -> Evidence:
-        """The standard deviation of each row's noise is known."""
-        return cls(level="noise_std", number=std)
-
-    @classmethod
-    def whitened(cls) -> Evidence:
-        """The problem has ``noise_std``: the noise of each row has standard deviation 1."""
-        return cls(level="whitened")
 
     def noise_prior(self, prior: HyperPrior) -> Evidence:
         """Something is known of the noise beforehand, or of the factor on ``noise_std``. For ``Problem.posterior``."""
@@ -202,27 +218,6 @@ class Bic(Rule):
 
     def _named(self) -> tuple[str, tuple[object, ...]]:
         return "bic", ()
-
-
-@dataclass(frozen=True)
-class _NoiseRule(Rule):
-    level: str = "estimated"
-    number: float | None = None
-
-    @classmethod
-    def noise_std(cls, std: float) -> Self:
-        """The standard deviation of each row's noise is known."""
-        return cls(level="noise_std", number=std)
-
-    @classmethod
-    def whitened(cls) -> Self:
-        """The problem has ``noise_std``: the noise of each row has standard deviation 1."""
-        return cls(level="whitened")
-
-    @classmethod
-    def estimated(cls) -> Self:
-        """The noise is estimated from the data; a warning in the report says how."""
-        return cls(level="estimated")
 
 
 @dataclass(frozen=True)

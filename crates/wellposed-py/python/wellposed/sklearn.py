@@ -680,6 +680,8 @@ class ElasticNet(_MultiTarget):
         From 0 (the square alone) to 1 (the lasso).
     fit_intercept : bool, default True
         Whether an unpenalised constant is fitted.
+    positive : bool, default False
+        Whether coefficients are at least 0.
     solver : str or method, default "auto"
         Or ``wellposed.CoordinateDescent(tolerance=1e-8)``.
 
@@ -705,16 +707,21 @@ class ElasticNet(_MultiTarget):
     array([ 0.6667, -0.6667, 0. , 0. ])
     """
 
-    def __init__(self, alpha: float = 1.0, *, l1_ratio: float = 0.5, fit_intercept: bool = True, solver: Any = "auto") -> None:
+    def __init__(
+        self, alpha: float = 1.0, *, l1_ratio: float = 0.5, fit_intercept: bool = True, positive: bool = False, solver: Any = "auto"
+    ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
+        self.positive = positive
         self.solver = solver
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> None:
         total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         lam, penalty = self._penalty(total)
         problem = self._problem(X, sample_weight).penalty(penalty)
+        if self.positive:
+            problem = problem.nonnegative()
         if self.solver != "auto":
             problem = problem.method(self.solver)
         fit = problem.solve(y, lam)
@@ -741,6 +748,8 @@ class Lasso(ElasticNet):
         Multiplier of the penalty.
     fit_intercept : bool, default True
         Whether an unpenalised constant is fitted.
+    positive : bool, default False
+        Whether coefficients are at least 0.
     solver : str or method, default "auto"
         As in ``ElasticNet``.
 
@@ -757,9 +766,10 @@ class Lasso(ElasticNet):
     array([ 0.6, -0.6, 0. , 0. ])
     """
 
-    def __init__(self, alpha: float = 1.0, *, fit_intercept: bool = True, solver: Any = "auto") -> None:
+    def __init__(self, alpha: float = 1.0, *, fit_intercept: bool = True, positive: bool = False, solver: Any = "auto") -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.positive = positive
         self.solver = solver
 
     def _penalty(self, total: float) -> tuple[Lambda, Penalty]:

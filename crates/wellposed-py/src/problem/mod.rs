@@ -8,7 +8,7 @@ pub use calls::{choice_or_gcv, ridge, tikhonov};
 use crate::choice;
 use crate::errors::type_error;
 use crate::factorization::Factorization;
-use crate::options::{Count, PreconditionerOf, labels, method, misfit};
+use crate::options::{Count, PreconditionerOf, Seed, labels, method, misfit};
 use crate::penalty::PenaltyOf;
 use crate::posterior::Posterior;
 use crate::scalar::dispatch;
@@ -345,17 +345,17 @@ impl Problem {
     /// -------
     /// Samples
     ///     ``x`` of shape (n, count), and ``intercepts``. Papandreou, Yuille 2010, NIPS.
-    #[pyo3(signature = (b, posterior, count, seed=0))]
+    #[pyo3(signature = (b, posterior, count, seed=Seed(0)), text_signature = "($self, b, posterior, count, seed=0)")]
     fn samples<'py>(
         &self,
         py: Python<'py>,
         b: &Bound<'py, PyAny>,
         posterior: &Bound<'py, Posterior>,
         count: Count,
-        seed: u64,
+        seed: Seed,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (b, kind) = self.settings.with_data(b)?;
-        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count.0, seed))
+        dispatch!(kind, samples_for(&self.settings, py, &b, posterior.get(), count.0, seed.0))
     }
 
     /// Relevance determination (sparse Bayesian learning): a prior variance for each coefficient, found by evidence; columns whose

@@ -1,8 +1,10 @@
 //! `Rows`: rows that come in blocks, from several machines, or too many to hold.
 
 mod factorization;
+mod window;
 
 pub use factorization::RowsFactorization;
+pub use window::Window;
 
 use crate::array::{Held, array, kind_of, reals, vector};
 use crate::callback::Failure;
@@ -150,28 +152,57 @@ fn stored<T: Make>(bytes: &[u8]) -> wellposed::Result<Kept> {
     wellposed::Rows::from_bytes(bytes).map(T::keep)
 }
 
-impl Rows {
-    /// What is asked, where it fits the rows.
-    fn settings<'a, 'py>(
-        &self,
+impl<'a, 'py> Settings<'a, 'py> {
+    /// What is asked, where it fits rows of this kind.
+    fn new(
+        rows: Kind,
         intercept: bool,
         penalty: Option<&Bound<'py, PyAny>>,
         prior_mean: Option<&'a Bound<'py, PyAny>>,
         noise_std: Option<f64>,
         method: Option<Method>,
-    ) -> PyResult<Settings<'a, 'py>> {
+    ) -> PyResult<Self> {
+        let complex = |what| type_error(format!("{what} is complex and the rows are real: make them with dtype=complex"));
         if let Some(mean) = prior_mean
             && kind_of(&array(mean, "the prior mean")?, "the prior mean")?.complex
-            && !self.kind.complex
+            && !rows.complex
         {
-            return Err(type_error("the prior mean is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+            return Err(complex("the prior mean"));
         }
         let penalty = penalty.map_or(Ok(PenaltyOf::Identity), PenaltyOf::new)?;
-        if penalty.kind().complex && !self.kind.complex {
-            return Err(type_error("the penalty is complex and the rows are real: make them with Rows(columns, dtype=complex)"));
+        if penalty.kind().complex && !rows.complex {
+            return Err(complex("the penalty"));
         }
-        Ok(Settings { intercept, penalty, prior_mean, noise_std, method })
+        Ok(Self { intercept, penalty, prior_mean, noise_std, method })
     }
+}
+
+/// The scalar type of rows, and how many right-hand sides they have.
+fn rows_of_kind(py: Python<'_>, right_hand_sides: Option<Count>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<(Kind, usize)> {
+    let kind = match dtype {
+        None => Kind { double: true, complex: false },
+        Some(dtype) => {
+            let dtype = PyArrayDescr::new(py, dtype)?;
+            Kind::of(&dtype)
+                .ok_or_else(|| type_error(format!("dtype is {dtype}, but it must be float32, float64, complex64 or complex128")))?
+        }
+    };
+    match right_hand_sides.map(|count| count.0) {
+        Some(0) => Err(value_error(py, "right_hand_sides is 0, but it must be at least 1; leave it out for a vector b")),
+        count => Ok((kind, count.unwrap_or(1))),
+    }
+}
+
+/// Refuses a block that does not fit rows of this kind.
+fn check_block(b: &Bound<'_, PyUntypedArray>, block: Kind, rows: Kind, vector: bool, class: &str) -> PyResult<()> {
+    if block.complex && !rows.complex {
+        return Err(type_error(format!("a complex block in real rows: make them with {class}(.., dtype=complex)")));
+    }
+    if vector != (b.ndim() == 1) {
+        let needed = if vector { "a vector; right_hand_sides=k takes matrices" } else { "a matrix of one column for each" };
+        return Err(value_error(b.py(), format!("b has {} dimensions, but it must be {needed}", b.ndim())));
+    }
+    Ok(())
 }
 
 #[pymethods]
@@ -185,20 +216,8 @@ impl Rows {
         dtype: Option<&Bound<'_, PyAny>>,
         forgetting: f64,
     ) -> PyResult<Self> {
-        let kind = match dtype {
-            None => Kind { double: true, complex: false },
-            Some(dtype) => {
-                let dtype = PyArrayDescr::new(py, dtype)?;
-                Kind::of(&dtype)
-                    .ok_or_else(|| type_error(format!("dtype is {dtype}, but it must be float32, float64, complex64 or complex128")))?
-            }
-        };
-        let (columns, right_hand_sides) = (columns.0, right_hand_sides.map(|count| count.0));
-        if right_hand_sides == Some(0) {
-            return Err(value_error(py, "right_hand_sides is 0, but it must be at least 1; leave it out for a vector b"));
-        }
-        let count = right_hand_sides.unwrap_or(1);
-        Ok(Self { kept: dispatch!(kind, empty(columns, count, forgetting)), kind, vector: right_hand_sides.is_none() })
+        let (kind, count) = rows_of_kind(py, right_hand_sides, dtype)?;
+        Ok(Self { kept: dispatch!(kind, empty(columns.0, count, forgetting)), kind, vector: right_hand_sides.is_none() })
     }
 
     /// Adds a block of rows.
@@ -219,15 +238,7 @@ impl Rows {
     fn push(&mut self, A: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>, weights: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let source = Source::new(A, "A")?;
         let (b, kind) = right_hand_side(b)?;
-        let complex = |kind: Kind| kind.complex && !self.kind.complex;
-        if complex(source.kind) || complex(kind) {
-            return Err(type_error("a complex block in real rows: make them with Rows(columns, dtype=complex)"));
-        }
-        if self.vector != (b.ndim() == 1) {
-            let needed =
-                if self.vector { "a vector; Rows(columns, right_hand_sides=k) takes matrices" } else { "a matrix of one column for each" };
-            return Err(value_error(A.py(), format!("b has {} dimensions, but it must be {needed}", b.ndim())));
-        }
+        check_block(&b, source.kind.with(kind), self.kind, self.vector, "Rows")?;
         on!(Kept, &mut self.kept, rows => push(rows, A.py(), &source, &b, weights))
     }
 
@@ -273,7 +284,7 @@ impl Rows {
         noise_std: Option<f64>,
         #[pyo3(from_py_with = optional_method)] method: Option<Method>,
     ) -> PyResult<Solution> {
-        let settings = self.settings(intercept, penalty, prior_mean, noise_std, method)?;
+        let settings = Settings::new(self.kind, intercept, penalty, prior_mean, noise_std, method)?;
         let choice = choice_or_gcv(choice)?;
         on!(Kept, &self.kept, rows => solve(rows, py, self.vector, &settings, choice))
     }
@@ -298,7 +309,7 @@ impl Rows {
         noise_std: Option<f64>,
         #[pyo3(from_py_with = optional_method)] method: Option<Method>,
     ) -> PyResult<RowsFactorization> {
-        let settings = self.settings(intercept, penalty, prior_mean, noise_std, method)?;
+        let settings = Settings::new(self.kind, intercept, penalty, prior_mean, noise_std, method)?;
         on!(Kept, &self.kept, rows => factorize(rows, py, self.vector, &settings))
     }
 
@@ -337,14 +348,8 @@ impl Rows {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let this = slf.borrow();
-        let name = match (this.kind.double, this.kind.complex) {
-            (false, false) => "float32",
-            (true, false) => "float64",
-            (false, true) => "complex64",
-            (true, true) => "complex128",
-        };
         let restore = slf.py().import("wellposed._show")?.getattr("restore_rows")?;
-        Ok((restore, (this.to_bytes(slf.py()), name.to_owned(), this.vector)))
+        Ok((restore, (this.to_bytes(slf.py()), this.kind.name().to_owned(), this.vector)))
     }
 
     fn __repr__(&self) -> String {

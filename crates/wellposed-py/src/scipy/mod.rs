@@ -12,6 +12,7 @@ use crate::array::{Held, answer, array, kind_of, numbers};
 use crate::callback::Failure;
 use crate::errors::{raise, value_error};
 use crate::matrix::{Source, right_hand_side};
+use crate::options::Count;
 use crate::scalar::{Element, Kind};
 use crate::watch::{Signals, detached};
 use numpy::PyUntypedArray;
@@ -268,7 +269,7 @@ pub fn iterate<'py>(
     atol: f64,
     btol: f64,
     conlim: f64,
-    limit: Option<usize>,
+    limit: Option<Count>,
     x0: Option<&Bound<'py, PyAny>>,
     show: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
@@ -288,7 +289,7 @@ pub fn iterate<'py>(
         _ => (Which::Lsqr { variances: method == "lsqr_with_variances" }, 2 * n),
     };
     let ctol = if conlim > 0.0 { 1.0 / conlim } else { 0.0 };
-    let stopping = Stopping { damp, atol, btol, ctol, limit: limit.unwrap_or(usual) };
+    let stopping = Stopping { damp, atol, btol, ctol, limit: limit.map_or(usual, |limit| limit.0) };
     match kind(&source, kind_of_b, kind_of_x0).complex {
         false => run::<f64>(py, &source, &b, x0.as_ref(), &stopping, which, show),
         true => run::<c64>(py, &source, &b, x0.as_ref(), &stopping, which, show),
