@@ -203,10 +203,10 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             instead: "use Method::Auto or Method::Lsmr",
         });
     }
-    if let Method::CoordinateDescent(_) | Method::Admm(_) = method {
+    if let Method::CoordinateDescent(_) | Method::Admm(_) | Method::FlexibleLsqr(_) = method {
         return Err(Error::Unsupported {
             what: method.name(),
-            with: "a penalty that is the square of a norm",
+            with: "a penalty that is the square of a norm (or a factorization)",
             instead: "use Method::Auto, or l1(), elastic_net(..), group_lasso(..) or isotropic() of the penalty",
         });
     }
@@ -263,6 +263,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             | Method::Transform
             | Method::HybridLsqr(_)
             | Method::HybridLsmr(_)
+            | Method::FlexibleLsqr(_)
             | Method::Probes(_)
             | Method::CoordinateDescent(_)
             | Method::Admm(_),
@@ -323,7 +324,7 @@ fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
         (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
         (Method::Qr, _) => route(&[SparseQr], "asked for"),
         (Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_), _) => return choose_projected(method, need),
-        (Method::CoordinateDescent(_) | Method::Admm(_), _) => return unreachable_combination(),
+        (Method::CoordinateDescent(_) | Method::Admm(_) | Method::FlexibleLsqr(_), _) => return unreachable_combination(),
         (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal | Method::Transform, _) => {
             return Err(Error::Unsupported {
                 what: method.name(),

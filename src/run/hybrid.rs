@@ -228,7 +228,7 @@ fn refuse<T: Scalar>(
 }
 
 /// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
-fn projected<T: Scalar>(
+pub(super) fn projected<T: Scalar>(
     problem: &Projected<T>,
     aim: Aim<'_>,
     damping: Option<f64>,

@@ -2,7 +2,7 @@
 //!
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
-//! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
+//! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`], [`flexible`] and [`probes`] need only products with A, [`written_out`] makes
 //! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A.
 
 mod bayes;
@@ -11,6 +11,7 @@ mod constrained;
 mod dense;
 mod diagnose;
 mod few;
+mod flexible;
 mod hybrid;
 mod in_double;
 mod inference;
@@ -232,6 +233,9 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if let Some(choice) = choice.filter(|_| flexible::applies(description)) {
+        return flexible::plan(description, choice);
+    }
     if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
         return several::plan(description, rule);
     }
@@ -332,6 +336,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if flexible::applies(description) {
+        return flexible::solve(description, b, choice, observer);
+    }
     // first, so that no engine for one λ takes the sum
     if several::applies(description, Some(choice)) {
         return several::solve_several(description, b, choice);
@@ -386,6 +393,9 @@ fn solve<T: Scalar>(
 /// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
 /// multiplies.
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    if flexible::applies(description) {
+        return lambdas.iter().map(|&lambda| flexible::solve(description, b, lambda.into(), None)).collect();
+    }
     if l1::applies(description) {
         return l1::path(description, b, lambdas);
     }
