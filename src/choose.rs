@@ -7,7 +7,7 @@
 //! | Auto | only products | a number | LSMR | |
 //! | Auto | only products, min(m, n) ≤ 256 and mn ≤ 2²⁴ | a rule | A is written out by products with unit vectors, then as below | |
 //! | Auto | only products, L = I | a rule without leverages | random probes, then LSMR | |
-//! | Auto | only products | a rule without leverages | hybrid LSQR with L projected | |
+//! | Auto | only products | a rule without leverages | hybrid LSQR, in standard form by L's factor or with L projected | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -232,7 +232,9 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Auto, Rule) if !facts.entries && facts.identity => {
             route(&[Probes], "only products with A are offered; its traces are estimated")
         }
-        (Method::Auto, Rule) if !facts.entries => route(&[HybridLsqr], "only products with A are offered; the penalty is projected"),
+        (Method::Auto, Rule) if !facts.entries => {
+            route(&[HybridLsqr], "only products with A are offered; the penalty becomes the identity by its factor, or is projected")
+        }
         (_, _) if !facts.entries || iterative => {
             return Err(Error::Unsupported {
                 what: "a rule with a method for one λ, a rule that needs leverages or every singular value, or a factorization,",

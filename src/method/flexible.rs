@@ -5,8 +5,8 @@ use super::hybrid::{Options, ProjectedGcv};
 use crate::error::Result;
 use crate::scalar::{Real, Scalar, c64};
 
-/// The duality gap that is asked for unless another is given, relative to the data.
-const TOLERANCE: f64 = 1e-6;
+/// The duality gap that is asked for unless another is given, relative to the data: what reweighting reaches under a blur (outer::flexible).
+const TOLERANCE: f64 = 1e-4;
 /// Single precision has no more than this many ε.
 const ROUNDINGS: f64 = 100.0;
 /// Directions that are kept unless others are asked for: the weights of a step are brought into the space at 2nk² flops, which
@@ -38,7 +38,7 @@ const BASIS: usize = 80;
 /// blur(&(0..n).map(|i| f64::from(u8::from(i == 12))).collect::<Vec<f64>>(), &mut b);
 /// let fit = Problem::new(&a).penalty(Penalty::identity().l1()).method(FlexibleLsqr::new()).solve(&b, 1e-3)?;
 /// assert!((fit.x[12] - 1.0).abs() < 1e-2 && fit.x[20].abs() < 1e-3);
-/// assert!(fit.report.duality_gap.is_some_and(|gap| gap < 1e-5));
+/// assert!(fit.report.duality_gap.is_some_and(|gap| gap < 1e-3));
 /// # Ok::<(), wellposed::Error>(())
 /// ```
 ///
@@ -57,7 +57,8 @@ impl FlexibleLsqr {
 
     /// Goes on until the duality gap is at most this part of ‖b‖² (whitened, less the constant); where there is none (powers but
     /// 1, robust functions, a coefficient of weight 0), until the gradient of the smoothed objective is at most this part of ‖Aᴴb‖.
-    /// In [0, 1); 1e-6 unless given.
+    /// In [0, 1); 1e-4 unless given, which is the squared norm of 1 % noise. Columns that are not nearly dependent permit 1e-8; under a blur reweighting
+    /// comes to a standstill between 1e-4 and 1e-5, and what asks for less is an error that says so.
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = Some(tolerance);
         self

@@ -14,6 +14,7 @@ mod few;
 mod flexible;
 mod hybrid;
 mod in_double;
+mod in_standard_form;
 mod inference;
 mod kept;
 mod l1;
@@ -48,7 +49,7 @@ use crate::linalg::{Mat, MatRef};
 use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
-use crate::plan::{Plan, STORE_DENSELY, Storage};
+use crate::plan::{FACTOR_IF, PROJECTED, Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
 use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
@@ -309,6 +310,16 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     }
     if !description.penalty.is_identity() && need != Need::Zero && matches!(first, Engine::Svd | Engine::Bidiagonal | Engine::Tridiagonal) {
         transforms.push("standard form");
+    }
+    let projects = matches!(first, Engine::HybridLsqr | Engine::HybridLsmr) && !description.penalty.is_identity();
+    let by_factor = match (first.iterative(), description.method.iterative()) {
+        (Some(kind), Some(options)) => in_standard_form::serves(description, kind, options, 1),
+        _ => projects && hybrid::tries_factor(description, choice),
+    };
+    if by_factor {
+        transforms.push(FACTOR_IF);
+    } else if projects {
+        transforms.push(PROJECTED);
     }
     if let Some(preconditioner) = &description.preconditioner {
         transforms.push(preconditioner.describe());
