@@ -8,12 +8,12 @@
 //! pictures go to the folder (default target/deblur): truth, blurred, and what each way to λ made of it.
 //!
 //! 1. Gaussian blur with mirror images beyond the edges and a gradient penalty: the cosine transform diagonalises all, so that
-//!    GCV and the discrepancy principle are exact and cost a second or two. Memory, measured at 512² and 1024² pixels: 28 numbers
-//!    (220 bytes) a pixel at most, for all that this program holds.
-//! 2. Motion blur with darkness beyond the edges: no transform diagonalises it. Products alone: hybrid LSQR chooses λ on the way, by GCV
-//!    and by the discrepancy, the latter also with ‖∇x‖ as the penalty; the probes choose it with an interval. Beside them the λ of
-//!    least error, and what 100 further steps of hybrid LSQR change. Progress goes to the standard error. Memory: hybrid LSQR keeps two
-//!    vectors for each step, the probes never more than 256 MiB beside some ten vectors.
+//!    GCV and the discrepancy principle are exact and cost a second or two. Then the same blur as if only products with it were known, and
+//!    ‖x‖: hybrid LSQR with GCV beside the exact GCV and the least error of the transform, and what 100 further steps change.
+//! 2. Motion blur with darkness beyond the edges: no transform diagonalises it. Products alone: hybrid LSQR chooses λ on the way, by GCV,
+//!    weighted and robust GCV and the discrepancy, the latter also with ‖∇x‖ as the penalty; the probes choose it with an interval. Beside
+//!    them the λ of least error, and what 100 further steps of hybrid LSQR change. Progress goes to the standard error. Memory: hybrid LSQR
+//!    keeps two vectors for each step, the probes never more than 256 MiB beside some ten vectors.
 
 #[path = "support/pictures.rs"]
 mod pictures;
@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use wellposed::operator::{convolution, gaussian_kernel, motion_kernel};
-use wellposed::{Boundary, Choice, Discrepancy, Gcv, HybridLsqr, Lsqr, Method, Operator, Penalty, Probes, Problem, log_grid};
+use wellposed::{Boundary, Choice, Discrepancy, Gcv, HybridLsqr, Lsqr, Method, Operator, Penalty, Probes, Problem, ProjectedGcv, log_grid};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -75,7 +75,51 @@ fn gaussian(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     if let Some((lambda, picture)) = best {
         row("least error", Some(lambda), &picture, truth, None);
     }
-    write(&folder.join("gaussian.png"), &[truth, &blurred, &restored[0], &restored[1]])
+    write(&folder.join("gaussian.png"), &[truth, &blurred, &restored[0], &restored[1]])?;
+    by_products(&blur, &blurred, truth)
+}
+
+/// The same blur with ‖x‖, by products; what the transform says of it is the measure.
+fn by_products(blur: &impl Operator<Scalar = f64>, blurred: &Picture, truth: &Picture) -> Result<(), Box<dyn Error>> {
+    println!("the same with ‖x‖, by products alone");
+    let named = |values: Vec<f64>| Picture { values, ..*blurred };
+    let exact = Problem::new(blur).solve(&blurred.values, Gcv)?;
+    row("exact GCV", Some(exact.lambda), &named(exact.x), truth, None);
+    let mut least: Option<(f64, f64)> = None;
+    for fit in Problem::new(blur).path(&blurred.values, log_grid(1e-6..=1e0, 61))? {
+        let error = named(fit.x).relative_error(truth);
+        least = least.filter(|&(_, best)| best <= error).or(Some((fit.lambda, error)));
+    }
+    for (name, options) in [("hybrid GCV", HybridLsqr::new()), ("weighted GCV", HybridLsqr::new().gcv(ProjectedGcv::Weighted))] {
+        let start = Instant::now();
+        let fit = Problem::new(blur).method(options.clone()).solve(&blurred.values, Gcv)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let (steps, picture) = (fit.report.steps.unwrap_or(0), named(fit.x));
+        row(name, Some(fit.lambda), &picture, truth, Some(seconds));
+        println!("              {steps} steps");
+        if pixels(truth) <= FURTHER_UP_TO {
+            let later = Problem::new(blur).method(options.steps(steps + 100)).solve(&blurred.values, Gcv)?;
+            further(&picture, &named(later.x), truth);
+        }
+    }
+    if let Some((lambda, error)) = least {
+        println!("least error of any λ with ‖x‖: {error:.4} at λ = {lambda:.3e}");
+    }
+    Ok(())
+}
+
+/// Pixels up to which 100 further steps are made, and all ways to λ are shown: the vectors of some hundred steps of a million pixels
+/// are gigabytes.
+const FURTHER_UP_TO: usize = 1 << 18;
+
+fn pixels(picture: &Picture) -> usize {
+    picture.rows * picture.columns
+}
+
+/// What more steps have changed.
+fn further(before: &Picture, after: &Picture, truth: &Picture) {
+    let (before, after) = (before.relative_error(truth), after.relative_error(truth));
+    println!("              100 further steps: relative error {after:.4}, {:+.2} %", 100.0 * (after / before - 1.0));
 }
 
 /// What a step of an iteration would cost: one product with A and one with Aᴴ, the least of ten.
@@ -103,16 +147,21 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     let smooth = Penalty::first_difference_2d(rows, columns, Boundary::Free);
     let gcv = Choice::from(Gcv);
     let discrepancy = Choice::from(Discrepancy::noise_norm(noise));
-    // a million pixels would need some gigabytes for the vectors of hybrid LSQR
-    let hybrid = rows * columns <= 1 << 18;
-    let ways: [(&str, Penalty<'_, f64>, Choice, Method, bool); 4] = [
-        ("GCV, ‖x‖", Penalty::identity(), gcv, HybridLsqr::new().into(), hybrid),
-        ("discr., ‖x‖", Penalty::identity(), discrepancy, HybridLsqr::new().into(), true),
-        ("discr., ‖∇x‖", smooth, discrepancy, HybridLsqr::new().into(), hybrid),
-        ("GCV, probes", Penalty::identity(), gcv, Probes::new().into(), true),
+    let hybrid = pixels(truth) <= FURTHER_UP_TO;
+    let robust = Choice::from(Gcv.robust(0.3));
+    let plain = || HybridLsqr::new();
+    let weighted = || HybridLsqr::new().gcv(ProjectedGcv::Weighted);
+    // the last of each is what makes 100 further steps
+    type Way<'p> = (&'static str, Penalty<'p, f64>, Choice, Method, bool, Option<HybridLsqr>);
+    let ways: [Way<'_>; 6] = [
+        ("GCV, ‖x‖", Penalty::identity(), gcv, plain().into(), true, Some(plain())),
+        ("weighted GCV", Penalty::identity(), gcv, weighted().into(), true, Some(weighted())),
+        ("robust GCV", Penalty::identity(), robust, plain().into(), hybrid, Some(plain())),
+        ("discr., ‖x‖", Penalty::identity(), discrepancy, plain().into(), true, None),
+        ("discr., ‖∇x‖", smooth, discrepancy, plain().into(), hybrid, None),
+        ("GCV, probes", Penalty::identity(), gcv, Probes::new().into(), true, None),
     ];
-    let mut first = None;
-    for (name, penalty, choice, method, done) in ways {
+    for (name, penalty, choice, method, done, more) in ways {
         if !done {
             continue;
         }
@@ -135,13 +184,11 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
         row(name, Some(fit.lambda), &picture, truth, Some(seconds));
         let steps = fit.report.steps.unwrap_or(0);
         println!("              {steps} steps");
-        first = first.or(Some((steps, picture.relative_error(truth))));
+        if let (true, Some(options)) = (hybrid, more) {
+            let later = Problem::new(&blur).method(options.steps(steps + 100)).solve(&blurred.values, choice)?;
+            further(&picture, &Picture { values: later.x, ..blurred }, truth);
+        }
         pictures.push(picture);
-    }
-    if let (true, Some((steps, error))) = (hybrid, first) {
-        let later = Problem::new(&blur).method(HybridLsqr::new().steps(steps + 100)).solve(&blurred.values, gcv)?;
-        let later = Picture { values: later.x, ..blurred }.relative_error(truth);
-        println!("100 further steps of the first: relative error {later:.4}, {:+.2} %", 100.0 * (later / error - 1.0));
     }
     // what no one can know without the truth
     let problem = Problem::new(&blur).method(Lsqr::new().tolerance(1e-4));

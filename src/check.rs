@@ -7,7 +7,9 @@ mod beyond_squares;
 mod constraints;
 
 pub(crate) use bayes::{check_log_prior, check_low_rank, check_posterior, check_relevance, check_samples, no_prior};
-pub(crate) use beyond_squares::{check_engine, check_not_quadratic, check_one_penalty, check_refits, check_reweighted, check_several};
+pub(crate) use beyond_squares::{
+    check_engine, check_flexible, check_not_quadratic, check_one_penalty, check_refits, check_reweighted, check_several,
+};
 
 use crate::description::Description;
 use crate::error::{Error, Result, Size};

@@ -7,7 +7,7 @@
 //! | Auto | only products | a number | LSMR | |
 //! | Auto | only products, min(m, n) ≤ 256 and mn ≤ 2²⁴ | a rule | A is written out by products with unit vectors, then as below | |
 //! | Auto | only products, L = I | a rule without leverages | random probes, then LSMR | |
-//! | Auto | only products | a rule without leverages | hybrid LSQR with L projected | |
+//! | Auto | only products | a rule without leverages | hybrid LSQR, in standard form by L's factor or with L projected | |
 //! | Auto | few unknowns (n ≤ 16, m ≥ n), no options | a number > 0, a rule without leverages | Gram matrix on the stack | as below |
 //! | Auto | m < n | 0 | SVD (minimum norm) | |
 //! | Auto | m ≥ n | 0 | QR with refinement | SVD (minimum norm) |
@@ -203,10 +203,10 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             instead: "use Method::Auto or Method::Lsmr",
         });
     }
-    if let Method::CoordinateDescent(_) | Method::Admm(_) = method {
+    if let Method::CoordinateDescent(_) | Method::Admm(_) | Method::FlexibleLsqr(_) = method {
         return Err(Error::Unsupported {
             what: method.name(),
-            with: "a penalty that is the square of a norm",
+            with: "a penalty that is the square of a norm (or a factorization)",
             instead: "use Method::Auto, or l1(), elastic_net(..), group_lasso(..) or isotropic() of the penalty",
         });
     }
@@ -232,7 +232,9 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
         (Method::Auto, Rule) if !facts.entries && facts.identity => {
             route(&[Probes], "only products with A are offered; its traces are estimated")
         }
-        (Method::Auto, Rule) if !facts.entries => route(&[HybridLsqr], "only products with A are offered; the penalty is projected"),
+        (Method::Auto, Rule) if !facts.entries => {
+            route(&[HybridLsqr], "only products with A are offered; the penalty becomes the identity by its factor, or is projected")
+        }
         (_, _) if !facts.entries || iterative => {
             return Err(Error::Unsupported {
                 what: "a rule with a method for one λ, a rule that needs leverages or every singular value, or a factorization,",
@@ -263,6 +265,7 @@ pub(crate) fn choose(method: &Method, facts: &Facts) -> Result<Route> {
             | Method::Transform
             | Method::HybridLsqr(_)
             | Method::HybridLsmr(_)
+            | Method::FlexibleLsqr(_)
             | Method::Probes(_)
             | Method::CoordinateDescent(_)
             | Method::Admm(_),
@@ -323,7 +326,7 @@ fn choose_sparse(method: &Method, need: Need, sparse: Sparse) -> Result<Route> {
         (Method::Cholesky, _) => route(&[SparseCholesky], "asked for"),
         (Method::Qr, _) => route(&[SparseQr], "asked for"),
         (Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_), _) => return choose_projected(method, need),
-        (Method::CoordinateDescent(_) | Method::Admm(_), _) => return unreachable_combination(),
+        (Method::CoordinateDescent(_) | Method::Admm(_) | Method::FlexibleLsqr(_), _) => return unreachable_combination(),
         (Method::Svd | Method::Gsvd | Method::Bidiagonal | Method::Tridiagonal | Method::Transform, _) => {
             return Err(Error::Unsupported {
                 what: method.name(),

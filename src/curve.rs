@@ -69,6 +69,34 @@ pub(crate) trait Curve {
     fn spectrum(&self) -> Option<&Spectrum> {
         None
     }
+    /// q, where the curve knows the sums below.
+    fn unpenalised(&self) -> Option<usize> {
+        self.spectrum().map(|spectrum| spectrum.unpenalised)
+    }
+    /// σ₁, likewise.
+    fn largest(&self) -> Option<f64> {
+        self.spectrum().map(Spectrum::largest)
+    }
+    /// How many penalised directions A sees.
+    fn seen(&self) -> Option<f64> {
+        self.spectrum().map(|spectrum| spectrum.values.iter().filter(|&&value| value > spectrum.tolerance).count() as f64)
+    }
+    /// tr H.
+    fn dof(&self, damping: f64) -> Option<f64> {
+        self.spectrum().map(|spectrum| spectrum.dof(damping))
+    }
+    /// bᴴ(I − H)b.
+    fn quadratic(&self, damping: f64) -> Option<Jet> {
+        self.spectrum().map(|spectrum| spectrum.quadratic(damping))
+    }
+    /// Σ log fᵢ.
+    fn log_determinant(&self, damping: f64) -> Option<Jet> {
+        self.spectrum().map(|spectrum| spectrum.log_determinant(damping))
+    }
+    /// Σ (φᵢ/σᵢ)².
+    fn variance(&self, damping: f64) -> Option<Jet> {
+        self.spectrum().map(|spectrum| spectrum.variance(damping))
+    }
     /// b − Ax at each of these dampings for each right-hand side, where the rows are known.
     fn residuals(&self, _: &[f64]) -> Option<Vec<Vec<Vec<c64>>>> {
         None

@@ -148,7 +148,7 @@ pub use factorization::{CurvePoint, Factorization, Spectrum};
 pub use inference::Inference;
 pub use lambda::{Lambda, log_grid};
 pub use log_prior::{LogPrior, Prior};
-pub use method::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
+pub use method::{Admm, Cgls, CoordinateDescent, FlexibleLsqr, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Probes, ProjectedGcv};
 pub use misfit::Misfit;
 pub use operator::{Boundary, DenseView, Entries, Operator, SparseView};
 pub use penalty::Penalty;

@@ -48,10 +48,21 @@ impl Plan {
     pub(crate) fn stores_densely(&self) -> bool {
         self.transforms.first() == Some(&STORE_DENSELY)
     }
+
+    /// Says what has become of the penalty, where the plan could not.
+    pub(crate) fn settle_factor(&mut self, done: &'static str) {
+        self.transforms.iter_mut().filter(|transform| **transform == FACTOR_IF).for_each(|transform| *transform = done);
+    }
 }
 
 /// The transformation of a small sparse A.
 pub(crate) const STORE_DENSELY: &str = "store A densely";
+
+/// What becomes of a penalty beside products with A, before and after it is known whether it has a factor.
+pub(crate) const FACTOR_IF: &str = "standard form where the penalty has a sparse factor";
+pub(crate) const FACTOR: &str = "standard form by the sparse factor of the penalty";
+pub(crate) const STACKED: &str = "the penalty as rows below A";
+pub(crate) const PROJECTED: &str = "the penalty projected on the space";
 
 /// Where the entries of A are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -329,7 +329,10 @@ fn matrix_free_rules() -> Result<()> {
     // too many entries for the memory that this is worth
     assert_eq!(Problem::new(&products(1 << 20, 17)).plan(Gcv)?.method, "LSMR with random probes");
     let smooth = Problem::new(&large).penalty(Penalty::second_difference()).plan(Gcv)?;
-    assert_eq!((smooth.method, smooth.why), ("hybrid LSQR", "only products with A are offered; the penalty is projected"));
+    assert_eq!(
+        (smooth.method, smooth.why),
+        ("hybrid LSQR", "only products with A are offered; the penalty becomes the identity by its factor, or is projected")
+    );
     assert!(matches!(Problem::new(&large).plan(Loo), Err(Error::Unsupported { .. })));
     assert!(matches!(Problem::new(&large).method(Probes::new()).plan(0.1), Err(Error::Unsupported { .. })));
     assert_eq!(Problem::new(&large).method(HybridLsmr::new()).plan(0.1)?.method, "hybrid LSMR");

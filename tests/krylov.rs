@@ -279,6 +279,106 @@ fn a_path_refuses_what_a_solve_refuses() -> Result<()> {
     Ok(())
 }
 
+// ---- standard form -----------------------------------------------------------------------------------------------------
+
+/// x after k steps, of testdata/standard_form_oracle.py.
+#[derive(serde::Deserialize)]
+struct Early {
+    order: usize,
+    lambda: f64,
+    steps: usize,
+    x: Vec<f64>,
+}
+
+/// A number of steps with a penalty that has entries is that many steps on the problem in standard form: against the oracle, which makes
+/// L_A^† from its definition; by LSQR and CGLS, whose steps are the same, for λ = 0, too; an observer sees the length of x itself.
+#[test]
+fn early_stopping_regularizes_with_the_penalty() -> Result<()> {
+    let cases: Vec<Early> = serde_json::from_str(include_str!("../testdata/standard_form.json")).expect("the file of the oracle");
+    let (m, n) = (9, 7);
+    let entry = |i: f64, j: f64| 1.0 / (1.0 + (i - j).powi(2) + j / 3.0) + (i * j % 5.0) / 20.0;
+    let entries: Vec<f64> = (0..m * n).map(|k| entry((k % m) as f64, (k / m) as f64)).collect();
+    let b: Vec<f64> = (0..m).map(|i| [1.0, -1.0][i / 3 % 2] + (i * i % 7) as f64 / 4.0).collect();
+    let a = DenseView::column_major(&entries, m, n)?;
+    for case in &cases {
+        let penalty = if case.order == 1 { Penalty::first_difference() } else { Penalty::second_difference() };
+        for method in [Method::from(Lsqr::new().steps(case.steps)), Cgls::new().steps(case.steps).into()] {
+            let mut length = 0.0;
+            let problem = Problem::new(&a).penalty(penalty.clone()).method(method.clone());
+            let fit = problem.solve_with(&b, case.lambda, |step| {
+                length = step.solution_norm;
+                std::ops::ControlFlow::Continue(())
+            })?;
+            let what = format!("{method}, order {}, λ = {}, {} steps", case.order, case.lambda, case.steps);
+            assert!(distance(&fit.x, &case.x) < 1e-9, "{what}: {:e}", distance(&fit.x, &case.x));
+            let size = fit.x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            assert!((length / size - 1.0).abs() < 1e-10, "{what}: {length} is not {size}");
+            assert!(fit.report.plan.transforms.contains(&"standard form by the sparse factor of the penalty"), "{}", fit.report.plan);
+            let path = problem.path(&b, [case.lambda, 1.0])?;
+            assert!(distance(&path[0].x, &case.x) < 1e-9, "{what}, in a path");
+            let both: Vec<f64> = b.iter().chain(&b).copied().collect();
+            let block = problem.solve(&wellposed::faer::Mat::from_fn(m, 2, |i, j| both[j * m + i]), case.lambda)?;
+            assert!((0..n).all(|i| (block.x[(i, 1)] - case.x[i]).abs() < 1e-8), "{what}, in a block");
+        }
+    }
+    Ok(())
+}
+
+/// A penalty without entries has no factor, and one that A does not see beside has no standard form: the penalty is then below A, as the
+/// plan says, and the steps are those on [A; √λL].
+#[test]
+fn without_a_factor_the_penalty_is_below() -> Result<()> {
+    let (m, n, lambda) = (25usize, 20usize, 0.1f64);
+    let entries = numbers(m * n, 3);
+    let b = numbers(m, 4);
+    let a = DenseView::column_major(&entries, m, n)?;
+    // more free directions than a standard form is made for
+    let w: Vec<f64> = (0..n).map(|j| f64::from(u8::from(j >= 12))).collect();
+    let problem = Problem::new(&a).penalty(Penalty::diagonal(&w)).method(Lsqr::new().steps(3));
+    assert!(problem.plan(lambda)?.transforms.contains(&"standard form where the penalty has a sparse factor"));
+    let fit = problem.solve(&b, lambda)?;
+    assert!(fit.report.plan.transforms.contains(&"the penalty as rows below A"), "{}", fit.report.plan);
+    let rows = m + n;
+    let stacked: Vec<f64> = (0..rows * n)
+        .map(|k| (k % rows, k / rows))
+        .map(|(i, j)| if i < m { entries[j * m + i] } else { f64::from(u8::from(i - m == j)) * lambda.sqrt() * w[j] })
+        .collect();
+    let data: Vec<f64> = b.iter().copied().chain(vec![0.0; n]).collect();
+    let below = Problem::new(&DenseView::column_major(&stacked, rows, n)?).method(Lsqr::new().steps(3)).solve(&data, 0.0)?;
+    assert!(distance(&fit.x, &below.x) < 1e-12);
+    Ok(())
+}
+
+/// Many λ with ‖Lx‖ come from one space, and have the digits of the factorization.
+#[test]
+fn a_path_with_a_penalty_shares_its_space() -> Result<()> {
+    let n = 200;
+    let kernel = |d: f64| (-0.5 * (d / 4.0).powi(2)).exp() / 10.0;
+    let entries: Vec<f64> = (0..n * n).map(|k| kernel((k % n) as f64 - (k / n) as f64)).collect();
+    let view = DenseView::column_major(&entries, n, n)?;
+    let b: Vec<f64> = (0..n).map(|i| (i as f64 / 20.0).sin() + 0.01 * ((i * i) as f64).cos()).collect();
+    let lambdas: Vec<f64> = (0..8).map(|k| 10f64.powf(-2.0 + 0.5 * f64::from(k))).collect();
+    for penalty in [Penalty::first_difference(), Penalty::second_difference()] {
+        let exact = Problem::new(&view).penalty(penalty.clone()).method(Method::Svd).path(&b, lambdas.iter().copied())?;
+        for method in [Method::from(Lsqr::new().tolerance(1e-12)), Lsmr::new().tolerance(1e-12).into()] {
+            let a = Counted::new(view);
+            let problem = Problem::new(&a).penalty(penalty.clone()).method(method.clone());
+            let path = problem.path(&b, lambdas.iter().copied())?;
+            let (shared, mut alone) = (a.pairs(), 0);
+            for ((fit, exact), &lambda) in path.iter().zip(&exact).zip(&lambdas) {
+                assert!(distance(&fit.x, &exact.x) < 1e-7, "{method} λ = {lambda}: {:e}", distance(&fit.x, &exact.x));
+                let one = problem.solve(&b, lambda)?;
+                alone += one.report.steps.unwrap_or(0);
+            }
+            println!("{method} {penalty:?}: {shared} products for the path, {alone} one by one");
+            // the sharper L, the more is left to [A; √λL] in the end
+            let times = if format!("{penalty:?}").contains("first") { 2 } else { 1 };
+            assert!(times * shared < alone, "{method}: {shared} products for the path, {alone} one by one");
+        }
+    }
+    Ok(())
+}
+
 // ---- what the bidiagonalization knows --------------------------------------------------------------------------------
 
 /// The condition number in the report is a lower bound, and not far from the truth.

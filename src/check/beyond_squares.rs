@@ -2,8 +2,8 @@
 
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::method::Method;
-use crate::penalty::Shape;
+use crate::method::{FlexibleLsqr, Method, ProjectedGcv};
+use crate::penalty::{Resolved, Shape};
 use crate::rule::{Choice, Kind, Rule};
 use crate::scalar::Scalar;
 
@@ -129,6 +129,60 @@ pub(crate) fn check_refits(choice: Choice) -> Result<()> {
         Rule::Discrepancy(_) => refuse("use Discrepancy::noise_norm, relative_noise or whitened, which need no spectrum"),
         _ => refuse(
             "use KFold::new(10), Aicc, Bic, Discrepancy or λ as a number: there is no linear fit whose spectrum a rule could look at",
+        ),
+    }
+}
+
+/// What flexible LSQR does not serve: everything but penalties of coefficients that are no squares, by products.
+pub(crate) fn check_flexible<T: Scalar>(
+    description: &Description<'_, T>,
+    options: &FlexibleLsqr,
+    choice: Choice,
+    right_hand_sides: usize,
+) -> Result<()> {
+    let refuse = |what, with| move |instead| Err(Error::Unsupported { what, with, instead });
+    let here = |what| refuse(what, FlexibleLsqr::NAME);
+    super::check_rank_by_products(description, FlexibleLsqr::NAME)?;
+    if description.misfit.is_some() {
+        return here("a misfit")("leave the method to Method::Auto, or drop the misfit");
+    }
+    if description.bounds.is_some() || description.equality.is_some() {
+        return here("bounds or equality constraints")("use CoordinateDescent::new() with the entries of A, or drop them");
+    }
+    if !description.several.is_empty() {
+        return here("several λ")("use Penalty::sum with the ratios of their λ");
+    }
+    if description.penalty.is_squared() {
+        return here("a penalty that is the square of a norm")(
+            "use HybridLsqr::new(), or l1(), elastic_net(..) or power(p) of the penalty",
+        );
+    }
+    for term in description.penalty.terms(description.operator.shape().1)? {
+        if matches!(term.l, Resolved::Operator(_)) {
+            return here("a penalty of Lx with an L that is not diagonal")(
+                "use power(1.0) of it with Method::Auto, which needs products alone, or Admm::new() with entries",
+            );
+        }
+        if matches!(term.shape, Shape::Groups(_) | Shape::Isotropic) {
+            return here("group_lasso(..) or isotropic()")("use l1(), or CoordinateDescent::new() with the entries of A");
+        }
+    }
+    if options.0.truth::<T>(description.operator.shape().1)?.is_some() && right_hand_sides > 1 {
+        return refuse("compare_with", "several right-hand sides")("solve for one of them");
+    }
+    match choice.kind {
+        Kind::Number(lambda) if lambda.damping() == 0.0 => here("λ = 0, which leaves no penalty,")("use Lsqr::new(), or a λ > 0"),
+        Kind::Number(lambda) if !lambda.value().is_finite() => {
+            Err(Error::Parameter { name: "λ", value: lambda.value(), must_be: "finite: a penalty of this kind has no square root of it" })
+        }
+        Kind::Number(_) => Ok(()),
+        Kind::Rule(_) if choice.shared && right_hand_sides > 1 => {
+            here("one λ for all right-hand sides")("let each have its own λ, or give λ as a number")
+        }
+        Kind::Rule(Rule::Discrepancy(rule)) if rule.by_residual() => Ok(()),
+        Kind::Rule(Rule::Gcv(_) | Rule::RobustGcv(_)) if options.0.projected_gcv() != ProjectedGcv::Automatic => Ok(()),
+        Kind::Rule(rule) => refuse(rule.name(), "flexible LSQR, whose space has its own degrees of freedom alone,")(
+            "use Discrepancy with a noise norm, Gcv with FlexibleLsqr::gcv(ProjectedGcv::Weighted), or λ as a number",
         ),
     }
 }

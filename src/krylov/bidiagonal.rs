@@ -169,7 +169,11 @@ impl<T: Scalar, R: Recurrence<T>> Iteration for Bidiagonal<'_, T, R> {
             l.apply(self.recurrence.x(), &mut self.image);
             self.penalty_norm = self.system.d * l.range_norm(&self.image);
         }
-        self.state()
+        let state = self.state();
+        match self.system.length {
+            Some(length) => State { solution_norm: length(self.recurrence.x()).to_f64(), ..state },
+            None => state,
+        }
     }
 
     fn state(&self) -> State {

@@ -79,6 +79,7 @@ struct Cgls<'a, T: Scalar> {
     right: Option<Right<'a, T>>,
     guessed: bool,
     threads: Threads,
+    length: Option<&'a dyn Fn(&[T]) -> T::Real>,
 }
 
 /// What a preconditioner R⁻¹ needs beside: t = R⁻¹R⁻ᴴs takes the place of s in the direction.
@@ -100,7 +101,7 @@ struct PenaltyPart<'a, T: Scalar> {
 
 impl<'a, T: Scalar> Cgls<'a, T> {
     fn init(system: &System<'a, T>, guess: Option<&[T]>) -> core::result::Result<Self, Fault> {
-        let System { a, l, d, b, hidden, right, threads, .. } = *system;
+        let System { a, l, d, b, hidden, right, threads, length, .. } = *system;
         let ((m, n), zero) = (a.shape(), T::Real::ZERO);
         // with d = 0 the penalty is not there at all
         let penalty = l.filter(|_| d > zero).map(|l| {
@@ -129,6 +130,7 @@ impl<'a, T: Scalar> Cgls<'a, T> {
             right: right.map(|inverse| Right { inverse, y: vector(n), t: vector(n), gradient_norm: zero }),
             guessed: guess.is_some(),
             threads,
+            length,
         };
         new.gradient()?;
         new.reference = new.gamma;
@@ -287,6 +289,14 @@ impl<T: Scalar> Iteration for Cgls<'_, T> {
         self.gradient()?;
         // at x = 0 the first step could not see the penalty's adjoint; here both are seen, before x is believed
         self.compare_adjoint(&self.x, self.solution_norm)
+    }
+
+    fn observe(&mut self) -> State {
+        let state = self.state();
+        match self.length {
+            Some(length) => State { solution_norm: length(&self.x).to_f64(), ..state },
+            None => state,
+        }
     }
 
     fn state(&self) -> State {

@@ -17,6 +17,7 @@
 
 mod bidiagonal;
 mod cgls;
+pub(crate) mod flexible;
 mod golub_kahan;
 pub(crate) mod hybrid;
 mod lsmr;

@@ -28,13 +28,13 @@
 //!
 //! References   Girard 1989, Numer. Math. 56:1, doi:10.1007/BF01395775 · Hutchinson 1989, doi:10.1080/03610918908812806 · Golub &
 //!              von Matt 1997, doi:10.1080/10618600.1997.10474725 · Gambhir, Stathopoulos & Orginos 2017 (deflation),
-//!              doi:10.1137/16M1066361 · Strakoš & Tichý 2002, Electron. Trans. Numer. Anal. 13:56 · Efron & Stein 1981 (jackknife),
+//!              doi:10.1137/16M1066361 · Ubaru, Chen & Saad 2017 (log det), doi:10.1137/16M1104974 · Strakoš & Tichý 2002, Electron. Trans. Numer. Anal. 13:56 · Efron & Stein 1981 (jackknife),
 //!              doi:10.1214/aos/1176345462.
 
 use super::hybrid::basis::{Columns, Process, Space};
 use super::hybrid::projection::{End, Nodes, Small, known_from};
 use super::hybrid::{Ruled, Settling, at_lower_end, choose, relative_change};
-use crate::curve::{Curve, Jet, Point, Spectrum, filter};
+use crate::curve::{Curve, Jet, Point, Spectrum, damped_coefficient, filter};
 use crate::error::{Error, Result};
 use crate::linalg::{Kernels, Mat, Threads, zeros};
 use crate::method::ProjectedGcv;
@@ -351,6 +351,54 @@ impl Curve for Estimated {
 
     fn rows(&self) -> usize {
         self.rows
+    }
+
+    fn unpenalised(&self) -> Option<usize> {
+        Some(self.unpenalised)
+    }
+
+    fn largest(&self) -> Option<f64> {
+        Some(self.data.largest())
+    }
+
+    fn seen(&self) -> Option<f64> {
+        Some(self.directions.iter().filter(|(value, _)| *value > self.data.tolerance).map(|(_, weight)| weight).sum())
+    }
+
+    fn dof(&self, damping: f64) -> Option<f64> {
+        let kept = |&(value, weight): &(f64, f64)| weight * filter(self.data.effective(value, damping), damping).0;
+        Some(self.unpenalised as f64 + self.directions.iter().map(kept).sum::<f64>())
+    }
+
+    fn quadratic(&self, damping: f64) -> Option<Jet> {
+        Some(self.data.quadratic(damping))
+    }
+
+    fn log_determinant(&self, damping: f64) -> Option<Jet> {
+        let mut sum = Jet::default();
+        for &(value, weight) in &self.directions {
+            let value = self.data.effective(value, damping);
+            let (phi, f) = filter(value, damping);
+            // log f = −log(1 + σ²/λ)
+            let ratio = value / damping;
+            sum.value -= weight * if ratio <= 1e15 { (ratio * ratio).ln_1p() } else { 2.0 * ratio.ln() };
+            sum.slope += weight * phi;
+            sum.bend -= weight * phi * f;
+        }
+        Some(sum)
+    }
+
+    fn variance(&self, damping: f64) -> Option<Jet> {
+        let mut sum = Jet::default();
+        for &(value, weight) in &self.directions {
+            let value = self.data.effective(value, damping);
+            let (phi, f) = filter(value, damping);
+            let square = weight * damped_coefficient(value, damping).powi(2);
+            sum.value += square;
+            sum.slope -= 2.0 * f * square;
+            sum.bend -= 2.0 * f * (phi - 2.0 * f) * square;
+        }
+        Some(sum)
     }
 }
 

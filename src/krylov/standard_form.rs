@@ -307,23 +307,39 @@ impl<'r, T: Scalar> StandardForm<'r, T> {
 
     /// x from z.
     pub fn answer(&self, z: &[T], b: &[T]) -> Vec<T> {
-        let mut x = vec![T::ZERO; self.root.unknowns];
-        self.root.expand(z, &mut x);
-        let mut residual = vec![T::ZERO; b.len()];
-        self.a.apply(&x, &mut residual);
+        let mut room = Room::default();
+        self.answer_in(z, b, &mut room);
+        room.x
+    }
+
+    /// The same into `room.x`, which allocates nothing from the second time on.
+    pub fn answer_in(&self, z: &[T], b: &[T], room: &mut Room<T>) {
+        let Room { x, residual, coefficients: c } = room;
+        x.resize(self.root.unknowns, T::ZERO);
+        residual.resize(b.len(), T::ZERO);
+        self.root.expand(z, x);
+        self.a.apply(x, residual);
         residual.iter_mut().zip(b).for_each(|(r, &b)| *r = b - *r);
         let q = self.seen.count();
-        let mut c: Vec<T> = (0..q).map(|j| self.a.range_dot(self.seen.column(j), &residual)).collect();
+        c.clear();
+        c.extend((0..q).map(|j| self.a.range_dot(self.seen.column(j), residual)));
         for j in (0..q).rev() {
             c[j] /= self.triangle[j][j];
             let (above, value) = (&self.triangle[j][..j], c[j]);
             linalg::add_scaled(&mut c[..j], -value, above);
         }
-        for (w, &c) in self.root.null.iter().zip(&c) {
-            linalg::add_scaled(&mut x, c, w);
+        for (w, &c) in self.root.null.iter().zip(&*c) {
+            linalg::add_scaled(x, c, w);
         }
-        x
     }
+}
+
+/// x, and what it takes to make it from z.
+#[derive(Default)]
+pub(crate) struct Room<T> {
+    pub x: Vec<T>,
+    residual: Vec<T>,
+    coefficients: Vec<T>,
 }
 
 impl<T: Scalar> Operator for StandardForm<'_, T> {

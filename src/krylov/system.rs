@@ -31,6 +31,10 @@ pub(crate) struct System<'a, T: Scalar> {
     /// The norm of what cancels inside the products with A: they round by ε of that, however small what is left of them, and an
     /// iteration that did not know would go on in the noise.
     pub hidden: T::Real,
+    /// Whether the minimiser is unique for d > 0 with this L, as it is with the identity: a start guess is used there alone.
+    pub unique: bool,
+    /// The length of x that an observer is shown, where the unknowns of the iteration are not x.
+    pub length: Option<&'a dyn Fn(&[T]) -> T::Real>,
     /// R⁻¹, a preconditioner from the right.
     pub right: Option<&'a dyn Operator<Scalar = T>>,
     /// For the vectors of an iteration; products are the operators' own affair.
@@ -105,7 +109,8 @@ impl<'a, T: Scalar> System<'a, T> {
             return Err(Error::NonFinite { what: "b", index: Size::Entry(index) });
         }
         let d = checked_damping::<T>(damping)?;
-        Ok(Self { a, l, d, b, columns, hidden: T::Real::ZERO, right: None, threads: Threads::ONE })
+        let (hidden, threads) = (T::Real::ZERO, Threads::ONE);
+        Ok(Self { a, l, d, b, columns, hidden, unique: l.is_none(), length: None, right: None, threads })
     }
 
     /// Whether the damping is a shift of the Krylov space of A, which a recurrence adds.
@@ -146,7 +151,7 @@ impl<'a, T: Scalar> System<'a, T> {
         if let Some(index) = guess.iter().position(|v| !v.finite()) {
             return Err(Error::NonFinite { what: "the start guess", index: Size::Entry(index) });
         }
-        let unique = self.d > T::Real::ZERO && self.l.is_none();
+        let unique = self.d > T::Real::ZERO && self.unique;
         Ok(if unique { (Start::Guess, Some(guess)) } else { (Start::SetAside, None) })
     }
 

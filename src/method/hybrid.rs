@@ -37,15 +37,15 @@ pub enum ProjectedGcv {
 /// What the two hybrid methods share.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Options {
-    gcv: ProjectedGcv,
-    tolerance: Option<f64>,
-    settle: Option<f64>,
-    max_steps: Option<usize>,
-    steps: Option<usize>,
-    max_basis: Option<usize>,
-    partial: bool,
+    pub(super) gcv: ProjectedGcv,
+    pub(super) tolerance: Option<f64>,
+    pub(super) settle: Option<f64>,
+    pub(super) max_steps: Option<usize>,
+    pub(super) steps: Option<usize>,
+    pub(super) max_basis: Option<usize>,
+    pub(super) partial: bool,
     // c64 holds the numbers of all four scalar types exactly, so that a method need not be generic
-    truth: Option<Vec<c64>>,
+    pub(super) truth: Option<Vec<c64>>,
 }
 
 /// x counts as settled when five steps together change it by less than this fraction.
@@ -198,7 +198,7 @@ hybrid!(
 );
 
 impl Options {
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let refuse = |name, value, must_be| Err(Error::Parameter { name, value, must_be });
         if let Some(value) = self.tolerance
             && !(0.0..1.0).contains(&value)

@@ -94,6 +94,11 @@ impl Iterative {
         self.partial
     }
 
+    /// The same, returning what is reached instead of an error.
+    pub(crate) fn accepting_partial(&self) -> Self {
+        Self { partial: true, ..self.clone() }
+    }
+
     pub(crate) fn reorthogonalizes(&self) -> bool {
         self.reorthogonalize
     }
@@ -172,6 +177,10 @@ macro_rules! options {
 
             /// Exactly `steps` steps from zero: early stopping as regularization, never an error. Fewer only when the minimiser
             /// itself is reached before. Takes the place of a tolerance, so it is not combined with one, nor with a start guess.
+            ///
+            /// With a penalty that has a sparse factor (differences, gradients, a sparse matrix) the steps are those of the problem in
+            /// standard form: after k of them x is smooth as L measures it, also for λ = 0, and what L leaves free is fitted from
+            /// the first on. With another L they are those on [A; √λL], which know L by λ alone. The plan says which.
             pub fn steps(mut self, steps: usize) -> Self {
                 self.common.steps = Some(steps);
                 self

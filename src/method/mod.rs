@@ -3,10 +3,12 @@
 //! A setter exists only where it has a meaning: a tolerance, a step limit or a start guess belongs to an iterative
 //! method. Setters never fail; what they were given is checked when the problem is solved.
 
+mod flexible;
 pub(crate) mod hybrid;
 mod iterative;
 mod sparse;
 
+pub use flexible::FlexibleLsqr;
 pub use hybrid::{HybridLsmr, HybridLsqr, Probes, ProjectedGcv};
 pub(crate) use iterative::Iterative;
 pub use iterative::{Cgls, Lsmr, Lsqr};
@@ -76,6 +78,10 @@ pub enum Method {
     HybridLsqr(HybridLsqr),
     /// The same spaces; in each the x of least normal residual.
     HybridLsmr(HybridLsmr),
+    /// LSQR on a space that changing weights precondition, for ℓ1, elastic-net and ℓp penalties of the coefficients: products with A
+    /// and Aᴴ alone, with a duality gap for ℓ1 and sums of it with squares. What [`CoordinateDescent`](Method::CoordinateDescent) is for an A
+    /// with entries.
+    FlexibleLsqr(FlexibleLsqr),
     /// λ by a rule from traces that random probes estimate, with an interval for λ; then LSMR at that λ. Only
     /// products with A and Aᴴ; identity penalty.
     Probes(Probes),
@@ -103,6 +109,7 @@ impl Method {
             Method::Lsmr(_) => Lsmr::NAME,
             Method::HybridLsqr(_) => HybridLsqr::NAME,
             Method::HybridLsmr(_) => HybridLsmr::NAME,
+            Method::FlexibleLsqr(_) => FlexibleLsqr::NAME,
             Method::Probes(_) => Probes::NAME,
             Method::CoordinateDescent(_) => CoordinateDescent::NAME,
             Method::Admm(_) => Admm::NAME,
@@ -120,6 +127,7 @@ impl Method {
             Method::Lsmr(options) => options.check(),
             Method::HybridLsqr(options) => options.check(),
             Method::HybridLsmr(options) => options.check(),
+            Method::FlexibleLsqr(options) => options.check(),
             Method::Probes(options) => options.check(),
             Method::CoordinateDescent(options) => options.check(),
             Method::Admm(options) => options.check(),
@@ -139,7 +147,8 @@ impl Method {
 
     /// Whether the method, asked for by name, only multiplies by A.
     pub(crate) fn multiplies(&self) -> bool {
-        self.iterative().is_some() || matches!(self, Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::Probes(_))
+        self.iterative().is_some()
+            || matches!(self, Method::HybridLsqr(_) | Method::HybridLsmr(_) | Method::FlexibleLsqr(_) | Method::Probes(_))
     }
 }
 

@@ -20,8 +20,8 @@
 
 use super::noise::Noise;
 use super::search::{Objective, minimise};
-use super::{Chosen, needs_spectrum, no_interval};
-use crate::curve::{Curve, Spectrum};
+use super::{Chosen, no_interval, spectrum_unknown};
+use crate::curve::Curve;
 use crate::error::{Error, Result};
 
 /// Evidence (REML, the marginal likelihood of λ): the λ under which the data are most probable. No noise level is needed.
@@ -84,13 +84,13 @@ impl KnownNoiseEvidence {
 
     pub(crate) fn choose(self, curve: &dyn Curve, unit: f64) -> Result<Chosen> {
         let std = self.noise.level(curve, unit, Self::NAME)?.std;
-        most_probable(curve, Self::NAME, &|spectrum, damping| log_likelihood_with(spectrum, damping, std * std))
+        most_probable(curve, Self::NAME, &|curve, damping| log_likelihood_with(curve, damping, std * std))
     }
 }
 
-fn most_probable(curve: &dyn Curve, name: &'static str, log_likelihood: &dyn Fn(&Spectrum, f64) -> Objective) -> Result<Chosen> {
-    let spectrum = needs_spectrum(curve, name)?;
-    if spectrum.rows <= spectrum.unpenalised {
+fn most_probable(curve: &dyn Curve, name: &'static str, log_likelihood: &dyn Fn(&dyn Curve, f64) -> Option<Objective>) -> Result<Chosen> {
+    let Some(unpenalised) = curve.unpenalised() else { return Err(spectrum_unknown(name)) };
+    if curve.rows() <= unpenalised {
         return Err(Error::NoLambda {
             rule: name,
             low: 0.0,
@@ -98,38 +98,39 @@ fn most_probable(curve: &dyn Curve, name: &'static str, log_likelihood: &dyn Fn(
             why: "the unpenalised directions fit every row; penalise more of them, or give λ".into(),
         });
     }
-    minimise(curve, &|damping| Some(log_likelihood(spectrum, damping))).ok_or_else(|| no_interval(name))
+    minimise(curve, &|damping| log_likelihood(curve, damping)).ok_or_else(|| no_interval(name))
 }
 
 /// log M(λ; s²) with its derivatives.
-fn log_likelihood_with(spectrum: &Spectrum, damping: f64, variance: f64) -> Objective {
-    let free = (spectrum.rows - spectrum.unpenalised) as f64;
-    let (quadratic, determinant) = (spectrum.quadratic(damping), spectrum.log_determinant(damping));
+fn log_likelihood_with(curve: &dyn Curve, damping: f64, variance: f64) -> Option<Objective> {
+    let free = curve.rows().checked_sub(curve.unpenalised()?)? as f64;
+    let (quadratic, determinant) = (curve.quadratic(damping)?, curve.log_determinant(damping)?);
     let unit = 1.0 / (free * variance);
-    Objective {
+    Some(Objective {
         log: (free * variance).ln() - 1.0 + unit * quadratic.value - determinant.value / free,
         slope: unit * quadratic.slope - determinant.slope / free,
         bend: unit * quadratic.bend - determinant.bend / free,
         slope_noise: 16.0 * f64::EPSILON * (unit * quadratic.slope.abs() + determinant.slope / free),
-    }
+    })
 }
 
 /// log M with its derivatives.
-fn log_likelihood(spectrum: &Spectrum, damping: f64) -> Objective {
-    let free = (spectrum.rows - spectrum.unpenalised) as f64;
-    let (quadratic, determinant) = (spectrum.quadratic(damping), spectrum.log_determinant(damping));
+fn log_likelihood(curve: &dyn Curve, damping: f64) -> Option<Objective> {
+    let free = curve.rows().checked_sub(curve.unpenalised()?)? as f64;
+    let (quadratic, determinant) = (curve.quadratic(damping)?, curve.log_determinant(damping)?);
     let slope = quadratic.slope / quadratic.value;
-    Objective {
+    Some(Objective {
         log: quadratic.value.ln() - determinant.value / free,
         slope: slope - determinant.slope / free,
         bend: quadratic.bend / quadratic.value - slope * slope - determinant.bend / free,
         slope_noise: 16.0 * f64::EPSILON * (slope.abs() + determinant.slope / free),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::curve::Spectrum;
 
     /// With s² known: derivatives are differences, the definition holds, and the least over s² is the criterion without it.
     #[test]
@@ -143,7 +144,7 @@ mod tests {
             tolerance: 0.0,
         };
         for t in [-9.0, -4.0, -1.0, 0.5, 3.0f64] {
-            let at = |t: f64, variance: f64| log_likelihood_with(&s, (0.5 * t).exp(), variance);
+            let at = |t: f64, variance: f64| log_likelihood_with(&s, (0.5 * t).exp(), variance).unwrap();
             let (h, variance) = (1e-4, 0.04);
             let (low, here, high) = (at(t - h, variance), at(t, variance), at(t + h, variance));
             assert!(((high.log - low.log) / (2.0 * h) - here.slope).abs() < 1e-6 * (1.0 + here.slope.abs()), "{t}");
@@ -158,7 +159,7 @@ mod tests {
             let other_p = q1 / variance - f.map(f64::ln).sum::<f64>();
             assert!((7.0 * (here.log - other.log) - (log_p - other_p)).abs() < 1e-10 * log_p.abs());
             let best = at(t, q / 7.0).log;
-            assert!((best - log_likelihood(&s, (0.5 * t).exp()).log).abs() < 1e-12 * (1.0 + best.abs()));
+            assert!((best - log_likelihood(&s, (0.5 * t).exp()).unwrap().log).abs() < 1e-12 * (1.0 + best.abs()));
             assert!(at(t, q / 6.0).log > best && at(t, q / 8.0).log > best);
         }
     }

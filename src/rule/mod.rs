@@ -410,11 +410,16 @@ rules!(
 
 /// The spectrum that a rule with sums of its own needs.
 pub(crate) fn needs_spectrum<'c>(curve: &'c dyn Curve, rule: &'static str) -> Result<&'c Spectrum> {
-    curve.spectrum().ok_or(Error::Unsupported {
+    curve.spectrum().ok_or(spectrum_unknown(rule))
+}
+
+/// The same.
+pub(crate) fn spectrum_unknown(rule: &'static str) -> Error {
+    Error::Unsupported {
         what: rule,
         with: "a method that knows norms and degrees of freedom but no spectrum",
         instead: "use Gcv, or a direct method such as Method::Svd",
-    })
+    }
 }
 
 /// What a rule says that needs the rows of U and has none.

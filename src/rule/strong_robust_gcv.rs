@@ -6,7 +6,7 @@
 
 use super::gcv::{Gcv, log_gcv};
 use super::search::minimise;
-use super::{Chosen, needs_spectrum, no_interval};
+use super::{Chosen, no_interval, spectrum_unknown};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 
@@ -50,11 +50,10 @@ impl StrongRobustGcv {
     }
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
-        let spectrum = needs_spectrum(curve, "strong robust GCV")?;
-        let largest = spectrum.largest();
+        let Some(largest) = curve.largest() else { return Err(spectrum_unknown("strong robust GCV")) };
         let scale = (1.0 - self.gamma) * largest / curve.rows() as f64 * largest;
         let objective = |damping: f64| {
-            let variance = spectrum.variance(damping);
+            let variance = curve.variance(damping)?;
             let mut v = log_gcv(&curve.at(damping), curve.rows());
             let factor = self.factor(largest, curve.rows(), variance.value);
             let slope = scale * variance.slope / factor;

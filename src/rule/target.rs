@@ -6,7 +6,7 @@
 //! Kay 2020,
 //! GigaScience 9:giaa133 (doi:10.1093/gigascience/giaa133).
 
-use super::{Chosen, needs_spectrum, no_interval};
+use super::{Chosen, needs_spectrum, no_interval, spectrum_unknown};
 use crate::curve::{Curve, damped_coefficient};
 use crate::error::{Error, Result};
 
@@ -47,9 +47,10 @@ impl EffectiveDof {
     }
 
     pub(crate) fn choose(self, curve: &dyn Curve) -> Result<Chosen> {
-        let spectrum = needs_spectrum(curve, "degrees of freedom")?;
-        let least = spectrum.unpenalised as f64;
-        let most = least + spectrum.values.iter().filter(|&&v| v > spectrum.tolerance).count() as f64;
+        let (Some(unpenalised), Some(seen)) = (curve.unpenalised(), curve.seen()) else {
+            return Err(spectrum_unknown("degrees of freedom"));
+        };
+        let (least, most) = (unpenalised as f64, unpenalised as f64 + seen);
         if !(self.0 > least && self.0 < most) {
             return Err(Error::NoLambda {
                 rule: "degrees of freedom",
@@ -62,7 +63,7 @@ impl EffectiveDof {
         }
         falling_root(curve, "degrees of freedom", self.0, &|damping| {
             let kept = curve.at(damping);
-            (spectrum.dof(damping), -kept.trace.slope)
+            (curve.dof(damping).unwrap_or(f64::NAN), -kept.trace.slope)
         })
     }
 }

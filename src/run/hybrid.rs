@@ -15,7 +15,7 @@ use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
 use crate::method::{HybridLsqr, Lsmr, Method, ProjectedGcv};
 use crate::operator::{Operator, algebra};
-use crate::plan::Plan;
+use crate::plan::{FACTOR, PROJECTED, Plan};
 use crate::refusal::Handed;
 use crate::rule::{Choice, Kind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
@@ -27,33 +27,26 @@ use crate::transform::reduced::{Frame, finite};
 use crate::transform::sparse::penalty_rows;
 use crate::transform::standard_form::PenaltyRows;
 use crate::warning::Warning;
+use core::cell::Cell;
 use core::ops::ControlFlow;
 
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
     b: MatRef<'_, T>,
     choice: Choice,
-    plan: Plan,
+    mut plan: Plan,
     mut observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
     let default = HybridLsqr::new();
-    let (options, minimise): (&Options, _) = match &description.method {
-        Method::HybridLsqr(options) => (&options.0, Minimise::Objective),
-        Method::HybridLsmr(options) => (&options.0, Minimise::NormalResidual),
-        _ => (&default.0, Minimise::Objective),
-    };
+    let (options, minimise) = options_of(description, &default);
     let (n, k) = (plan.columns, b.ncols());
     refuse(description, choice, options, minimise, plan.method, k)?;
     let truth = options.truth::<T>(n)?;
     let problem = ByProducts::new(description)?;
     // a rule that counts degrees of freedom needs the curve of the problem: L becomes the identity where its entries permit. For the
     // others the space that grows by the gradient is the better one: with a smoothing L it needs fewer steps
-    let root = match (&choice.kind, options.basis_limit()) {
-        (Kind::Rule(rule), None) if minimise == Minimise::Objective && hybrid::counts_dof(rule, options.projected_gcv()) => {
-            penalty_root(description, n)?
-        }
-        _ => None,
-    };
+    let root = if tries_factor(description, Some(choice)) { penalty_root(description, n)? } else { None };
+    let stands = Cell::new(root.is_some());
     let watched = observer.is_some();
     let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
     let (mut steps, mut stop, mut comparison) = (0, None, None);
@@ -91,6 +84,7 @@ pub(super) fn solve<T: Scalar>(
                 let in_full = Full { a, l, hidden: column.hidden(problem.hidden_norm()), data: &column.data };
                 return in_standard_form(&form, &in_full, ruled, &project, options, &mut watch);
             }
+            stands.set(false);
             match (problem.penalty(), options.basis_limit(), aim) {
                 (Some(l), _, _) => whole(aim, l, &mut watch),
                 (None, None, _) => hybrid::solve(a, hidden, &project, &column.data, aim, minimise, options, &mut watch),
@@ -132,8 +126,29 @@ pub(super) fn solve<T: Scalar>(
     }
     finite(&x, &intercepts, n)?;
     super::finite_norms(&fits)?;
+    plan.settle_factor(if stands.get() { FACTOR } else { PROJECTED });
     let report = Report { steps: Some(steps), stop, comparison, criteria: seen, warnings, ..Report::new(plan, fits) };
     Ok(Outcome { x, unknowns: n, intercepts, report })
+}
+
+fn options_of<'d, T: Scalar>(description: &'d Description<'_, T>, default: &'d HybridLsqr) -> (&'d Options, Minimise) {
+    match &description.method {
+        Method::HybridLsqr(options) => (&options.0, Minimise::Objective),
+        Method::HybridLsmr(options) => (&options.0, Minimise::NormalResidual),
+        _ => (&default.0, Minimise::Objective),
+    }
+}
+
+/// Whether the penalty is to become the identity by its factor, if it has one.
+pub(super) fn tries_factor<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> bool {
+    let default = HybridLsqr::new();
+    let (options, minimise) = options_of(description, &default);
+    match (choice.map(|choice| choice.kind), options.basis_limit()) {
+        (Some(Kind::Rule(rule)), None) => {
+            !description.penalty.is_identity() && minimise == Minimise::Objective && hybrid::counts_dof(&rule, options.projected_gcv())
+        }
+        _ => false,
+    }
 }
 
 /// L's root, where L has entries that permit one.
@@ -184,7 +199,8 @@ fn in_standard_form<T: Scalar>(
     let x = back(&found.x);
     let found = Found { x, damping: found.damping, chosen: found.chosen, ..found };
     let (Some(tolerance), true, false) = (options.tolerance(), found.stop.converged(), ended) else { return Ok(found) };
-    let system = System { hidden: full.hidden, ..System::new(full.a, Some(full.l), found.damping, full.data)? };
+    // A sees all that L leaves free, so that the minimiser is unique
+    let system = System { hidden: full.hidden, unique: true, ..System::new(full.a, Some(full.l), found.damping, full.data)? };
     let lsmr = Lsmr::new().tolerance(tolerance).max_steps(options.limit());
     let lsmr = if options.accepts_partial() { lsmr.accept_partial() } else { lsmr };
     let observer = watch.observer.as_mut().map(|observe| &mut **observe as &mut Observer<'_>);
@@ -228,7 +244,7 @@ fn refuse<T: Scalar>(
 }
 
 /// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
-fn projected<T: Scalar>(
+pub(super) fn projected<T: Scalar>(
     problem: &Projected<T>,
     aim: Aim<'_>,
     damping: Option<f64>,

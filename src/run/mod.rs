@@ -2,9 +2,9 @@
 //!
 //! [`Engines`] holds one concrete entry point for each scalar type, so that whole solves are generated once, in this
 //! library, and a user's program links to them. [`dense`] runs the engines on entries, [`few`] is the fast path for few
-//! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`] and [`probes`] need only products with A, [`written_out`] makes
-//! entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that outlives A,
-//! [`interruptible`] has the entries of an A that may end the work.
+//! unknowns, [`sparse`] the engines on sparse entries, [`products`], [`hybrid`], [`flexible`] and [`probes`] need only products with A,
+//! [`written_out`] makes entries of them, [`transform`] needs a fast transform that diagonalises all, [`kept`] is the factorization that
+//! outlives A, [`interruptible`] has the entries of an A that may end the work.
 
 mod bayes;
 mod column;
@@ -12,8 +12,10 @@ mod constrained;
 mod dense;
 mod diagnose;
 mod few;
+mod flexible;
 mod hybrid;
 mod in_double;
+mod in_standard_form;
 mod inference;
 mod interruptible;
 mod kept;
@@ -49,7 +51,7 @@ use crate::linalg::{Mat, MatRef};
 use crate::log_prior::LogPrior;
 use crate::method::{Lsmr, Method};
 use crate::operator::{DenseView, Entries};
-use crate::plan::{Plan, STORE_DENSELY, Storage};
+use crate::plan::{FACTOR_IF, PROJECTED, Plan, STORE_DENSELY, Storage};
 use crate::refusal::Refusal;
 use crate::rule::{Choice, Chosen, Kind, Rule, Scales, Truncation};
 use crate::scalar::{Scalar, c32, c64};
@@ -235,6 +237,9 @@ engines!(f32 f64 c32 c64);
 /// What will be done; no choice of λ asks for a factorization.
 fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) -> Result<Plan> {
     check(description, choice)?;
+    if let Some(choice) = choice.filter(|_| flexible::applies(description)) {
+        return flexible::plan(description, choice);
+    }
     if let Some(rule) = choice.filter(|_| several::applies(description, choice)) {
         return several::plan(description, rule);
     }
@@ -309,6 +314,16 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if !description.penalty.is_identity() && need != Need::Zero && matches!(first, Engine::Svd | Engine::Bidiagonal | Engine::Tridiagonal) {
         transforms.push("standard form");
     }
+    let projects = matches!(first, Engine::HybridLsqr | Engine::HybridLsmr) && !description.penalty.is_identity();
+    let by_factor = match (first.iterative(), description.method.iterative()) {
+        (Some(kind), Some(options)) => in_standard_form::serves(description, kind, options, 1),
+        _ => projects && hybrid::tries_factor(description, choice),
+    };
+    if by_factor {
+        transforms.push(FACTOR_IF);
+    } else if projects {
+        transforms.push(PROJECTED);
+    }
     if let Some(preconditioner) = &description.preconditioner {
         transforms.push(preconditioner.describe());
     }
@@ -335,6 +350,9 @@ fn solve<T: Scalar>(
     choice: Choice,
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
+    if flexible::applies(description) {
+        return flexible::solve(description, b, choice, observer);
+    }
     // first, so that no engine for one λ takes the sum
     if several::applies(description, Some(choice)) {
         return several::solve_several(description, b, choice);
@@ -389,6 +407,9 @@ fn solve<T: Scalar>(
 /// One solution for each λ: from one decomposition where A has entries or a transform diagonalises it, from one Krylov space where it only
 /// multiplies.
 fn path<T: Scalar>(description: &Description<'_, T>, b: MatRef<'_, T>, lambdas: &[Lambda]) -> Result<Vec<Outcome<T>>> {
+    if flexible::applies(description) {
+        return lambdas.iter().map(|&lambda| flexible::solve(description, b, lambda.into(), None)).collect();
+    }
     if l1::applies(description) {
         return l1::path(description, b, lambdas);
     }

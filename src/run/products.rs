@@ -2,16 +2,18 @@
 //! right-hand side share one Krylov space, where the method has that.
 
 use super::column::Column;
+use super::in_standard_form::{InStandardForm, root_for};
 use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::krylov::precondition::{self, Prepared, Rows};
+use crate::krylov::standard_form::Root;
 use crate::krylov::{self, Kind, System};
 use crate::lambda::Lambda;
 use crate::linalg::{MatRef, Threads};
 use crate::method::Iterative;
 use crate::operator::{Entries, Operator};
-use crate::plan::Plan;
+use crate::plan::{FACTOR, FACTOR_IF, Plan, STACKED};
 use crate::rule::{Choice, Kind as ChoiceKind};
 use crate::scalar::{Real, Scalar, times_power_of_two};
 use crate::solution::{Fit, Outcome, Report, SketchUsed};
@@ -19,6 +21,7 @@ use crate::step::{Observer, Step};
 use crate::transform::by_products::ByProducts;
 use crate::transform::reduced::finite;
 use crate::warning::Warning;
+use core::cell::Cell;
 
 pub(super) fn solve<T: Scalar>(
     description: &Description<'_, T>,
@@ -29,10 +32,14 @@ pub(super) fn solve<T: Scalar>(
     observer: Option<&mut Observer<'_>>,
 ) -> Result<Outcome<T>> {
     let lambda = number(choice, plan.method)?;
-    let run = Run::new(description, kind, plan, lambda.damping())?;
+    let run = Run::new(description, kind, plan, lambda.damping(), 1)?;
     let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run.problem, b, j)).collect();
     // an observer sees one right-hand side after another; a guess and an unusual scale are a matter of one, too
-    let together = columns.len() > 1 && observer.is_none() && run.guess.is_none() && columns.iter().all(|column| column.balance == 0);
+    let together = columns.len() > 1
+        && observer.is_none()
+        && run.guess.is_none()
+        && run.root.is_none()
+        && columns.iter().all(|column| column.balance == 0);
     let answers = if together { run.block(&columns, lambda)? } else { run.one_by_one(&columns, lambda, observer)? };
     let parts = columns.iter().zip(answers).map(|(column, answer)| (column, lambda, answer)).collect();
     run.outcome(parts)
@@ -47,7 +54,7 @@ pub(super) fn path<T: Scalar>(
 ) -> Result<Vec<Outcome<T>>> {
     let Some((_, plan)) = lambdas.first() else { return Ok(Vec::new()) };
     let smallest = lambdas.iter().map(|(lambda, _)| lambda.damping()).fold(f64::INFINITY, f64::min);
-    let mut run = Run::new(description, kind, plan.clone(), smallest)?;
+    let mut run = Run::new(description, kind, plan.clone(), smallest, lambdas.len())?;
     // a guess serves one λ
     run.guess = None;
     let columns: Vec<Column<T>> = (0..b.ncols()).map(|j| Column::new(&run.problem, b, j)).collect();
@@ -57,7 +64,7 @@ pub(super) fn path<T: Scalar>(
     }
     let mut outcomes = Vec::with_capacity(lambdas.len());
     for (lambda, plan) in lambdas.iter().rev() {
-        run.plan = plan.clone();
+        run.plan = with_factor(plan.clone(), run.root.is_some());
         let parts =
             columns.iter().zip(&mut answers).filter_map(|(column, all)| all.pop().map(|answer| (column, *lambda, answer))).collect();
         outcomes.push(run.outcome(parts)?);
@@ -74,6 +81,14 @@ pub(super) fn number(choice: Choice, method: &'static str) -> Result<Lambda> {
     Ok(lambda)
 }
 
+/// The plan of one λ does not know how many there are.
+fn with_factor(mut plan: Plan, tried: bool) -> Plan {
+    if tried && !plan.transforms.contains(&FACTOR_IF) {
+        plan.transforms.push(FACTOR_IF);
+    }
+    plan
+}
+
 /// The problem by its products, ready for any right-hand side and λ.
 struct Run<'a, T: Scalar> {
     problem: ByProducts<'a, T>,
@@ -85,12 +100,16 @@ struct Run<'a, T: Scalar> {
     preconditioner: Option<Prepared<'a, T>>,
     /// The seed of the preconditioner.
     seed: Option<u64>,
+    /// L's root, where the standard form serves.
+    root: Option<Root<T>>,
+    /// Whether all right-hand sides have been solved there.
+    stands: Cell<bool>,
     threads: Threads,
 }
 
 impl<'a, T: Scalar> Run<'a, T> {
-    /// `damping` is the smallest that is to come.
-    fn new(description: &Description<'a, T>, kind: Kind, plan: Plan, damping: f64) -> Result<Self> {
+    /// `damping` is the smallest of the `lambdas` that are to come.
+    fn new(description: &Description<'a, T>, kind: Kind, plan: Plan, damping: f64, lambdas: usize) -> Result<Self> {
         check_rank_by_products(description, plan.method)?;
         let options = description.method.iterative().cloned().unwrap_or_default();
         let problem = ByProducts::new(description)?;
@@ -108,13 +127,23 @@ impl<'a, T: Scalar> Run<'a, T> {
             }
         };
         let seed = description.preconditioner.as_ref().and_then(|preconditioner| preconditioner.seed());
-        Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, seed, threads })
+        let root = root_for(description, kind, &options, lambdas)?;
+        let plan = with_factor(plan, root.is_some());
+        let stands = Cell::new(root.is_some());
+        Ok(Self { problem, kind, options, plan, guess, hidden, preconditioner, seed, root, stands, threads })
     }
 
     /// The system at λ for right-hand sides with the scales of this one.
     fn system<'s>(&'s self, a: &'s dyn Operator<Scalar = T>, lambda: Lambda, scales: &Column<T>, data: &'s [T]) -> Result<System<'s, T>> {
         let system = System::new(a, self.problem.penalty(), scales.damping(lambda), data)?;
         Ok(System { hidden: scales.hidden(self.hidden), threads: self.threads, ..system })
+    }
+
+    /// The problem in standard form, where that serves and A sees what L leaves free.
+    fn in_standard_form<'s>(&'s self, system: System<'s, T>) -> Option<InStandardForm<'s, T>> {
+        let form = InStandardForm::new(system, self.root.as_ref()?);
+        self.stands.set(self.stands.get() && form.is_some());
+        form
     }
 
     /// R⁻¹ at λ.
@@ -145,6 +174,10 @@ impl<'a, T: Scalar> Run<'a, T> {
             let right = self.right(lambda);
             column.balanced(&self.problem, |a| {
                 let system = System { right: right.as_deref(), ..self.system(a, lambda, column, &column.data)? };
+                if let Some(form) = self.in_standard_form(system) {
+                    let watch = watch.as_mut().map(|watch| watch as &mut Observer<'_>);
+                    return form.steps(self.kind, column.damping(lambda), &self.options, watch);
+                }
                 krylov::solve(self.kind, &system, guess.as_deref(), &self.options, watch.as_mut().map(|watch| watch as &mut Observer<'_>))
             })
         };
@@ -160,6 +193,9 @@ impl<'a, T: Scalar> Run<'a, T> {
         let dampings: Vec<f64> = lambdas.iter().map(|(lambda, _)| column.damping(*lambda)).collect();
         column.balanced(&self.problem, |a| {
             let system = self.system(a, Lambda::ZERO, column, &column.data)?;
+            if let Some(form) = self.in_standard_form(system) {
+                return form.path(self.kind, &dampings, &self.options);
+            }
             krylov::path(self.kind, &system, &dampings, &self.options)
         })
     }
@@ -191,7 +227,9 @@ impl<'a, T: Scalar> Run<'a, T> {
         finite(&x, &intercepts, n)?;
         let size = self.preconditioner.as_ref().and_then(Prepared::drawn);
         let sketch = self.seed.zip(size).map(|(seed, size)| SketchUsed { seed, size });
-        let report = Report { condition, steps: Some(steps), stop, sketch, variances, warnings, ..Report::new(self.plan.clone(), fits) };
+        let mut plan = self.plan.clone();
+        plan.settle_factor(if self.stands.get() { FACTOR } else { STACKED });
+        let report = Report { condition, steps: Some(steps), stop, sketch, variances, warnings, ..Report::new(plan, fits) };
         Ok(Outcome { x, unknowns: n, intercepts, report })
     }
 }

@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use wellposed::method::ProjectedGcv;
 use wellposed::preconditioner::{Nystrom, Sketch};
-use wellposed::{Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Misfit, Preconditioner, Probes, c64};
+use wellposed::{
+    Admm, Cgls, CoordinateDescent, FlexibleLsqr, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Method, Misfit, Preconditioner, Probes, c64,
+};
 
 /// A method by name, or with its options.
 pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
@@ -31,6 +33,7 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
             "lsmr" => Lsmr::new().into(),
             "hybrid_lsqr" => HybridLsqr::new().into(),
             "hybrid_lsmr" => HybridLsmr::new().into(),
+            "flexible_lsqr" => FlexibleLsqr::new().into(),
             "probes" => Probes::new().into(),
             "coordinate_descent" => CoordinateDescent::new().into(),
             "admm" => Admm::new().into(),
@@ -40,7 +43,7 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
                     "the method",
                     other,
                     "\"auto\", \"cholesky\", \"qr\", \"svd\", \"gsvd\", \"bidiagonal\", \"tridiagonal\", \"transform\", \"cgls\", \"lsqr\", \
-                     \"lsmr\", \"hybrid_lsqr\", \"hybrid_lsmr\", \"probes\", \"coordinate_descent\" or \"admm\"; options are given with classes such as wellposed.Lsmr",
+                     \"lsmr\", \"hybrid_lsqr\", \"hybrid_lsmr\", \"flexible_lsqr\", \"probes\", \"coordinate_descent\" or \"admm\"; options are given with classes such as wellposed.Lsmr",
                 ));
             }
         });
@@ -128,6 +131,7 @@ pub fn method(object: &Bound<'_, PyAny>) -> PyResult<Method> {
         "admm" => stopping!(Admm).into(),
         "hybrid_lsqr" => hybrid!(HybridLsqr),
         "hybrid_lsmr" => hybrid!(HybridLsmr),
+        "flexible_lsqr" => hybrid!(FlexibleLsqr),
         "probes" => {
             let mut options = Probes::new();
             if let Some(Seed(seed)) = given.get("seed")? {

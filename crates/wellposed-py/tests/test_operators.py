@@ -67,6 +67,12 @@ def test_hybrid_and_probes_on_an_operator():
         assert wp.Problem(Plain(A)).method(method).solve(B, "gcv").lam > 0
 
 
+def test_flexible_lsqr_on_an_operator():
+    lasso = wp.Problem(Plain(A)).penalty(wp.Penalty.identity().l1()).method(wp.FlexibleLsqr(tolerance=1e-8))
+    exact = wp.Problem(A).penalty(wp.Penalty.identity().l1()).solve(B, 0.2)
+    np.testing.assert_allclose(lasso.solve(B, 0.2).x, exact.x, atol=1e-3)
+
+
 class Mine(Exception):
     pass
 

@@ -124,7 +124,7 @@ impl<T: Scalar> Work<T> {
     pub fn by_gram(&mut self, block: &Block<'_, T>, first: usize, rows: usize) -> Option<Mat<T>> {
         let (width, size) = (block.width(), self.size);
         let means = block.means(first, size.min(rows));
-        let small = means.iter().all(|(mean, size)| mean.modulus() <= T::Real::from_f64(SMALL_MEAN) * *size);
+        let small = !T::IS_COMPLEX && means.iter().all(|(mean, size)| mean.modulus() <= T::Real::from_f64(SMALL_MEAN) * *size);
         let as_they_lie = block.columns(first, rows).filter(|_| small);
         let shift: Vec<T> = if as_they_lie.is_some() { Vec::new() } else { means.into_iter().map(|(mean, _)| mean).collect() };
         let accumulate = |start| if start == first { Accum::Replace } else { Accum::Add };

@@ -13,8 +13,8 @@
 //! 3. Otherwise the traces come from [`PROBES`] or more random probes by quadrature, as in [`probes`](crate::krylov::probes), and the residual from
 //!    the space; λ has to settle again. No interval is stated: that is what `Method::Probes` is for.
 //!
-//! Rules that need the whole spectrum (evidence, say) can have 1 and 2 alone, and so have GCV's variants where they were asked for by
-//! name, which are left as their authors have them.
+//! log det(I − H) of the evidence and tr RRᴴ of strong robust GCV are such traces, too: quadrature of another function on the same nodes
+//! (Ubaru, Chen & Saad 2017, doi:10.1137/16M1104974). GCV's variants that were asked for by name are left as their authors have them.
 
 use super::basis::{Process, Space};
 use super::projection::End;
@@ -48,7 +48,8 @@ const SEED: u64 = 1;
 
 /// What a rule has to be told beside the space.
 pub(super) struct Beyond<'a, T: Scalar> {
-    matters: Matters,
+    /// Whether the rule counts degrees of freedom.
+    matters: bool,
     /// Whether the space can become the whole one.
     small: bool,
     /// Steps before which nothing is looked at again.
@@ -58,30 +59,13 @@ pub(super) struct Beyond<'a, T: Scalar> {
     probes: Vec<Process<'a, T>>,
 }
 
-/// Whether the rule counts degrees of freedom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Matters {
-    No,
-    /// It does, and by more than a trace.
-    Spectrum,
-    /// It does, by traces.
-    Traces,
-}
-
 /// Whether λ by the rule is that of the problem only where the degrees of freedom are all of them.
 pub(crate) fn counts_dof(rule: &Rule, gcv: ProjectedGcv) -> bool {
-    Matters::of(rule, gcv) != Matters::No
-}
-
-impl Matters {
-    fn of(rule: &Rule, gcv: ProjectedGcv) -> Self {
-        match rule {
-            Rule::Gcv(_) | Rule::RobustGcv(_) if gcv != ProjectedGcv::Automatic => Matters::No,
-            Rule::Upre(_) if rule.needs_every_value() => Matters::Spectrum,
-            Rule::Gcv(_) | Rule::RobustGcv(_) | Rule::WeightedGcv(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => Matters::Traces,
-            Rule::Evidence(_) | Rule::KnownNoiseEvidence(_) | Rule::StrongRobustGcv(_) | Rule::EffectiveDof(_) => Matters::Spectrum,
-            _ => Matters::No,
-        }
+    match rule {
+        Rule::Gcv(_) | Rule::RobustGcv(_) => gcv == ProjectedGcv::Automatic,
+        Rule::WeightedGcv(_) | Rule::StrongRobustGcv(_) | Rule::Aicc(_) | Rule::Bic(_) | Rule::Upre(_) => true,
+        Rule::Evidence(_) | Rule::KnownNoiseEvidence(_) | Rule::EffectiveDof(_) => true,
+        _ => false,
     }
 }
 
@@ -89,7 +73,7 @@ impl<'a, T: Scalar> Beyond<'a, T> {
     pub fn new(ruled: &Ruled<'_>, options: &Options, process: &Process<'a, T>) -> Self {
         let (m, n) = process.shape();
         Self {
-            matters: Matters::of(ruled.rule, options.projected_gcv()),
+            matters: counts_dof(ruled.rule, options.projected_gcv()),
             // a number of steps is as good as kept
             small: !options.exact_steps() && m.min(n) <= options.limit() && (m + n).saturating_mul(m.min(n)) <= WHOLE,
             next: 0,
@@ -107,7 +91,7 @@ impl<'a, T: Scalar> Beyond<'a, T> {
     /// Whether a λ that has settled is that of the whole problem, as far as can be known. If not, probes may count from now on; `project`
     /// takes out of them what the change of variables has taken out of A.
     pub fn accepts(&mut self, process: &Process<'a, T>, ruled: &Ruled<'_>, choice: &Choice, project: &dyn Fn(&mut [T])) -> Result<bool> {
-        if self.matters == Matters::No {
+        if !self.matters {
             return Ok(true);
         }
         if self.counts() {
@@ -129,11 +113,16 @@ impl<'a, T: Scalar> Beyond<'a, T> {
         if self.small {
             return Ok(false);
         }
-        if self.matters == Matters::Spectrum {
-            return Ok(true);
-        }
         self.add_probes(PROBES, process, project)?;
         Ok(false)
+    }
+
+    /// A space that has no λ because it has fewer degrees of freedom than were asked for: they are counted at once.
+    pub fn count_what_is_missing(&mut self, process: &Process<'a, T>, ruled: &Ruled<'_>, project: &dyn Fn(&mut [T])) -> Result<()> {
+        match matches!(ruled.rule, Rule::EffectiveDof(_)) && !self.small {
+            true => self.add_probes(PROBES, process, project),
+            false => Ok(()),
+        }
     }
 
     fn add_probes(&mut self, count: usize, process: &Process<'a, T>, project: &dyn Fn(&mut [T])) -> Result<()> {

@@ -200,8 +200,7 @@ pub(crate) fn choose<T: Scalar>(process: &Process<'_, T>, ruled: &Ruled<'_>, gcv
     let gauss = gauss.spectrum(rows, unpenalised, tolerance);
     let spectrum = radau.spectrum(rows, unpenalised, tolerance);
     let low = if process.exhausted { 0.0 } else { known_from(&gauss, &spectrum, false) };
-    let shows_spectrum = process.exhausted || !matches!(rule, Rule::KnownNoiseEvidence(_));
-    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low, shows_spectrum }, data_norm, unit);
+    let ask = |curve: &dyn Curve| rule.choose(&From { curve, low }, data_norm, unit);
     if process.exhausted {
         // the whole space: the rule itself
         return ask(&spectrum).map(|chosen| Choice { chosen, well_inside: true, weighted: false });
@@ -408,12 +407,11 @@ fn settle<T: Scalar>(
             }
         }
         // degrees of freedom outside may be what keeps λ at the end of what the space knows: then it never settles
-        if let Ok(choice) = &last
-            && unsure >= UNSURE
-            && !options.exact_steps()
-            && !beyond.counts()
-        {
-            beyond.accepts(process, ruled, choice, project)?;
+        if unsure >= UNSURE && !options.exact_steps() && !beyond.counts() {
+            match &last {
+                Ok(choice) => drop(beyond.accepts(process, ruled, choice, project)?),
+                Err(_) => beyond.count_what_is_missing(process, ruled, project)?,
+            }
         }
         before.clone_from(&small.y);
         watch.look(process, &small, process.numbers.normal_norm(damping, &small) / reference, &mut x);

@@ -273,8 +273,6 @@ pub(crate) fn known_from(gauss: &dyn Curve, radau: &dyn Curve, trace_too: bool) 
 pub(crate) struct From<'a> {
     pub curve: &'a dyn Curve,
     pub low: f64,
-    /// Whether its spectrum may be looked at: what no x of a space reaches is not what no x reaches, and no estimate of the noise.
-    pub shows_spectrum: bool,
 }
 
 impl Curve for From<'_> {
@@ -293,7 +291,7 @@ impl Curve for From<'_> {
         if self.low < high { (low.max(self.low), high) } else { self.interval() }
     }
     fn spectrum(&self) -> Option<&Spectrum> {
-        if self.shows_spectrum { self.curve.spectrum() } else { None }
+        self.curve.spectrum()
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a, T: Scalar> Source<'a, T> {
                 return Err(Error::NeedsEntries {
                     method: "a penalty that is no square of a norm",
                     what: "A (of more than 2000 columns)",
-                    instead: "a DenseView or SparseView of A, or a penalty that is a square",
+                    instead: "FlexibleLsqr::new() for l1() and elastic_net(..) of the coefficients, power(1.0) of any Lx, or a DenseView or SparseView of A",
                 });
             }
         })

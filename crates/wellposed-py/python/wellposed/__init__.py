@@ -42,7 +42,7 @@ from ._core import (
 from ._errors import Error, NotConvergedError, SingularError
 from ._show import compare_rules
 from .linalg import lsmr, lsqr
-from .methods import Admm, Cgls, CoordinateDescent, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
+from .methods import Admm, Cgls, CoordinateDescent, FlexibleLsqr, HybridLsmr, HybridLsqr, Lsmr, Lsqr, Nystrom, Probes, Sketch
 from .penalties import Penalty
 from .priors import Covariance, HyperPrior, Misfit, Prior
 from .rules import (

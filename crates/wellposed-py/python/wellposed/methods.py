@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
-__all__ = ["Admm", "Cgls", "CoordinateDescent", "HybridLsmr", "HybridLsqr", "Lsmr", "Lsqr", "Nystrom", "Probes", "Sketch"]
+__all__ = ["Admm", "Cgls", "CoordinateDescent", "FlexibleLsqr", "HybridLsmr", "HybridLsqr", "Lsmr", "Lsqr", "Nystrom", "Probes", "Sketch"]
 
 
 class _Options:
@@ -110,6 +110,25 @@ class HybridLsmr(HybridLsqr):
     """The same spaces as ``HybridLsqr``; in each the x of least normal residual."""
 
     _name: ClassVar[str] = "hybrid_lsmr"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlexibleLsqr(HybridLsqr):
+    """LSQR under changing weights, for l1, elastic-net and l_p penalties of the coefficients of an A that only multiplies.
+
+    The options of ``HybridLsqr`` (Chung, Gazzola 2019, doi:10.1137/18M1194456), with these meanings:
+
+    Parameters
+    ----------
+    tolerance : float, optional
+        Of the duality gap, relative to ``||b||^2`` (of the gradient, for powers but 1); 1e-4 unless given.
+    gcv : {"true_rows", "weighted"}, optional
+        Without it the rule "gcv" is refused: the small problem has its own degrees of freedom alone.
+    max_basis : int, optional
+        Stores at most so many directions; 80 unless given.
+    """
+
+    _name: ClassVar[str] = "flexible_lsqr"
 
 
 @dataclass(frozen=True, kw_only=True)
