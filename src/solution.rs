@@ -185,7 +185,8 @@ pub struct Report {
     pub fits: Vec<Fit>,
     /// Numerical rank of the stacked matrix [A; √λL].
     pub rank: Option<usize>,
-    /// Estimated condition number of the matrix that was factored, [A; √λL] or Ā.
+    /// Estimated condition number of the matrix that was factored, [A; √λL] or Ā, or of the one that an iteration multiplied by, as far
+    /// as its steps saw it.
     pub condition: Option<f64>,
     /// Steps of an iterative method, summed over the right-hand sides.
     pub steps: Option<usize>,
@@ -390,7 +391,10 @@ impl fmt::Display for Report {
             writeln!(f, "rank       {rank} of {}", self.plan.columns)?;
         }
         if let Some(condition) = self.condition {
-            writeln!(f, "condition  about {condition:.1e}, of what {} factored", self.method)?;
+            match self.steps {
+                Some(_) => writeln!(f, "condition  about {condition:.1e}, as far as the steps of {} saw it", self.method)?,
+                None => writeln!(f, "condition  about {condition:.1e}, of what {} factored", self.method)?,
+            }
         }
         if let (Some(steps), Some(stop)) = (self.steps, self.stop) {
             writeln!(f, "steps      {steps}: {stop}")?;

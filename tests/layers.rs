@@ -125,6 +125,7 @@ const FAER: &[&str] = &[
     "linalg/mod.rs",
     "linalg/filters.rs",
     "linalg/kernels.rs",
+    "linalg/narrow.rs",
     "linalg/sweeps.rs",
     "linalg/sparse/factors.rs",
     "interop/faer.rs",
