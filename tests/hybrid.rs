@@ -792,7 +792,7 @@ fn blurred_spikes() {
     let product = |x: &[f64], y: &mut [f64]| separable(&k, n, x, y);
     let a = from_fn(n * n, n * n, product, product);
     let error = |x: &[f64]| distance(x, &truth) / norm(&truth);
-    let squares = wellposed::log_grid(1e-6..=1e-1, 16).into_iter().map(|lambda| error(&Problem::new(&a).solve(&b, lambda).unwrap().x));
+    let squares = wellposed::log_grid(1e-6..=1e-1, 16).map(|lambda| error(&Problem::new(&a).solve(&b, lambda).unwrap().x));
     let best = squares.fold(f64::INFINITY, f64::min);
     let lasso = || Problem::new(&a).penalty(Penalty::identity().l1());
     let lambda = 2e-3;

@@ -23,7 +23,7 @@
 //!              Numerical Methods for Least Squares Problems, 1996, doi:10.1137/1.9781611971484, section 7.4 · attainable
 //!              accuracy: Björck, Elfving & Strakoš 1998, doi:10.1137/S089547989631202X.
 
-use super::{Driver, Fault, Iteration, NULL_DIRECTION, Outcome, Progress, Start, State, System, Until, finite};
+use super::{Driver, Fault, Iteration, Length, NULL_DIRECTION, Outcome, Progress, Start, State, System, Until, finite};
 use crate::error::Result;
 use crate::linalg::{Threads, add_scaled, add_scaled_by, dot, norm};
 use crate::method::Cgls as Options;
@@ -79,7 +79,7 @@ struct Cgls<'a, T: Scalar> {
     right: Option<Right<'a, T>>,
     guessed: bool,
     threads: Threads,
-    length: Option<&'a dyn Fn(&[T]) -> T::Real>,
+    length: Option<Length<'a, T>>,
 }
 
 /// What a preconditioner R⁻¹ needs beside: t = R⁻¹R⁻ᴴs takes the place of s in the direction.

@@ -27,7 +27,7 @@ pub(crate) mod probes;
 pub(crate) mod standard_form;
 mod system;
 
-pub(crate) use system::{Kind, Outcome, Start, System, block, path, solve};
+pub(crate) use system::{Kind, Length, Outcome, Start, System, block, path, solve};
 
 use crate::error::{Error, Result, Size};
 use crate::scalar::Real;

@@ -18,6 +18,9 @@ pub(crate) enum Kind {
     Lsmr,
 }
 
+/// A norm of x.
+pub(crate) type Length<'a, T> = &'a dyn Fn(&[T]) -> <T as Scalar>::Real;
+
 /// min ‖Ax − b‖² + d²‖Lx‖², by products.
 pub(crate) struct System<'a, T: Scalar> {
     pub a: &'a dyn Operator<Scalar = T>,
@@ -34,7 +37,7 @@ pub(crate) struct System<'a, T: Scalar> {
     /// Whether the minimiser is unique for d > 0 with this L, as it is with the identity: a start guess is used there alone.
     pub unique: bool,
     /// The length of x that an observer is shown, where the unknowns of the iteration are not x.
-    pub length: Option<&'a dyn Fn(&[T]) -> T::Real>,
+    pub length: Option<Length<'a, T>>,
     /// R⁻¹, a preconditioner from the right.
     pub right: Option<&'a dyn Operator<Scalar = T>>,
     /// For the vectors of an iteration; products are the operators' own affair.

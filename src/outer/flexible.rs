@@ -61,10 +61,13 @@ pub(crate) struct Problem<'p, T: Scalar> {
     pub threads: Threads,
 }
 
-/// λ, or what chooses it on a small problem: at `None` by the rule, at `Some(d)` the solution for that damping.
+/// The solution of a small problem: at `None` for the λ of a rule, at `Some(d)` for that damping.
+pub(crate) type Choose<'s, T> = dyn FnMut(&Projected<T>, Option<f64>) -> Result<Answer<T>> + 's;
+
+/// λ, or what chooses it.
 pub(crate) enum Aim<'s, T> {
     Lambda(f64),
-    Rule(&'s mut dyn FnMut(&Projected<T>, Option<f64>) -> Result<Answer<T>>),
+    Rule(&'s mut Choose<'s, T>),
 }
 
 /// What was found.

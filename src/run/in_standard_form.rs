@@ -13,7 +13,7 @@ use super::hybrid::penalty_root;
 use crate::description::Description;
 use crate::error::{Error, Result, Size};
 use crate::krylov::standard_form::{Room, Root, StandardForm};
-use crate::krylov::{self, Kind, Outcome, System};
+use crate::krylov::{self, Kind, Length, Outcome, System};
 use crate::linalg;
 use crate::method::Iterative;
 use crate::operator::Operator;
@@ -65,7 +65,7 @@ impl<'r, T: Scalar> InStandardForm<'r, T> {
         Some(Self { form, data, full, l })
     }
 
-    fn system<'s>(&'s self, damping: f64, length: Option<&'s dyn Fn(&[T]) -> T::Real>) -> Result<System<'s, T>> {
+    fn system<'s>(&'s self, damping: f64, length: Option<Length<'s, T>>) -> Result<System<'s, T>> {
         let hidden = T::Real::from_f64(self.form.hidden);
         Ok(System { hidden, threads: self.full.threads, length, ..System::new(&self.form, None, damping, &self.data)? })
     }
