@@ -252,34 +252,28 @@ fn difference(n: usize) -> Test {
 /// Small: the space grows to the whole one, and λ is that of GCV. Larger: probes count, λ is near it, and the step limit is kept.
 #[test]
 fn degrees_of_freedom_outside_the_space_count() {
+    let rules = |dof: f64| -> [Choice; 6] {
+        [
+            Gcv.into(),
+            Upre::noise_std(0.35).into(),
+            Evidence.into(),
+            Evidence::noise_std(0.35).into(),
+            Gcv.strong_robust(0.9).into(),
+            EffectiveDof(dof).into(),
+        ]
+    };
     let exact = |test: &Test, rule: Choice| Problem::new(&test.a).method(Method::Svd).solve(&test.b, rule).unwrap();
     let test = difference(120);
     let count = Cell::new(0);
     let a = products(&test.a, &count);
-    let rules: [Choice; 6] = [
-        Gcv.into(),
-        Upre::noise_std(0.35).into(),
-        Evidence.into(),
-        Evidence::noise_std(0.35).into(),
-        Gcv.strong_robust(0.9).into(),
-        EffectiveDof(50.0).into(),
-    ];
-    for rule in rules {
+    for rule in rules(50.0) {
         let fit = Problem::new(&a).method(HybridLsqr::new()).solve(&test.b, rule).unwrap();
         let expected = exact(&test, rule);
         assert!((fit.lambda / expected.lambda - 1.0).abs() < 0.01, "{rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
     }
     let test = difference(400);
     let a = products(&test.a, &count);
-    let rules: [Choice; 6] = [
-        Gcv.into(),
-        Upre::noise_std(0.35).into(),
-        Evidence.into(),
-        Evidence::noise_std(0.35).into(),
-        Gcv.strong_robust(0.9).into(),
-        EffectiveDof(150.0).into(),
-    ];
-    for rule in rules {
+    for rule in rules(150.0) {
         let fit = Problem::new(&a).method(HybridLsqr::new().max_steps(200)).solve(&test.b, rule).unwrap();
         let expected = exact(&test, rule);
         println!("{rule}: {:e}, exactly {:e}, {:?} steps", fit.lambda, expected.lambda, fit.report.steps);
