@@ -2,8 +2,7 @@
 //!
 //! What the dense engines do ([`cholesky`](super::cholesky), [`qr`](super::qr)), with factors that keep most of the zeros:
 //!
-//! - *Cholesky*: M = AᴴA + λLᴴL in the order of an approximate minimum degree analysis, which depends on the pattern
-//!   alone and serves every λ; solutions refined with the residual of the least-squares problem; refused beyond the same
+//! - *Cholesky*: M = AᴴA + λLᴴL in an order of little fill, which depends on the pattern alone and serves every λ; solutions refined with the residual of the least-squares problem; refused beyond the same
 //!   condition number as the dense engine.
 //! - *QR* of [A; √λL] with the columns in the same order: for what Cholesky refuses and for λ = 0. Refined as an augmented
 //!   system (Björck 1967, doi:10.1007/BF01939321): with the residuals f = b − r − Sx and g = −Sᴴr of r + Sx = b, Sᴴr = 0, the
@@ -20,16 +19,15 @@
 //! estimate after scaling by powers of two, which changes no digit of the factor.
 //!
 //! Prefer [`krylov`](crate::krylov) where the factor fills in. Cost: for a square grid of n points about
-//! 4 n log₂ n numbers and 10 n^1.5 flops in the order of nested dissection (George 1973, doi:10.1137/0710032), of which minimum
-//! degree stays near.
+//! 3 n log₂ n numbers and 13 n^1.5 flops ([`linalg::sparse`](crate::linalg::sparse) has the ordering and the factorization).
 
 mod stacked;
 
 use super::cholesky::{Direct, EXTEND_ENTRIES, EXTEND_FROM, EXTEND_PER_CONDITION, LARGEST_CONDITION};
 use super::{Handed, Refusal, rank_tolerance, selected};
 use crate::extended;
-use crate::linalg::sparse::{Analysis, Lower, Nodes, QrAnalysis, Rows};
-use crate::linalg::{self, Mat, MatMut, MatRef, Op, Threads};
+use crate::linalg::sparse::{self, Analysis, Lower, Nodes, QrAnalysis, Rows};
+use crate::linalg::{self, Mat, MatRef, Op, Threads, supernodal};
 use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 use stacked::Stacked;
@@ -51,8 +49,8 @@ const MOST_DENSE_ROWS: usize = 100;
 const REFINEMENTS: usize = 8;
 /// Up to this κ(M) a solution by Cholesky is as good as it gets, and is not refined.
 const WELL_CONDITIONED: f64 = 10.0;
-/// Entries of the factor up to which the degrees of freedom come unasked: the inverse on its pattern costs more than twice the factor
-/// (0.56 s against 0.22 s for the 12.5 M entries of a 500×500 grid, benches/compare/sparse.py).
+/// Entries of the factor up to which the degrees of freedom come unasked: the inverse on its pattern costs several times the factor
+/// (0.56 s for the 12.5 M entries of a 500×500 grid, benches/compare/sparse.py).
 const TRACE_ENTRIES: usize = 2_000_000;
 
 /// Whether the degrees of freedom are asked for.
@@ -112,7 +110,7 @@ impl<T: Scalar> System<T> {
         }
         let gram = kept.gram_by(&kept.transposed(), threads);
         let (gram, penalty) = gram.united(&l.gram_by(&l.transposed(), threads));
-        let analysis = Analysis::new(&gram).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
+        let analysis = Analysis::new(&gram, threads).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
         let (entries, flops) = (analysis.entries() as f64, analysis.flops());
         if entries > MOST_ENTRIES || flops > MOST_FLOPS {
             return Err(Refusal::TooMuchFill { entries, flops });
@@ -149,14 +147,10 @@ impl<T: Scalar> System<T> {
         let hopeless = Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64());
         let (lower, exponents) = self.normal(lambda);
         let n = lower.order();
-        let values = T::factorize_sparse(&self.analysis, &lower).ok_or(hopeless)?;
+        let values = sparse::factorize(&self.analysis, &lower, self.threads).ok_or(hopeless)?;
         let k = self.dense.rows();
         let mut factor = Factor { exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
-        let solve = |x: &mut [T]| {
-            if T::solve_sparse(&self.analysis, &factor.values, MatMut::from_column_major_slice_mut(x, n, 1)).is_none() {
-                x.fill(T::from_real(T::Real::MAX));
-            }
-        };
+        let solve = |x: &mut [T]| supernodal::solve(self.analysis.nodes(), &factor.values, x);
         // a bound that costs a pass over M, where the diagonal dominates, saves the solves of the estimate: below EXTEND_FROM nothing but
         // the report would know the difference
         let bound = lower.dominance_bound(WELL_CONDITIONED);
@@ -176,7 +170,7 @@ impl<T: Scalar> System<T> {
                 }
             }
             let rows = factor.dense.clone();
-            T::solve_sparse(&self.analysis, &factor.values, factor.dense.as_mut()).ok_or(hopeless)?;
+            (0..k).for_each(|i| supernodal::solve(self.analysis.nodes(), &factor.values, factor.dense.col_as_slice_mut(i)));
             let mut capacitance = Mat::from_fn(k, k, |i, j| if i == j { T::ONE } else { T::ZERO });
             add_adjoint_product(&mut capacitance, rows.as_ref(), factor.dense.as_ref(), self.threads);
             T::cholesky(capacitance.as_mut(), Threads::ONE).map_err(|_| hopeless)?;
@@ -190,7 +184,7 @@ impl<T: Scalar> System<T> {
         scale_rows(c, &factor.exponents);
         let rows = factor.dense.ncols();
         let before = (rows > 0).then(|| c.clone());
-        T::solve_sparse(&self.analysis, &factor.values, c.as_mut()).ok_or(Refusal::OutOfRange)?;
+        (0..c.ncols()).for_each(|j| supernodal::solve(self.analysis.nodes(), &factor.values, c.col_as_slice_mut(j)));
         if let Some(before) = before {
             // M⁻¹c − W(I + AW)⁻¹Wᴴc
             let mut small = linalg::zeros(rows, c.ncols());
@@ -394,7 +388,7 @@ impl<T: Scalar> System<T> {
                 if stacked.gram_work() > MOST_GRAM_WORK {
                     return Err(too_much(stacked.gram_work()));
                 }
-                own = Analysis::new(&stacked.gram_by(&transposed, self.threads)).ok_or(too_much(f64::INFINITY))?;
+                own = Analysis::new(&stacked.gram_by(&transposed, self.threads), self.threads).ok_or(too_much(f64::INFINITY))?;
                 &own
             }
         };

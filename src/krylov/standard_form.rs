@@ -23,8 +23,8 @@
 //!              doi:10.1137/1.9780898719697.
 
 use super::hybrid::basis::{Columns, Space, divide};
-use crate::linalg::sparse::{Analysis, Nodes, QrAnalysis, Rows};
-use crate::linalg::{self, Mat, MatMut, Op, Threads, supernodal};
+use crate::linalg::sparse::{self, Analysis, Nodes, QrAnalysis, Rows};
+use crate::linalg::{self, Mat, Op, Threads, supernodal};
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::scalar::{Real, Scalar};
@@ -159,17 +159,13 @@ fn factor<T: Scalar>(l: &Rows<T>) -> Option<Factor<T>> {
     let transposed = l.transposed();
     let gram = l.gram(&transposed);
     let n = gram.order();
-    let analysis = Analysis::new(&gram)?;
+    let analysis = Analysis::new(&gram, Threads::ONE)?;
     if analysis.entries() as f64 > MOST_ENTRIES || analysis.flops() > MOST_FLOPS {
         return None;
     }
     let epsilon = T::Real::EPSILON.to_f64();
-    if let Some(values) = T::factorize_sparse(&analysis, &gram) {
-        let solve = |x: &mut [T]| {
-            if T::solve_sparse(&analysis, &values, MatMut::from_column_major_slice_mut(x, n, 1)).is_none() {
-                x.fill(T::from_real(T::Real::MAX));
-            }
-        };
+    if let Some(values) = sparse::factorize(&analysis, &gram, Threads::ONE) {
+        let solve = |x: &mut [T]| supernodal::solve(analysis.nodes(), &values, x);
         let condition = gram.one_norm() * linalg::inverse_one_norm(n, &solve, &solve);
         if condition * epsilon <= CHOLESKY_UP_TO {
             return Some((analysis, None, values));
@@ -190,18 +186,18 @@ fn null_space<T: Scalar>(l: &Rows<T>, norm: f64) -> Option<Vec<Vec<T>>> {
     let n = l.columns;
     let epsilon = T::Real::EPSILON.to_f64();
     let mut gram = l.gram(&l.transposed());
-    let analysis = Analysis::new(&gram)?;
+    let analysis = Analysis::new(&gram, Threads::ONE)?;
     if analysis.entries() as f64 > MOST_ENTRIES || analysis.flops() > MOST_FLOPS {
         return None;
     }
     let shift = T::from_real(T::Real::from_f64(64.0 * epsilon * norm * norm));
     (0..n).for_each(|j| gram.values[gram.starts[j]] += shift);
-    let values = T::factorize_sparse(&analysis, &gram)?;
+    let values = sparse::factorize(&analysis, &gram, Threads::ONE)?;
     let count = n.min(MOST_NULL + 1);
     let start: Vec<T> = Random::new(SEED).scalars(n * count);
     let mut w = Mat::from_fn(n, count, |i, j| start[j * n + i]);
     for _ in 0..ITERATIONS {
-        T::solve_sparse(&analysis, &values, w.as_mut())?;
+        (0..count).for_each(|j| supernodal::solve(analysis.nodes(), &values, w.col_as_slice_mut(j)));
         w = linalg::thin_qr(w, Threads::ONE).0;
     }
     // the directions of span W that L sees least

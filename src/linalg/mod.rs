@@ -38,7 +38,7 @@ use crate::scalar::{Scalar, c32, c64};
 use compressed::Pattern;
 use faer::Par;
 pub use faer::prelude::ReborrowMut;
-use sparse::{Analysis, Lower, Orthogonal, QrAnalysis, Rows};
+use sparse::{Analysis, Orthogonal, QrAnalysis, Rows};
 
 pub use faer::{Accum, ColMut, Mat, MatMut, MatRef};
 
@@ -230,10 +230,6 @@ pub trait Kernels: Sized + Doubles {
         x: &mut [Self],
         threads: Threads,
     );
-    /// The values of the Cholesky factor of a sparse M; `None` when it is not positive definite in working precision.
-    fn factorize_sparse(analysis: &Analysis, lower: &Lower<Self>) -> Option<Vec<Self>>;
-    /// B ← M⁻¹B with those values; `None` when memory does not suffice.
-    fn solve_sparse(analysis: &Analysis, values: &[Self], b: MatMut<'_, Self>) -> Option<()>;
     /// Hands a sparse QR factorization of S to `work`; `None` when memory does not suffice.
     fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>))
     -> Option<()>;
@@ -338,12 +334,6 @@ macro_rules! kernels {
             }
             fn scatter_block(p: Pattern<'_>, values: &[Self], conjugate: bool, k: usize, width: usize, y: &[Self], x: &mut [Self], threads: Threads) {
                 compressed::scatter_block(p, values, conjugate, k, width, y, x, threads)
-            }
-            fn factorize_sparse(analysis: &Analysis, lower: &Lower<Self>) -> Option<Vec<Self>> {
-                sparse::factorize(analysis, lower)
-            }
-            fn solve_sparse(analysis: &Analysis, values: &[Self], b: MatMut<'_, Self>) -> Option<()> {
-                sparse::solve_factored(analysis, values, b)
             }
             fn with_sparse_qr(analysis: &Analysis, pattern: &QrAnalysis, s: &Rows<Self>, work: &mut dyn FnMut(&dyn Orthogonal<Self>)) -> Option<()> {
                 sparse::with_qr(analysis, pattern, s, work)

@@ -1,17 +1,22 @@
-//! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`], and faer's sparse factorizations
-//! under our names in [`factors`].
+//! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`]; their Cholesky factors
+//! ([`ordering`], [`analysis`], [`multifrontal`]), and faer's sparse QR factorization under our names ([`qr`]).
 
 use super::Threads;
 use super::vectors::both;
 use crate::scalar::Scalar;
 use core::ops::Range;
 
-mod factors;
+mod analysis;
 mod lower;
+mod multifrontal;
+mod ordering;
+mod qr;
 
-pub use factors::{Analysis, Nodes, Orthogonal, QrAnalysis, Supernode};
-pub(super) use factors::{factorize, solve_factored, with_qr};
+pub use analysis::{Analysis, Nodes, Supernode};
 pub use lower::Lower;
+pub use multifrontal::factorize;
+pub(super) use qr::with_qr;
+pub use qr::{Orthogonal, QrAnalysis};
 
 /// Entries of A for each thread that multiplies AᴴA, at least. A guess.
 const GRAM_ENTRIES_PER_THREAD: usize = 100_000;

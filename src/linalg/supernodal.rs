@@ -41,6 +41,15 @@ pub fn solve_adjoint<T: Scalar>(nodes: Nodes<'_>, values: &[T], x: &mut [T], scr
     }
 }
 
+/// x ← M⁻¹x, in the order of the matrix.
+pub fn solve<T: Scalar>(nodes: Nodes<'_>, values: &[T], x: &mut [T]) {
+    let (mut ordered, mut scratch) = (vec![T::ZERO; x.len()], Vec::new());
+    nodes.order().iter().zip(&*x).for_each(|(&new, &value)| ordered[new] = value);
+    solve_lower(nodes, values, &mut ordered, &mut scratch);
+    solve_adjoint(nodes, values, &mut ordered, &mut scratch);
+    nodes.order().iter().zip(x).for_each(|(&new, value)| *value = ordered[new]);
+}
+
 /// The least and the largest modulus on the diagonal of C.
 pub fn diagonal_range<T: Scalar>(nodes: Nodes<'_>, values: &[T]) -> (f64, f64) {
     use crate::scalar::Real;

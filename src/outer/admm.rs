@@ -31,8 +31,8 @@ mod constrained;
 use super::design::Design;
 use super::path::{Fits, Reached, Settings, Verdict};
 use crate::error::{Error, Result};
-use crate::linalg::sparse::{Analysis, Rows};
-use crate::linalg::{self, Kernels, Mat, MatMut, Op};
+use crate::linalg::sparse::{self, Analysis, Rows};
+use crate::linalg::{self, Kernels, Mat, MatMut, Op, supernodal};
 
 const METHOD: &str = "ADMM";
 const RELAXATION: f64 = 1.6;
@@ -106,7 +106,7 @@ impl<'d, 'a> General<'d, 'a> {
                 let mut stack = a.clone();
                 (0..rows).for_each(|i| stack.push(l.row(i), 1.0));
                 let lower = stack.gram(&stack.transposed());
-                let analysis = Analysis::new(&lower).ok_or(Error::Unsupported {
+                let analysis = Analysis::new(&lower, design.threads).ok_or(Error::Unsupported {
                     what: METHOD,
                     with: "an A and L whose factor fills in beyond memory",
                     instead: "use a quadratic penalty with an iterative method",
@@ -145,7 +145,7 @@ impl<'d, 'a> General<'d, 'a> {
                 let mut stack = a.clone();
                 (0..self.rows()).for_each(|i| stack.push(self.l.row(i), weight(i).sqrt()));
                 let lower = stack.gram(&stack.transposed());
-                f64::factorize_sparse(analysis, &lower).map(Factor::Sparse)
+                sparse::factorize(analysis, &lower, self.design.threads).map(Factor::Sparse)
             }
         }
     }
@@ -171,10 +171,7 @@ impl<'d, 'a> General<'d, 'a> {
                 f64::solve_lower(l.as_ref(), Op::Adjoint, MatMut::from_column_major_slice_mut(x, n, 1), self.design.threads);
             }
             (Factor::Sparse(values), Normal::Sparse(_, analysis)) => {
-                // without memory for the solve x is not a number, and no gap is
-                if f64::solve_sparse(analysis, values, MatMut::from_column_major_slice_mut(x, n, 1)).is_none() {
-                    x.fill(f64::NAN);
-                }
+                supernodal::solve(analysis.nodes(), values, x);
             }
             (Factor::Sparse(_), Normal::Dense(_)) => x.fill(f64::NAN),
         }
