@@ -108,8 +108,8 @@ impl<T: Scalar> System<T> {
         if work > MOST_GRAM_WORK {
             return Err(Refusal::TooMuchFill { entries: work, flops: work });
         }
-        let gram = kept.gram_by(&kept.transposed(), threads);
-        let (gram, penalty) = gram.united(&l.gram_by(&l.transposed(), threads));
+        let gram_of = |rows: &Rows<T>| rows.gram_by(&rows.transposed(), threads);
+        let (gram, penalty) = gram_of(kept).united(&gram_of(&l));
         let analysis = Analysis::new(&gram, threads).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
         let (entries, flops) = (analysis.entries() as f64, analysis.flops());
         if entries > MOST_ENTRIES || flops > MOST_FLOPS {

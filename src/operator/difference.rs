@@ -288,12 +288,18 @@ impl Axis {
         })
     }
 
-    /// Each entry as (row, column, coefficient).
+    /// Each entry as (row, column, coefficient), row after row but for those at the edges.
     pub(super) fn for_each(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
         let (length, width, inner) = (self.n * self.inner, self.rows() * self.inner, self.inner);
-        let core =
-            (0..self.core()).flat_map(|k| self.coefficients().iter().enumerate().map(move |(tap, &c)| (self.lead() + k, k + tap, c)));
-        for (row, value, coefficient) in core.chain(self.edges()) {
+        let (lead, core) = (self.lead() * inner, self.core() * inner);
+        for line in 0..self.outer {
+            for row in 0..core {
+                for (tap, &coefficient) in self.coefficients().iter().enumerate() {
+                    visit(line * width + lead + row, line * length + row + tap * inner, coefficient);
+                }
+            }
+        }
+        for (row, value, coefficient) in self.edges() {
             for line in 0..self.outer {
                 for t in 0..inner {
                     visit(line * width + row * inner + t, line * length + value * inner + t, coefficient);

@@ -6,7 +6,8 @@
 //! stack, as the postorder of the tree wants it: the children of a supernode are the topmost.
 //!
 //! Subtrees of about equal work are ranges of supernodes and of values, so that each thread has a part of the factor to itself; what
-//! remains above them is done by one. The sums are the same, and in the same order, for any number of threads.
+//! remains above them is done one supernode after the other, with the products inside large ones divided. The sums are the same, and in the
+//! same order, for any number of threads.
 //!
 //! Cost: the flops of [`Analysis::flops`], near the speed of the dense kernels where supernodes are wide; the stack holds less than
 //! the factor.
@@ -24,8 +25,10 @@ use std::collections::BTreeMap;
 const SHARE: f64 = 1.0 / 16.0;
 /// Work from which on subtrees are done on several threads. A guess: about a millisecond.
 const PARALLEL_FROM: f64 = 1e7;
-/// Columns factored together inside a supernode.
+/// Columns of a supernode that are factored one after the other; more of them in halves.
 const PANEL: usize = 16;
+/// Multiplications that are not divided among threads: about half a millisecond.
+const TOGETHER: usize = 10_000_000;
 /// From so many columns and rows on U comes from the dense kernel, below from a loop. Calls of it cost about as much as such a loop.
 const KERNEL_FROM: (usize, usize) = (4, 8);
 
@@ -46,7 +49,7 @@ pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &Lower<T>, threads: Thre
     }
     factorize_subtrees(analysis, lower, &mut subtrees, threads.0);
     let left: Option<BTreeMap<usize, Vec<T>>> = subtrees.into_iter().map(|subtree| Some((subtree.root, subtree.left?))).collect();
-    Front::new(analysis, lower, &left?).go_through(0..count, &mut values).then_some(values)
+    Front::new(analysis, lower, &left?, threads.0).go_through(0..count, &mut values).then_some(values)
 }
 
 impl Tree {
@@ -91,7 +94,7 @@ fn factorize_subtrees<T: Scalar>(analysis: &Analysis, lower: &Lower<T>, subtrees
         return;
     }
     let none = BTreeMap::new();
-    let mut front = Front::new(analysis, lower, &none);
+    let mut front = Front::new(analysis, lower, &none, 1);
     for subtree in subtrees {
         if !front.go_through(tree.first[subtree.root]..subtree.root + 1, subtree.values) {
             return;
@@ -106,6 +109,8 @@ struct Front<'a, T> {
     lower: &'a Lower<T>,
     /// What subtrees inside the range, done already, have left, by their roots.
     done: &'a BTreeMap<usize, Vec<T>>,
+    /// For large blocks.
+    threads: usize,
     stack: Stack<T>,
     /// Where the rows of the present pattern are in its block.
     place: Vec<usize>,
@@ -114,8 +119,8 @@ struct Front<'a, T> {
 }
 
 impl<'a, T: Scalar> Front<'a, T> {
-    fn new(analysis: &'a Analysis, lower: &'a Lower<T>, done: &'a BTreeMap<usize, Vec<T>>) -> Self {
-        Self { analysis, lower, done, stack: Stack::default(), place: vec![0; analysis.order.len()], places: Vec::new() }
+    fn new(analysis: &'a Analysis, lower: &'a Lower<T>, done: &'a BTreeMap<usize, Vec<T>>, threads: usize) -> Self {
+        Self { analysis, lower, done, threads, stack: Stack::default(), place: vec![0; analysis.order.len()], places: Vec::new() }
     }
 
     /// Room on the stack for a range: the way through it without numbers.
@@ -169,13 +174,13 @@ impl<'a, T: Scalar> Front<'a, T> {
         let node = self.analysis.nodes().supernode(s);
         let (width, rows) = (node.end - node.start, node.pattern.len());
         self.gather(s, node, block);
-        if !factorize_block(block, width, width + rows) {
+        if !factorize_block(block, width + rows, self.threads) {
             return false;
         }
         // U on top of what the children have left, which is added and then overwritten
         let children = self.analysis.tree.children[s];
         let (waiting, own) = self.stack.split(rows * rows);
-        outer_product(block, width, rows, own);
+        outer_product(block, rows, own, width, self.threads);
         let mut places = self.places.as_slice();
         for (child, left) in self.analysis.tree.children(s).zip(waiting.rev()) {
             let count = self.analysis.nodes().supernode(child).pattern.len();
@@ -267,24 +272,56 @@ impl<T: Scalar> Stack<T> {
 }
 
 /// The first columns of a self-adjoint matrix (its lower triangle) become those of its factor; false when a pivot is not positive.
-fn factorize_block<T: Scalar>(block: &mut [T], width: usize, height: usize) -> bool {
-    for start in (0..width).step_by(PANEL) {
-        let end = width.min(start + PANEL);
-        if !factorize_panel(&mut block[start * height..end * height], start, height) {
-            return false;
-        }
-        if end < width {
-            let (left, right) = block.split_at_mut(end * height);
-            let panel = MatRef::from_column_major_slice(&left[start * height..], height, end - start).subrows(end, height - end);
-            let rest = MatMut::from_column_major_slice_mut(right, height, width - end).subrows_mut(end, height - end);
-            T::product(rest, Accum::Add, -T::ONE, panel, Op::None, panel.subrows(0, width - end), Op::Adjoint, Threads::ONE);
-        }
-    }
+fn factorize_block<T: Scalar>(block: &mut [T], height: usize, threads: usize) -> bool {
+    let positive = factorize_columns(block, 0, height, threads);
     // the products have reached above the diagonal
-    for (j, column) in block.chunks_exact_mut(height).enumerate().skip(PANEL) {
+    for (j, column) in block.chunks_exact_mut(height).enumerate() {
         column[..j].fill(T::ZERO);
     }
-    true
+    positive
+}
+
+/// Columns whose diagonal begins at row `start`: half of them, what these take from the others, and the others.
+fn factorize_columns<T: Scalar>(columns: &mut [T], start: usize, height: usize, threads: usize) -> bool {
+    let width = columns.len() / height;
+    if width <= PANEL {
+        return factorize_panel(columns, start, height);
+    }
+    let half = width / 2;
+    let (left, right) = columns.split_at_mut(half * height);
+    if !factorize_columns(left, start, height, threads) {
+        return false;
+    }
+    let below = start + half;
+    let first = MatRef::from_column_major_slice(left, height, half).subrows(below, height - below);
+    let rest = MatMut::from_column_major_slice_mut(right, height, width - half).subrows_mut(below, height - below);
+    subtract_product(rest, first, 0, threads);
+    factorize_columns(right, below, height, threads)
+}
+
+/// C ← C − B·Bᵢᴴ, with as many rows Bᵢ of B, from row `from` on, as C has columns. Large ones in parts that the sizes alone fix.
+fn subtract_product<T: Scalar>(mut c: MatMut<'_, T>, b: MatRef<'_, T>, from: usize, threads: usize) {
+    if c.nrows() * c.ncols() * b.ncols() > TOGETHER && c.ncols() > 1 {
+        let half = c.ncols() / 2;
+        let (left, right) = c.split_at_col_mut(half);
+        return in_turn(
+            threads,
+            |threads| subtract_product(left, b, from, threads),
+            |threads| subtract_product(right, b, from + half, threads),
+        );
+    }
+    let others = b.subrows(from, c.ncols());
+    T::product(c.as_mut(), Accum::Add, -T::ONE, b, Op::None, others, Op::Adjoint, Threads::ONE);
+}
+
+/// Both, at the same time where there are threads for it, which they share.
+fn in_turn(threads: usize, first: impl FnOnce(usize) + Send, second: impl FnOnce(usize) + Send) {
+    if threads > 1 {
+        both(|| first(threads / 2), || second(threads - threads / 2));
+    } else {
+        first(1);
+        second(1);
+    }
 }
 
 /// Columns whose diagonal begins at row `start`, one after the other.
@@ -304,13 +341,12 @@ fn factorize_panel<T: Scalar>(panel: &mut [T], start: usize, height: usize) -> b
     true
 }
 
-/// The lower triangle of U = BBᴴ.
-fn outer_product<T: Scalar>(block: &[T], width: usize, rows: usize, out: &mut [T]) {
+/// The lower triangle of U = BBᴴ, B being the rows of the block below its own columns.
+fn outer_product<T: Scalar>(block: &[T], rows: usize, out: &mut [T], width: usize, threads: usize) {
     let height = width + rows;
     if width >= KERNEL_FROM.0 && rows >= KERNEL_FROM.1 {
         let below = MatRef::from_column_major_slice(block, height, width).subrows(width, rows);
-        let out = MatMut::from_column_major_slice_mut(out, rows, rows);
-        return T::gram(out, Accum::Replace, below, Op::None, Threads::ONE);
+        return outer_product_in_parts(below, MatMut::from_column_major_slice_mut(out, rows, rows), threads);
     }
     out.fill(T::ZERO);
     for column in block.chunks_exact(height).map(|column| &column[width..]) {
@@ -318,6 +354,27 @@ fn outer_product<T: Scalar>(block: &[T], width: usize, rows: usize, out: &mut [T
             crate::linalg::add_scaled(&mut target[k..], column[k].conj(), &column[k..]);
         }
     }
+}
+
+/// The same for large ones: the first columns, which have half the entries, and the others.
+fn outer_product_in_parts<T: Scalar>(b: MatRef<'_, T>, out: MatMut<'_, T>, threads: usize) {
+    let rows = b.nrows();
+    if rows * rows * b.ncols() < TOGETHER {
+        return T::gram(out, Accum::Replace, b, Op::None, Threads::ONE);
+    }
+    // (1 − √½) of the columns
+    let first = (3 * rows).div_ceil(10);
+    let (left, right) = out.split_at_col_mut(first);
+    let (above, below) = left.split_at_row_mut(first);
+    let (head, tail) = b.split_at_row(first);
+    in_turn(
+        threads,
+        |_| {
+            T::gram(above, Accum::Replace, head, Op::None, Threads::ONE);
+            T::product(below, Accum::Replace, T::ONE, tail, Op::None, head, Op::Adjoint, Threads::ONE);
+        },
+        |threads| outer_product_in_parts(tail, right.subrows_mut(first, rows - first), threads),
+    );
 }
 
 #[cfg(test)]
