@@ -368,6 +368,53 @@ fn penalties_of_an_image_have_the_lambda_of_the_transform() {
     }
 }
 
+/// The gradient of images too large for the space to be the whole one: the λ of the fast transform, exact, in tens of steps, for blurs of two
+/// kinds and two boundaries, and for a gradient that only multiplies.
+#[test]
+fn the_gradient_of_an_image_has_the_lambda_of_the_transform() {
+    use wellposed::operator::{convolution, first_difference_2d, gaussian_kernel, motion_kernel};
+    use wellposed::{Boundary, gallery};
+    for (name, n, boundary) in [("motion", 48, Boundary::Periodic), ("Gaussian", 48, Boundary::Reflective)] {
+        let x = picture(n);
+        let kernel = if name == "motion" { motion_kernel(9.0, 0.5) } else { gaussian_kernel(1.5, 1.5) };
+        let blur = convolution(n, n, &kernel.unwrap(), boundary).unwrap();
+        let mut b = vec![0.0; n * n];
+        blur.apply(&x, &mut b);
+        let b = gallery::noise::gaussian(&b, 0.01, 1).unwrap().b;
+        let by_name = Penalty::first_difference_2d(n, n, boundary);
+        let gradient = first_difference_2d::<f64>(n, n, boundary);
+        let count = Cell::new(0);
+        let by_products = from_fn(
+            gradient.shape().0,
+            n * n,
+            |x: &[f64], y: &mut [f64]| {
+                count.set(count.get() + 1);
+                gradient.apply(x, y)
+            },
+            |y: &[f64], x: &mut [f64]| gradient.apply_adjoint(y, x),
+        );
+        let exact = Problem::new(&blur).penalty(by_name.clone()).solve(&b, Gcv).unwrap();
+        assert_eq!(exact.report.method, "fast transform");
+        let error = |fit: &[f64]| distance(fit, &x) / norm(&x);
+        for (penalty, settle, within) in [(by_name.clone(), 2e-3, 0.1), (by_name, 2e-4, 0.02), (Penalty::matrix(&by_products), 2e-3, 0.1)] {
+            let fit = Problem::new(&blur).penalty(penalty).method(HybridLsqr::new().settle(settle)).solve(&b, Gcv).unwrap();
+            let steps = fit.report.steps.unwrap();
+            let who = format!(
+                "{name}, {settle}: λ {:e} for {:e}, {steps} steps, errors {} {}",
+                fit.lambda,
+                exact.lambda,
+                error(&fit.x),
+                error(&exact.x)
+            );
+            println!("{who}");
+            assert!((fit.lambda / exact.lambda).ln().abs() < within, "{who}");
+            assert!((error(&fit.x) / error(&exact.x) - 1.0).abs() < within / 2.0, "{who}");
+            assert!(steps < 250, "{who}");
+        }
+        assert!(count.get() > 0);
+    }
+}
+
 /// What the observer and a known truth see is x, not the variables of the standard form.
 #[test]
 fn a_standard_form_is_not_seen() {

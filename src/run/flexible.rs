@@ -4,9 +4,10 @@ use super::dense::given_or;
 use super::hybrid::projected;
 use super::{criteria, finite_norms};
 use crate::check::{check, check_data, check_flexible};
+use crate::curve::Spectrum;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::krylov::hybrid::general::Projected;
+use crate::krylov::hybrid::general::{Ask, Projected};
 use crate::krylov::hybrid::{self, Ruled, Watch};
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
@@ -149,7 +150,11 @@ pub(super) fn solve<T: Scalar>(
                     unit: 1.0,
                 };
                 let mut choose = |small: &Projected<T>, damping: Option<f64>| {
-                    projected(small, hybrid::Aim::Rule(ruled), damping, options.0.projected_gcv(), &mut weights)
+                    let mut by_rule = |spectrum: &Spectrum| match small.exhausted {
+                        true => ruled.rule.choose(spectrum, ruled.data_norm, ruled.unit),
+                        false => hybrid::choose_unbracketed(spectrum, &ruled, options.0.projected_gcv(), &mut weights),
+                    };
+                    projected(small, Some((ruled.rows, ruled.unpenalised)), damping.map_or(Ask::Choose(&mut by_rule), Ask::At))
                 };
                 flexible::solve(&space, &objective, Aim::Rule(&mut choose), options, &mut watch)?
             }

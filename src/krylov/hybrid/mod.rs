@@ -29,6 +29,7 @@
 
 pub(crate) mod basis;
 mod beyond;
+mod counted;
 mod finish;
 pub(crate) mod general;
 pub(crate) mod projection;
