@@ -218,9 +218,9 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
         println!("least error of any λ with ‖x‖: {error:.4} at λ = {lambda:.3e}");
     }
     if hybrid {
-        let problem = Problem::new(&blur).penalty(smooth).method(Lsqr::new().tolerance(1e-4));
+        let problem = Problem::new(&blur).penalty(smooth).method(Lsqr::new().tolerance(1e-6));
         let mut least = (0.0, f64::INFINITY);
-        for lambda in log_grid(1e-4..=1e-1, 13) {
+        for lambda in log_grid(1e-3..=2e-2, 9) {
             let fit = problem.solve(&blurred.values, lambda)?;
             let error = Picture { values: fit.x, ..blurred }.relative_error(truth);
             least = if error < least.1 { (fit.lambda, error) } else { least };

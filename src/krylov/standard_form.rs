@@ -45,15 +45,6 @@ const ITERATIONS: usize = 3;
 /// Seed of the vectors that the inverse iteration starts from.
 const SEED: u64 = 1;
 
-/// Numbers in the factor of LᴴL for each unknown: 2 and 3 for first and second differences on a line, tens for those of an image. `None` where
-/// it is too dear to know.
-pub(crate) fn fill<T: Scalar>(l: &Rows<T>) -> Option<f64> {
-    if l.columns == 0 || l.gram_work() > MOST_GRAM_WORK {
-        return None;
-    }
-    Some(Analysis::new(&l.gram(&l.transposed()))?.entries() as f64 / l.columns as f64)
-}
-
 /// C and null(L): what does not depend on A.
 pub(crate) struct Root<T: Scalar> {
     unknowns: usize,

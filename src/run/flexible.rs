@@ -43,16 +43,7 @@ fn options<'d, T: Scalar>(description: &'d Description<'_, T>) -> Result<&'d Fle
 pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<Plan> {
     check_flexible(description, options(description)?, choice, 1)?;
     let (rows, columns) = description.operator.shape();
-    let mut transforms = Vec::new();
-    if description.weights.is_some() || description.noise_std.is_some() {
-        transforms.push("whiten the rows");
-    }
-    if description.prior_mean.is_some() {
-        transforms.push("shift by the prior mean");
-    }
-    if description.intercept {
-        transforms.push("project the constant out");
-    }
+    let mut transforms = description.transforms("project the constant out");
     transforms.push("coefficients reweighted at every step");
     Ok(Plan {
         rows,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
 use crate::krylov::hybrid::general::{self, Answer, Ask, Projected};
 use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
-use crate::krylov::standard_form::{self, Root, StandardForm};
+use crate::krylov::standard_form::{Root, StandardForm};
 use crate::krylov::{self, System};
 use crate::linalg::sparse::Rows;
 use crate::linalg::{Mat, MatRef, Threads};
@@ -47,8 +47,10 @@ pub(super) fn solve<T: Scalar>(
     // a rule that counts degrees of freedom needs the curve of the problem: L becomes the identity where its entries permit. For the
     // others the space that grows by the gradient is the better one: with a smoothing L it needs fewer steps
     let root = match tries_factor(description, Some(choice)) {
-        // a space that may become the whole one has the exact λ in the end
-        true if plan.rows.min(n) <= options.limit() => penalty_root(description, n)?,
+        // a space that may become the whole one has the exact λ in the end, and log det(I − H) is known in no other
+        true if plan.rows.min(n) <= options.limit() || !matches!(choice.kind, Kind::Rule(rule) if hybrid::counted_by_probes(&rule)) => {
+            penalty_root(description, n)?
+        }
         true => penalty_root_of_a_line(description, n)?,
         false => None,
     };
@@ -164,15 +166,20 @@ pub(super) fn penalty_root<T: Scalar>(description: &Description<'_, T>, n: usize
     Ok(rows_of_penalty(description, n)?.as_ref().and_then(Root::new))
 }
 
-/// Numbers in the factor of L for each unknown from which on L couples its unknowns in more than one dimension: thousands of low
-/// frequencies of A·L_A^† then stand above the damping, and the space needs them one by one (`krylov/hybrid/counted.rs` has
-/// figures). Differences on a line have 2 or 3, with periodic ends one or two more, the gradient of 16² pixels 17. Between them a choice.
-const OF_A_LINE: f64 = 8.0;
+/// Columns over which a row of L may reach on a line. Differences reach one or two; those across an image as far as it has rows. Between them
+/// a choice.
+const REACH: usize = 8;
+/// Rows that may reach further, as the ends of a periodic line do: this part of all, and some.
+const FURTHER: usize = 100;
 
-/// L's root, where L is that of a line.
+/// L's root, where L couples its unknowns along a line. In two dimensions thousands of low frequencies of A·L_A^† stand above the damping, and
+/// the space needs them one by one (`krylov/hybrid/counted.rs` has figures).
 fn penalty_root_of_a_line<T: Scalar>(description: &Description<'_, T>, n: usize) -> Result<Option<Root<T>>> {
-    let rows = rows_of_penalty(description, n)?;
-    Ok(rows.filter(|rows| standard_form::fill(rows).is_some_and(|fill| fill <= OF_A_LINE)).as_ref().and_then(Root::new))
+    let along_a_line = |l: &Rows<T>| {
+        let reach = |columns: &[usize]| columns.iter().max().zip(columns.iter().min()).map_or(0, |(last, first)| last - first);
+        (0..l.rows()).filter(|&i| reach(l.row(i).0) > REACH).count() <= l.rows() / FURTHER + REACH
+    };
+    Ok(rows_of_penalty(description, n)?.filter(along_a_line).as_ref().and_then(Root::new))
 }
 
 /// L by rows, where it has them.
