@@ -8,12 +8,13 @@
 //! pictures go to the folder (default target/deblur): truth, blurred, and what each way to λ made of it.
 //!
 //! 1. Gaussian blur with mirror images beyond the edges and a gradient penalty: the cosine transform diagonalises all, so that
-//!    GCV and the discrepancy principle are exact and cost a second or two. Then the same blur as if only products with it were known, and
-//!    ‖x‖: hybrid LSQR with GCV beside the exact GCV and the least error of the transform, and what 100 further steps change.
+//!    GCV and the discrepancy principle are exact and cost a second or two. Then the same blur as if only products with it were known: hybrid
+//!    LSQR with GCV, with ‖∇x‖ and with ‖x‖, beside the exact GCV and the least error of the transform, and what 100 further steps change.
 //! 2. Motion blur with darkness beyond the edges: no transform diagonalises it. Products alone: hybrid LSQR chooses λ on the way, by GCV,
-//!    weighted and robust GCV and the discrepancy, the latter also with ‖∇x‖ as the penalty; the probes choose it with an interval. Beside
-//!    them the λ of least error, and what 100 further steps of hybrid LSQR change. Progress goes to the standard error. Memory: hybrid LSQR
-//!    keeps two vectors for each step, the probes never more than 256 MiB beside some ten vectors.
+//!    weighted and robust GCV and the discrepancy, GCV and the discrepancy also with ‖∇x‖ as the penalty; the probes choose it with an
+//!    interval. Beside them the λ of least error, and what 100 further steps of hybrid LSQR change. Progress goes to the standard error.
+//!    Memory: hybrid LSQR keeps two vectors for each step, with ‖∇x‖ and GCV four, and four for each step of two probes; the probes alone
+//!    never more than 256 MiB beside some ten vectors.
 
 #[path = "support/pictures.rs"]
 mod pictures;
@@ -79,9 +80,21 @@ fn gaussian(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     by_products(&blur, &blurred, truth)
 }
 
-/// The same blur with ‖x‖, by products; what the transform says of it is the measure.
+/// The same blur by products; what the transform says of it is the measure.
 fn by_products(blur: &impl Operator<Scalar = f64>, blurred: &Picture, truth: &Picture) -> Result<(), Box<dyn Error>> {
-    println!("the same with ‖x‖, by products alone");
+    println!("the same by products alone, first with ‖∇x‖, then with ‖x‖");
+    if pixels(truth) <= FURTHER_UP_TO {
+        let smooth = Penalty::first_difference_2d(truth.rows, truth.columns, Boundary::Reflective);
+        let problem = Problem::new(blur).penalty(smooth);
+        let start = Instant::now();
+        let fit = problem.clone().method(HybridLsqr::new()).solve(&blurred.values, Gcv)?;
+        let (seconds, steps) = (start.elapsed().as_secs_f64(), fit.report.steps.unwrap_or(0));
+        let picture = Picture { values: fit.x, ..*blurred };
+        row("GCV, ‖∇x‖", Some(fit.lambda), &picture, truth, Some(seconds));
+        println!("              {steps} steps");
+        let later = problem.method(HybridLsqr::new().steps(steps + 100)).solve(&blurred.values, Gcv)?;
+        further(&picture, &Picture { values: later.x, ..*blurred }, truth);
+    }
     let named = |values: Vec<f64>| Picture { values, ..*blurred };
     let exact = Problem::new(blur).solve(&blurred.values, Gcv)?;
     row("exact GCV", Some(exact.lambda), &named(exact.x), truth, None);
@@ -153,12 +166,13 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     let weighted = || HybridLsqr::new().gcv(ProjectedGcv::Weighted);
     // the last of each is what makes 100 further steps
     type Way<'p> = (&'static str, Penalty<'p, f64>, Choice, Method, bool, Option<HybridLsqr>);
-    let ways: [Way<'_>; 6] = [
+    let ways: [Way<'_>; 7] = [
         ("GCV, ‖x‖", Penalty::identity(), gcv, plain().into(), true, Some(plain())),
         ("weighted GCV", Penalty::identity(), gcv, weighted().into(), true, Some(weighted())),
         ("robust GCV", Penalty::identity(), robust, plain().into(), hybrid, Some(plain())),
         ("discr., ‖x‖", Penalty::identity(), discrepancy, plain().into(), true, None),
-        ("discr., ‖∇x‖", smooth, discrepancy, plain().into(), hybrid, None),
+        ("GCV, ‖∇x‖", smooth.clone(), gcv, plain().into(), hybrid, Some(plain())),
+        ("discr., ‖∇x‖", smooth.clone(), discrepancy, plain().into(), hybrid, None),
         ("GCV, probes", Penalty::identity(), gcv, Probes::new().into(), true, None),
     ];
     for (name, penalty, choice, method, done, more) in ways {
@@ -166,7 +180,8 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
             continue;
         }
         let start = Instant::now();
-        let fit = Problem::new(&blur).penalty(penalty).method(method).solve_with(&blurred.values, choice, |step| {
+        let problem = Problem::new(&blur).penalty(penalty);
+        let fit = problem.clone().method(method).solve_with(&blurred.values, choice, |step| {
             if step.index % 25 == 0 {
                 eprintln!("{name}: step {}, residual {:.4e}", step.index, step.residual_norm);
             }
@@ -185,7 +200,7 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
         let steps = fit.report.steps.unwrap_or(0);
         println!("              {steps} steps");
         if let (true, Some(options)) = (hybrid, more) {
-            let later = Problem::new(&blur).method(options.steps(steps + 100)).solve(&blurred.values, choice)?;
+            let later = problem.method(options.steps(steps + 100)).solve(&blurred.values, choice)?;
             further(&picture, &Picture { values: later.x, ..blurred }, truth);
         }
         pictures.push(picture);
@@ -201,6 +216,16 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     if let Some((lambda, error)) = best {
         println!("least error of any λ with ‖x‖: {error:.4} at λ = {lambda:.3e}");
+    }
+    if hybrid {
+        let problem = Problem::new(&blur).penalty(smooth).method(Lsqr::new().tolerance(1e-6));
+        let mut least = (0.0, f64::INFINITY);
+        for lambda in log_grid(1e-3..=2e-2, 9) {
+            let fit = problem.solve(&blurred.values, lambda)?;
+            let error = Picture { values: fit.x, ..blurred }.relative_error(truth);
+            least = if error < least.1 { (fit.lambda, error) } else { least };
+        }
+        println!("least error of any λ with ‖∇x‖: {:.4} at λ = {:.3e}", least.1, least.0);
     }
     write(&folder.join("motion.png"), &pictures.iter().collect::<Vec<_>>())
 }

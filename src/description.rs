@@ -65,6 +65,13 @@ impl<'a, T: Scalar> Description<'a, T> {
         }
     }
 
+    /// The changes of variables that a plan names before those of its engine; `constant` is what becomes of the intercept.
+    pub(crate) fn transforms(&self, constant: &'static str) -> Vec<&'static str> {
+        let whitened = self.weights.is_some() || self.noise_std.is_some();
+        let named = [(whitened, "whiten the rows"), (self.prior_mean.is_some(), "shift by the prior mean"), (self.intercept, constant)];
+        named.into_iter().filter(|(there, _)| *there).map(|(_, name)| name).collect()
+    }
+
     pub(crate) fn threads(&self) -> Threads {
         self.threads.map_or_else(Threads::available, Threads)
     }

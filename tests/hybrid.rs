@@ -276,7 +276,6 @@ fn degrees_of_freedom_outside_the_space_count() {
     for rule in rules(150.0) {
         let fit = Problem::new(&a).method(HybridLsqr::new().max_steps(200)).solve(&test.b, rule).unwrap();
         let expected = exact(&test, rule);
-        println!("{rule}: {:e}, exactly {:e}, {:?} steps", fit.lambda, expected.lambda, fit.report.steps);
         assert_eq!(fit.report.stop, Some(Stop::Settled), "{rule}");
         assert!((fit.lambda / expected.lambda).ln().abs() < 0.15, "{rule}: {:e} is not {:e}", fit.lambda, expected.lambda);
         // ‖dx/d log λ‖ ≤ ‖x‖
@@ -368,6 +367,53 @@ fn penalties_of_an_image_have_the_lambda_of_the_transform() {
     }
 }
 
+/// The gradient of images too large for the space to be the whole one: the λ of the fast transform, which is exact, as near as probes know it (one
+/// alone has it to 12 % here, four to 6 %, the sixteen that a small `settle` leads to 3 %), and its x within a percent or two, for blurs of
+/// two kinds and two boundaries, and for a gradient that only multiplies.
+#[test]
+fn the_gradient_of_an_image_has_the_lambda_of_the_transform() {
+    use wellposed::operator::{convolution, first_difference_2d, gaussian_kernel, motion_kernel};
+    use wellposed::{Boundary, gallery};
+    for (name, n, boundary) in [("motion", 48, Boundary::Periodic), ("Gaussian", 48, Boundary::Reflective)] {
+        let x = picture(n);
+        let kernel = if name == "motion" { motion_kernel(9.0, 0.5) } else { gaussian_kernel(1.5, 1.5) };
+        let blur = convolution(n, n, &kernel.unwrap(), boundary).unwrap();
+        let mut b = vec![0.0; n * n];
+        blur.apply(&x, &mut b);
+        let b = gallery::noise::gaussian(&b, 0.01, 1).unwrap().b;
+        let by_name = Penalty::first_difference_2d(n, n, boundary);
+        let gradient = first_difference_2d::<f64>(n, n, boundary);
+        let count = Cell::new(0);
+        let by_products = from_fn(
+            gradient.shape().0,
+            n * n,
+            |x: &[f64], y: &mut [f64]| {
+                count.set(count.get() + 1);
+                gradient.apply(x, y)
+            },
+            |y: &[f64], x: &mut [f64]| gradient.apply_adjoint(y, x),
+        );
+        let exact = Problem::new(&blur).penalty(by_name.clone()).solve(&b, Gcv).unwrap();
+        assert_eq!(exact.report.method, "fast transform");
+        let error = |fit: &[f64]| distance(fit, &x) / norm(&x);
+        for (penalty, settle, within) in [(by_name.clone(), 2e-3, 0.1), (by_name, 2e-4, 0.06), (Penalty::matrix(&by_products), 2e-3, 0.1)] {
+            let fit = Problem::new(&blur).penalty(penalty).method(HybridLsqr::new().settle(settle)).solve(&b, Gcv).unwrap();
+            let steps = fit.report.steps.unwrap();
+            let who = format!(
+                "{name}, {settle}: λ {:e} for {:e}, {steps} steps, errors {} {}",
+                fit.lambda,
+                exact.lambda,
+                error(&fit.x),
+                error(&exact.x)
+            );
+            assert!((fit.lambda / exact.lambda).ln().abs() < within, "{who}");
+            assert!((error(&fit.x) / error(&exact.x) - 1.0).abs() < within / 5.0, "{who}");
+            assert!(steps < 250, "{who}");
+        }
+        assert!(count.get() > 0);
+    }
+}
+
 /// What the observer and a known truth see is x, not the variables of the standard form.
 #[test]
 fn a_standard_form_is_not_seen() {
@@ -427,9 +473,15 @@ fn penalties_without_a_standard_form() {
     let problem = Problem::new(&a).penalty(Penalty::matrix(&l)).method(HybridLsqr::new());
     let norms = problem.solve(&b, Discrepancy::relative_noise(0.01)).unwrap();
     assert!(error(&norms.x) < 2.0 * error(&with_entries.x), "{} and {}", error(&norms.x), error(&with_entries.x));
-    // what no space can count is refused, with a way out, and not an answer that is wrong by orders of magnitude
-    let refused = problem.clone().solve(&b, Gcv).unwrap_err();
-    assert!(matches!(refused, Error::Unsupported { .. }) && refused.to_string().contains("SparseView"), "{refused}");
+    // degrees of freedom by probes: the λ of the standard form, as far as probes know it
+    let counted = problem.clone().solve(&b, Gcv).unwrap();
+    assert!((counted.lambda / with_entries.lambda).ln().abs() < 0.2, "{:e} and {:e}", counted.lambda, with_entries.lambda);
+    assert!((error(&counted.x) / error(&with_entries.x) - 1.0).abs() < 0.05, "{} and {}", error(&counted.x), error(&with_entries.x));
+    // what no probe can count is refused, with a way out, and not an answer that is wrong by orders of magnitude
+    let bounded = problem.clone().method(HybridLsqr::new().max_basis(40)).solve(&b, Gcv).unwrap_err();
+    assert!(matches!(bounded, Error::Unsupported { .. }) && bounded.to_string().contains("without max_basis"), "{bounded}");
+    let evidence = problem.clone().solve(&b, wellposed::Evidence).unwrap_err();
+    assert!(matches!(evidence, Error::Unsupported { .. }) && evidence.to_string().contains("entries of A"), "{evidence}");
     let by_name = HybridLsqr::new().gcv(ProjectedGcv::Weighted).max_steps(40).accept_partial();
     assert!(problem.method(by_name).solve(&b, Gcv).is_ok());
     let short = 60;
@@ -499,7 +551,6 @@ fn probes_serve_rules_that_look_at_the_spectrum() {
             let exact = Problem::new(&test.a).method(Method::Svd).solve(&test.b, rule).unwrap();
             let fit = Problem::new(&a).method(Probes::new().seed(3)).solve(&test.b, rule).unwrap();
             let (low, high) = fit.report.criteria[0].interval.unwrap();
-            println!("{} {rule}: {:e} in [{low:e}, {high:e}], exactly {:e}", test.name, fit.lambda, exact.lambda);
             assert!(
                 (low <= exact.lambda && exact.lambda <= high) || (fit.lambda / exact.lambda - 1.0).abs() < 0.05,
                 "{} {rule}: {:e} in [{low:e}, {high:e}], exactly {:e}",
@@ -765,7 +816,7 @@ fn flexible_agrees<T: Scalar>(tolerance: f64) {
 
 #[test]
 fn flexible_lsqr_ends_at_the_minimiser() {
-    flexible_agrees::<f64>(1e-8);
+    flexible_agrees::<f64>(1e-9);
     flexible_agrees::<c64>(1e-8);
     flexible_agrees::<f32>(1e-5);
 }
@@ -790,20 +841,27 @@ fn blurred_spikes() {
     let best = squares.fold(f64::INFINITY, f64::min);
     let lasso = || Problem::new(&a).penalty(Penalty::identity().l1());
     let lambda = 2e-3;
+    let data = norm(&b).powi(2);
     let fit = lasso().method(FlexibleLsqr::new()).solve(&b, lambda).unwrap();
-    println!("ℓ1 {:.4}, squares {best:.4}, steps {:?}, gap {:?}", error(&fit.x), fit.report.steps, fit.report.duality_gap);
     assert!(error(&fit.x) < 0.5 * best, "{} and {best}", error(&fit.x));
-    assert!(fit.report.duality_gap.unwrap() <= 1.1e-4 * norm(&b).powi(2));
+    assert!(fit.report.duality_gap.unwrap() <= 1.1e-6 * data, "{:?}", fit.report.duality_gap);
+    assert_eq!(fit.report.stop, Some(Stop::Tolerance));
+    // reweighting comes to a standstill between 1e-4 and 1e-5; the support with its signs goes to the last digits, and coordinate descent on the
+    // columns written out has the same
+    let tight = lasso().method(FlexibleLsqr::new().tolerance(1e-11)).solve(&b, lambda).unwrap();
+    assert!(tight.report.duality_gap.unwrap() <= 1.1e-11 * data, "{:?}", tight.report.duality_gap);
+    let columns = Dense::from_fn(n * n, n * n, |i, j| {
+        let at = |i: usize, j: usize| k[j * n + i];
+        at(i % n, j % n) * at(i / n, j / n)
+    });
+    let exact = Problem::new(&columns).penalty(Penalty::identity().l1()).solve(&b, lambda).unwrap();
+    let far = distance(&tight.x, &exact.x) / norm(&exact.x);
+    assert!(far < 1e-4, "{far:e} from coordinate descent");
+    let support = |x: &[f64]| x.iter().filter(|x| **x != 0.0).count();
+    assert_eq!(support(&tight.x), support(&exact.x));
     // the discrepancy
     let delta = factor * norm(&e);
     let found = lasso().method(FlexibleLsqr::new().max_steps(1500)).solve(&b, Discrepancy::noise_norm(delta)).unwrap();
-    println!(
-        "discrepancy λ {:e}, error {:.4}, residual {} of {delta}, steps {:?}",
-        found.lambda,
-        error(&found.x),
-        found.residual_norm,
-        found.report.steps
-    );
     assert_eq!(found.report.stop, Some(Stop::Settled));
     assert!((found.residual_norm / delta - 1.0).abs() < 1e-2);
     assert!(error(&found.x) < 0.6 * best);
@@ -812,20 +870,12 @@ fn blurred_spikes() {
     // weighted GCV, asked for by name
     let weighted = FlexibleLsqr::new().gcv(ProjectedGcv::Weighted).max_steps(200).accept_partial();
     let weighted = lasso().method(weighted).solve(&b, Gcv).unwrap();
-    println!("weighted GCV λ {:e}, error {:.4}, {:?}", weighted.lambda, error(&weighted.x), weighted.report.stop);
     assert!(error(&weighted.x) < 0.6 * best);
     // p = 1/2: a local minimum, that of the growing space that reweights without the weights as a preconditioner or a better one
     let half = || Problem::new(&a).penalty(Penalty::identity().power(0.5));
     let other = half().solve(&b, lambda).unwrap();
     let fit = half().method(FlexibleLsqr::new()).solve(&b, lambda).unwrap();
     let (here, there) = (fit.report.reweighted[0].objective, other.report.reweighted[0].objective);
-    println!(
-        "p = 1/2: {here} in {:?} steps and {there} in {}, error {:.4}, {:?}",
-        fit.report.steps,
-        other.report.reweighted[0].steps,
-        error(&fit.x),
-        fit.report.stop
-    );
     assert!(here <= 1.02 * there, "{here} and {there}");
     assert!(fit.report.warnings.contains(&Warning::LocalMinimum));
 }

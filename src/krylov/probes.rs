@@ -314,7 +314,7 @@ impl Curves {
 }
 
 /// The curve that the probes estimate.
-struct Estimated {
+pub(crate) struct Estimated {
     /// ρ and η.
     data: Spectrum,
     /// Singular values with how many directions each stands for.
@@ -322,6 +322,18 @@ struct Estimated {
     rows: usize,
     unpenalised: usize,
     low: f64,
+}
+
+impl Estimated {
+    /// ρ and η of a space, and what probes say of the traces: singular values with how many directions each stands for.
+    pub fn new(data: Spectrum, directions: Vec<(f64, f64)>, rows: usize, unpenalised: usize) -> Self {
+        Self { data, directions, rows, unpenalised, low: 0.0 }
+    }
+
+    /// Where ρ and η come from.
+    pub fn data(&self) -> &Spectrum {
+        &self.data
+    }
 }
 
 impl Curve for Estimated {
@@ -410,12 +422,18 @@ pub(crate) fn spread(curves: &Curves, ruled: &Ruled<'_>, count: usize) -> Result
     let places = (0..count)
         .map(|j| curves.ask(ruled, End::Radau, End::Radau, Some(j)).map(|chosen| 2.0 * chosen.damping.ln()))
         .collect::<Result<Vec<f64>>>()?;
-    let mean = places.iter().sum::<f64>() / count as f64;
-    let squares: f64 = places.iter().map(|t| (t - mean) * (t - mean)).sum();
-    Ok(student((count - 1) as f64) * ((count - 1) as f64 / count as f64 * squares).sqrt())
+    Ok(student_half_width(&places))
 }
 
-/// The 97.5 % point of Student's distribution, by the expansion of Cornish and Fisher (1 % low at 3 degrees of freedom).
+/// The same from those choices.
+pub(crate) fn student_half_width(places: &[f64]) -> f64 {
+    let count = places.len() as f64;
+    let mean = places.iter().sum::<f64>() / count;
+    let squares: f64 = places.iter().map(|t| (t - mean) * (t - mean)).sum();
+    student(count - 1.0) * ((count - 1.0) / count * squares).sqrt()
+}
+
+/// The 97.5 % point of Student's distribution, by the expansion of Cornish and Fisher (1 % low at 3 degrees of freedom, 24 % at 1).
 fn student(degrees: f64) -> f64 {
     let z = 1.959_963_984_540_054f64;
     let powers = |terms: &[(f64, i32)]| terms.iter().map(|&(factor, power)| factor * z.powi(power)).sum::<f64>();

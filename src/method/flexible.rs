@@ -1,12 +1,17 @@
 //! Options of flexible LSQR. Values only.
 
 use super::Method;
-use super::hybrid::{Options, ProjectedGcv};
+use super::hybrid::{Options, ProjectedGcv, setters};
 use crate::error::Result;
 use crate::scalar::{Real, Scalar, c64};
 
-/// The duality gap that is asked for unless another is given, relative to the data: what reweighting reaches under a blur (outer::flexible).
-const TOLERANCE: f64 = 1e-4;
+/// The duality gap that is asked for unless another is given, relative to the data; for complex unknowns, which have no signs to go on with, what
+/// reweighting reaches under a blur (outer::flexible), and so where a rule chooses λ. Without a gap, the gradient that is asked for.
+const TOLERANCE: f64 = 1e-6;
+const WITHOUT_SUPPORT: f64 = 1e-4;
+/// Steps allowed unless more are asked for. Those on the support are several hundred where reweighting has come to a standstill (675 for 14
+/// spikes on 32² pixels), and store nothing.
+const MAX_STEPS: usize = 2000;
 /// Single precision has no more than this many ε.
 const ROUNDINGS: f64 = 100.0;
 /// Directions that are kept unless others are asked for: the weights of a step are brought into the space at 2nk² flops, which
@@ -20,8 +25,8 @@ const BASIS: usize = 80;
 /// [`elastic_net`](crate::Penalty::elastic_net), and sums with squares, the limit is the exact minimiser, and
 /// [`Report::duality_gap`](crate::Report::duality_gap) bounds how far above the minimum the objective at x is. For
 /// [`power`](crate::Penalty::power) with p < 1 it is a local minimum. L is the identity or diagonal; A may have entries or not.
-/// Coefficients that the exact minimiser has at zero come out small and not zero:
-/// [`CoordinateDescent`](crate::CoordinateDescent) makes them so, for an A with entries.
+/// Coefficients that the exact minimiser has at zero come out small, or zero where the last steps are on the support alone:
+/// [`CoordinateDescent`](crate::CoordinateDescent) makes them zero always, for an A with entries.
 ///
 /// λ is a number; a [`Discrepancy`](crate::Discrepancy) with a noise norm; or, with [`gcv`](Self::gcv), weighted GCV of the projected problem.
 ///
@@ -46,94 +51,67 @@ const BASIS: usize = 80;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FlexibleLsqr(pub(crate) Options);
 
-impl FlexibleLsqr {
-    /// The name that plans, reports and errors print.
-    pub(crate) const NAME: &'static str = "flexible LSQR";
-
-    /// All defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
+setters! { FlexibleLsqr:
     /// Goes on until the duality gap is at most this part of ‖b‖² (whitened, less the constant); where there is none (powers but
     /// 1, robust functions, a coefficient of weight 0), until the gradient of the smoothed objective is at most this part of ‖Aᴴb‖.
-    /// In [0, 1); 1e-4 unless given, which is the squared norm of 1 % noise. Columns that are not nearly dependent permit 1e-8; under a blur reweighting
-    /// comes to a standstill between 1e-4 and 1e-5, and what asks for less is an error that says so.
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.0.tolerance = Some(tolerance);
-        self
-    }
+    /// In [0, 1); 1e-6 unless given, 1e-4 for complex unknowns, under a rule or without a gap, and 1e-5 in single precision. Where reweighting slows down, as under a blur, real
+    /// problems with λ as a number go on over the coefficients that are not zero, with their signs, to gaps of 1e-10 and less; what others come to a
+    /// standstill before is an error that says so.
+    tolerance;
 
     /// Which degrees of freedom [`Gcv`](crate::Gcv) sees on the small problem. The space has its own alone, and under changing
     /// weights nothing counts the others: GCV is therefore refused unless [`ProjectedGcv::Weighted`] (or `TrueRows`) says that it is
-    /// meant so.
-    pub fn gcv(mut self, gcv: ProjectedGcv) -> Self {
-        self.0.gcv = gcv;
-        self
-    }
+    /// meant so. It may not settle: as the space takes in more of the noise its λ goes on falling (by 1 % and more in five steps after 200
+    /// on blurred spikes, where x no longer changes much). Then [`steps`](Self::steps) or [`accept_partial`](Self::accept_partial).
+    gcv;
 
     /// With a rule: λ has settled when the last five steps together have changed x by no more than this fraction, and λ by no
     /// more than ten times that. In (0, 1); 0.002 unless given.
-    pub fn settle(mut self, fraction: f64) -> Self {
-        self.0.settle = Some(fraction);
-        self
-    }
+    settle;
 
     /// At most `steps` steps; what has not reached the tolerance (or has not settled) by then is
-    /// [`Error::NotConverged`](crate::Error::NotConverged). Default 500.
-    pub fn max_steps(mut self, steps: usize) -> Self {
-        self.0.max_steps = Some(steps);
-        self
-    }
+    /// [`Error::NotConverged`](crate::Error::NotConverged). Default 2000. Steps on the support count, and store nothing.
+    max_steps;
 
     /// Exactly `steps` steps, never an error. Not combined with a tolerance, `settle` or a step limit.
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.0.steps = Some(steps);
-        self
-    }
+    steps;
 
     /// Stores at most `vectors` directions (at least 8); 80 unless given. When they are used up, the newer half is kept, and of
     /// the older what the last iterates are made of. The limit is the same; fewer take more steps.
     ///
     /// Memory: `vectors`·(m + 2n) numbers, twice that for a moment, and n·`vectors` for the weighted basis.
-    pub fn max_basis(mut self, vectors: usize) -> Self {
-        self.0.max_basis = Some(vectors);
-        self
-    }
+    max_basis;
 
     /// Returns what has been reached at the step limit instead of an error; `stop` in the report says so, and the gap how far.
-    pub fn accept_partial(mut self) -> Self {
-        self.0.partial = true;
-        self
-    }
+    accept_partial;
 
     /// Records ‖xₖ − `truth`‖/‖`truth`‖ of every step in [`Report::comparison`](crate::Report::comparison): for test problems.
-    pub fn compare_with<T: Scalar>(mut self, truth: &[T]) -> Self {
-        self.0.truth = Some(truth.iter().map(|v| c64 { re: v.real().to_f64(), im: v.imaginary().to_f64() }).collect());
-        self
-    }
+    compare_with;
 
     /// Whether the options are valid and go together.
     ///
     /// # Errors
     /// Those of [`HybridLsqr::check`](crate::HybridLsqr::check).
-    pub fn check(&self) -> Result<()> {
-        self.0.check()
+    check;
+}
+
+impl FlexibleLsqr {
+    /// The name that plans, reports and errors print.
+    pub(crate) const NAME: &'static str = "flexible LSQR";
+
+    /// What the gap may be; whether it `closes`, for real unknowns, on the support.
+    pub(crate) fn tolerance_for<T: Scalar>(&self, closes: bool) -> f64 {
+        let reached = if T::IS_COMPLEX || !closes { WITHOUT_SUPPORT } else { TOLERANCE };
+        self.0.tolerance.unwrap_or(reached.max(ROUNDINGS * T::Real::EPSILON.to_f64()))
     }
 
-    /// What the gap may be, in a scalar type of this ε.
-    pub(crate) fn tolerance_for(&self, epsilon: f64) -> f64 {
-        self.0.tolerance.unwrap_or(TOLERANCE.max(ROUNDINGS * epsilon))
+    /// Steps at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.0.steps.or(self.0.max_steps).unwrap_or(MAX_STEPS)
     }
 
     /// Directions kept.
     pub(crate) fn basis(&self) -> usize {
         self.0.max_basis.unwrap_or(BASIS)
-    }
-}
-
-impl From<FlexibleLsqr> for Method {
-    fn from(options: FlexibleLsqr) -> Self {
-        Method::FlexibleLsqr(options)
     }
 }

@@ -18,7 +18,9 @@ pub enum ProjectedGcv {
     /// When λ has settled, the degrees of freedom outside the space are bounded by two probes. Where they count, the space grows on
     /// until it is the whole one, if the step limit allows that, and else four or more random probes beside it count them: λ is then that of
     /// GCV to about ten percent at worst, without the interval that [`Probes`](crate::Probes) states. The same holds for the other rules that count
-    /// degrees of freedom.
+    /// degrees of freedom. With a penalty that couples the unknowns in more than one dimension, or only multiplies, and more unknowns than steps,
+    /// two or four probes count from the start, in spaces of their own: a step then stores m + n + p numbers for b and for each of
+    /// them until its trace has settled, p the rows of the penalty.
     #[default]
     Automatic,
     /// The m rows of the data and (m − Φ)² in the denominator. It is GCV itself once the space has all directions that λ lets
@@ -55,6 +57,89 @@ const MAX_STEPS: usize = 500;
 /// The smallest basis that can be compressed: the iterate, the newest direction, and something to keep.
 const LEAST_BASIS: usize = 8;
 
+/// Setters of options that methods share, each under the words that the method has for it.
+macro_rules! setters {
+    ($type:ident: $($(#[$doc:meta])* $setter:ident;)*) => {
+        impl $type {
+            /// All defaults.
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $(setters!(@$setter $(#[$doc])*);)*
+        }
+
+        impl From<$type> for Method {
+            fn from(options: $type) -> Self {
+                Method::$type(options)
+            }
+        }
+    };
+    (@gcv $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn gcv(mut self, gcv: ProjectedGcv) -> Self {
+            self.0.gcv = gcv;
+            self
+        }
+    };
+    (@tolerance $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn tolerance(mut self, tolerance: f64) -> Self {
+            self.0.tolerance = Some(tolerance);
+            self
+        }
+    };
+    (@settle $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn settle(mut self, fraction: f64) -> Self {
+            self.0.settle = Some(fraction);
+            self
+        }
+    };
+    (@max_steps $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn max_steps(mut self, steps: usize) -> Self {
+            self.0.max_steps = Some(steps);
+            self
+        }
+    };
+    (@steps $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn steps(mut self, steps: usize) -> Self {
+            self.0.steps = Some(steps);
+            self
+        }
+    };
+    (@max_basis $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn max_basis(mut self, vectors: usize) -> Self {
+            self.0.max_basis = Some(vectors);
+            self
+        }
+    };
+    (@accept_partial $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn accept_partial(mut self) -> Self {
+            self.0.partial = true;
+            self
+        }
+    };
+    (@compare_with $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn compare_with<T: Scalar>(mut self, truth: &[T]) -> Self {
+            self.0.truth = Some(truth.iter().map(|v| c64 { re: v.real().to_f64(), im: v.imaginary().to_f64() }).collect());
+            self
+        }
+    };
+    (@check $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub fn check(&self) -> Result<()> {
+            self.0.check()
+        }
+    };
+}
+pub(super) use setters;
+
 macro_rules! hybrid {
     ($(#[$doc:meta])* $type:ident, $name:literal) => {
         $(#[$doc])*
@@ -64,48 +149,30 @@ macro_rules! hybrid {
         impl $type {
             /// The name that plans, reports and errors print.
             pub(crate) const NAME: &'static str = $name;
+        }
 
-            /// All defaults.
-            pub fn new() -> Self {
-                Self::default()
-            }
-
+        setters! { $type:
             /// Which degrees of freedom GCV sees; [`ProjectedGcv::Automatic`] unless given.
-            pub fn gcv(mut self, gcv: ProjectedGcv) -> Self {
-                self.0.gcv = gcv;
-                self
-            }
+            gcv;
 
             /// Goes on until ‖Aᴴ(b − Ax) − λLᴴLx‖ ≤ `tolerance`·‖Aᴴb‖, verified with a residual computed afresh from x. In
             /// [0, 1); 0 goes on to rounding level.
             ///
             /// With λ as a number the default is 10 ε, as for [`Cgls`](crate::Cgls). With a rule there is none: the iteration
             /// ends when λ and x have settled. Given together with a rule, the iteration goes on at the λ that has settled.
-            pub fn tolerance(mut self, tolerance: f64) -> Self {
-                self.0.tolerance = Some(tolerance);
-                self
-            }
+            tolerance;
 
             /// λ has settled when the last five steps together have changed x by no more than this fraction, and λ by no more
             /// than ten times that. In (0, 1); 0.002 unless given.
-            pub fn settle(mut self, fraction: f64) -> Self {
-                self.0.settle = Some(fraction);
-                self
-            }
+            settle;
 
             /// At most `steps` steps; what has not settled by then (or not reached the tolerance) is
             /// [`Error::NotConverged`]. Default 500. A step costs m + n stored numbers.
-            pub fn max_steps(mut self, steps: usize) -> Self {
-                self.0.max_steps = Some(steps);
-                self
-            }
+            max_steps;
 
             /// Exactly `steps` steps, never an error; fewer only when the space is exhausted. λ is chosen on the last
             /// space. Not combined with a tolerance, `settle` or a step limit.
-            pub fn steps(mut self, steps: usize) -> Self {
-                self.0.steps = Some(steps);
-                self
-            }
+            steps;
 
             /// Stores at most `vectors` directions (at least 8). When they are used up, the space is compressed to the
             /// iterate and its dominant right singular directions (a quarter of them), and grows again. The answer at a
@@ -113,25 +180,15 @@ macro_rules! hybrid {
             /// With a rule and the identity penalty λ has to settle within the first basis.
             ///
             /// Memory: `vectors`·(m + 2n) numbers (m + n + p for a penalty of p rows) instead of steps·(m + n).
-            pub fn max_basis(mut self, vectors: usize) -> Self {
-                self.0.max_basis = Some(vectors);
-                self
-            }
+            max_basis;
 
             /// Returns what has been reached at the step limit instead of an error; `stop` in the report says so.
-            pub fn accept_partial(mut self) -> Self {
-                self.0.partial = true;
-                self
-            }
+            accept_partial;
 
             /// Records ‖xₖ − `truth`‖/‖`truth`‖ of every step, and which was best, in
             /// [`Report::comparison`](crate::Report::comparison): for test problems. It changes nothing else. Costs 2nk flops
             /// in step k.
-            pub fn compare_with<T: Scalar>(mut self, truth: &[T]) -> Self {
-                self.0.truth =
-                    Some(truth.iter().map(|v| c64 { re: v.real().to_f64(), im: v.imaginary().to_f64() }).collect());
-                self
-            }
+            compare_with;
 
             /// Whether the options are valid and go together.
             ///
@@ -139,15 +196,7 @@ macro_rules! hybrid {
             /// [`Error::Parameter`] for a tolerance outside [0, 1), a fraction outside (0, 1), no steps, or a basis of fewer
             /// than 8 vectors; [`Error::NonFinite`] for a value of the truth; [`Error::Unsupported`] for `steps` with
             /// another way to end.
-            pub fn check(&self) -> Result<()> {
-                self.0.check()
-            }
-        }
-
-        impl From<$type> for Method {
-            fn from(options: $type) -> Self {
-                Method::$type(options)
-            }
+            check;
         }
     };
 }

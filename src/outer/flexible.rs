@@ -9,17 +9,19 @@
 //! Smoothing    |v| → √(v² + ε²) − ε. With a gap, ε is what costs no more than the gap does, and never rises: ε = gap/(λ·Σω·n). No schedule, and where
 //!              x converges ε follows it. (In a model of this loop, whole ridge problems on spikes blurred over 400 points: a gap of
 //!              1.5e-6·‖b‖² after 200, 2.8e-6 with ε = 0.8ᵏ, 2e-5 with 0.95ᵏ.) Without a gap, the stages of [`irls`](super::irls).
-//! How far      as far as reweighting goes: neighbours under a blur that have to exchange their mass do so slowly. With 14 spikes on 32×32
-//!              pixels, blurred by 1.5 pixels, 1 % noise, the gap stands still between 1e-4 and 1e-5 of ‖b‖², in the whole space, too. Hence
-//!              the default of 1e-4, where the columns of a random matrix permit 1e-8. A gap that stands still is said: [`Stop::Stalled`].
+//! How far      reweighting alone: neighbours under a blur that have to exchange their mass do so slowly. With 14 spikes on 32×32
+//!              pixels, blurred by 1.5 pixels, 1 % noise, the gap stands still between 1e-4 and 1e-5 of ‖b‖², in the whole space, too.
+//!              So where it slows down with λ given, real problems with a gap go on over the coefficients that are not zero, with their signs:
+//!              [`support`](super::support). (A rule's λ belongs to the x of the reweighting: there the tolerance is 1e-4.) A gap that stands still even so is said: [`Stop::Stalled`].
 //! λ            a number; or by a rule on the small weighted problem at each step, until λ and x have settled.
 //! Siblings     coordinate descent where A has entries: exact zeros, a gap of 1e-12, hundreds of times the columns. [`subspace`](super::subspace)
 //!              for a robust misfit or an L that is no diagonal. This one where A is large and only multiplies.
 //! Cost         a step: one product with A, one with Aᴴ, 2nk² flops for the weights in the space of k columns.
 //!
-//! Zeros of the minimiser come out small, not zero: about ε.
+//! Zeros of the minimiser come out small, about ε, unless the support was settled.
 
 use super::irls::{Objective, STAGES, Settled, Step as Weighed, Weights, at_stage, smoothing_unit, stands_still};
+use super::support::{self, Supported, Terms};
 use crate::error::{Error, Result, Size};
 use crate::krylov::Fault;
 use crate::krylov::flexible::Process;
@@ -43,6 +45,10 @@ const LOOSE: f64 = 1e-3;
 const STILL: f64 = 1e-13;
 /// So many steps without a gap that is smaller by a tenth are a standstill: restarts of a small basis take tens.
 const STANDSTILL: usize = 100;
+/// A gap that so many steps have not halved is a case for the support. A choice.
+const SLOW: usize = 25;
+/// A coefficient below this many ε is taken for zero there. A choice: it comes back where that was wrong.
+const OFF: f64 = 3.0;
 /// ε is never below this power of the machine epsilon times the largest component: 4e-10 in `f64`, which costs a gap of 1e-11·‖b‖².
 const LEAST_SMOOTHING: f64 = 0.6;
 /// A gap below so many ε·‖b‖² is rounding.
@@ -161,6 +167,24 @@ impl<T: Scalar> Problem<'_, T> {
         total
     }
 
+    /// The minimiser over the coefficients that are off zero by more than `off`, as far as `limit` steps go.
+    fn on_the_support(
+        &self,
+        certificate: &Certificate,
+        lambda: f64,
+        x: &[T],
+        off: f64,
+        allowed: f64,
+        limit: usize,
+    ) -> core::result::Result<Option<Supported<T>>, Fault> {
+        let scaled = |v: &[f64]| v.iter().map(|v| lambda * v).collect();
+        let terms = Terms { absolute: scaled(&certificate.a), square: scaled(&certificate.c) };
+        let kept = |v: &T| Some(v.real().to_f64()).filter(|v| v.abs() > off).unwrap_or(0.0);
+        let start: Vec<f64> = x.iter().map(kept).collect();
+        let gap = |residual_norm: f64, gradient: &[T], z: &[T]| certificate.gap(lambda, residual_norm, gradient, z);
+        support::solve(self.a, self.data, &terms, &start, &gap, allowed, limit)
+    }
+
     /// ‖Āᴴr − λWx‖.
     fn gradient_norm(&self, state: &State<T>, lambda: f64, total: &[f64]) -> f64 {
         let pulled: Vec<T> =
@@ -180,8 +204,9 @@ pub(crate) fn solve<T: Scalar>(
     let (m, n) = problem.a.shape();
     let epsilon = T::Real::EPSILON.to_f64();
     let certificate = Certificate::new(objective, &problem.scales, n);
-    let tolerance = options.tolerance_for(epsilon);
-    let (limit, exact, most) = (options.0.limit(), options.0.exact_steps(), options.basis());
+    let ruled = matches!(aim, Aim::Rule(_));
+    let tolerance = options.tolerance_for::<T>(certificate.is_some() && !ruled);
+    let (limit, exact, most) = (options.limit(), options.0.exact_steps(), options.basis());
     let mut process = Process::start(problem.a, problem.hidden, problem.data).map_err(|fault| fault.at(0))?;
     let (beta, reference) = (process.beta(), process.reference());
     let mut weights = Weights { rows: None, terms: vec![None; objective.terms.len()] };
@@ -206,7 +231,9 @@ pub(crate) fn solve<T: Scalar>(
     let mut settling = Settling::new(options.0.settle_fraction());
     let (mut chosen, mut no_lambda, mut reached) = (None, None, f64::INFINITY);
     let (mut best, mut best_at, mut steps) = (f64::INFINITY, 0, 0);
-    let ruled = matches!(aim, Aim::Rule(_));
+    // the x of the smallest gap on a support; when the gap was last halved, and how long that may take
+    let mut supported: Option<Supported<T>> = None;
+    let (mut halved, mut halved_at, mut patience) = (f64::INFINITY, 0, SLOW);
     let stop = loop {
         if steps >= limit {
             break if exact { Stop::Steps } else { Stop::StepLimit };
@@ -351,6 +378,28 @@ pub(crate) fn solve<T: Scalar>(
         if reached <= tolerance && !on_its_way {
             break if ruled { Stop::Settled } else { Stop::Tolerance };
         }
+        if reached <= 0.5 * halved {
+            (halved, halved_at) = (reached, steps);
+        }
+        if let Some(certificate) = certificate.as_ref().filter(|_| !T::IS_COMPLEX && !ruled && lambda > 0.0)
+            && steps - halved_at >= patience
+        {
+            let off = OFF * smoothing.1.iter().copied().fold(0.0, f64::max);
+            let (allowed, before) = (tolerance * beta * beta, steps);
+            let found = problem.on_the_support(certificate, lambda, &state.x, off, allowed, limit - steps);
+            if let Some(found) = found.map_err(|fault| fault.at(steps))? {
+                steps += found.steps;
+                let enough = found.gap <= allowed;
+                if supported.as_ref().is_none_or(|old| found.gap < old.gap) {
+                    supported = Some(found);
+                }
+                if enough {
+                    break Stop::Tolerance;
+                }
+            }
+            // the steps there are no standstill here
+            (halved_at, best_at, patience) = (steps, best_at + steps - before, 2 * patience);
+        }
         if still && !on_its_way {
             // without a gap an objective that stands still is all that rounding permits; a gap says whether it is
             break if gap.is_none() || reached <= ROUNDING * epsilon { Stop::Rounding } else { Stop::Stalled };
@@ -358,6 +407,11 @@ pub(crate) fn solve<T: Scalar>(
     };
     if let Some(error) = no_lambda {
         return Err(error);
+    }
+    if let Some(found) = supported.filter(|found| found.gap < reached * beta * beta) {
+        (state.x, state.residual_norm) = (found.x, found.residual_norm);
+        state.weighed = Weighed { residuals: vec![found.residual_norm], components: problem.components(&state.x), ..state.weighed };
+        smoothing.1.fill(0.0);
     }
     // x, and its residual and gap by fresh products
     let mut residual = vec![T::ZERO; m];
@@ -383,7 +437,7 @@ pub(crate) fn solve<T: Scalar>(
             reached,
             tolerance,
             instead: "allow more with max_steps(..) or max_basis(..), ask for less with tolerance(..) (or settle(..), where a rule chooses λ), \
-                      take what there is with accept_partial(), or use a larger λ",
+                      take what there is with accept_partial(), or use a larger λ; the λ of weighted GCV may go on falling: steps(..) ends it",
         });
     }
     let settled = objective.settled(&state.weighed, state.x, None, weights, history, steps, None, smoothing);

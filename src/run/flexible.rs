@@ -4,9 +4,10 @@ use super::dense::given_or;
 use super::hybrid::projected;
 use super::{criteria, finite_norms};
 use crate::check::{check, check_data, check_flexible};
+use crate::curve::Spectrum;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::krylov::hybrid::general::Projected;
+use crate::krylov::hybrid::general::{Ask, Projected};
 use crate::krylov::hybrid::{self, Ruled, Watch};
 use crate::lambda::Lambda;
 use crate::linalg::MatRef;
@@ -42,16 +43,7 @@ fn options<'d, T: Scalar>(description: &'d Description<'_, T>) -> Result<&'d Fle
 pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Choice) -> Result<Plan> {
     check_flexible(description, options(description)?, choice, 1)?;
     let (rows, columns) = description.operator.shape();
-    let mut transforms = Vec::new();
-    if description.weights.is_some() || description.noise_std.is_some() {
-        transforms.push("whiten the rows");
-    }
-    if description.prior_mean.is_some() {
-        transforms.push("shift by the prior mean");
-    }
-    if description.intercept {
-        transforms.push("project the constant out");
-    }
+    let mut transforms = description.transforms("project the constant out");
     transforms.push("coefficients reweighted at every step");
     Ok(Plan {
         rows,
@@ -149,7 +141,11 @@ pub(super) fn solve<T: Scalar>(
                     unit: 1.0,
                 };
                 let mut choose = |small: &Projected<T>, damping: Option<f64>| {
-                    projected(small, hybrid::Aim::Rule(ruled), damping, options.0.projected_gcv(), &mut weights)
+                    let mut by_rule = |spectrum: &Spectrum| match small.exhausted {
+                        true => ruled.rule.choose(spectrum, ruled.data_norm, ruled.unit),
+                        false => hybrid::choose_unbracketed(spectrum, &ruled, options.0.projected_gcv(), &mut weights),
+                    };
+                    projected(small, Some((ruled.rows, ruled.unpenalised)), damping.map_or(Ask::Choose(&mut by_rule), Ask::At))
                 };
                 flexible::solve(&space, &objective, Aim::Rule(&mut choose), options, &mut watch)?
             }

@@ -7,13 +7,14 @@ use crate::check::check_rank_by_products;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::factor::decomposed::{self, Decomposed};
-use crate::krylov::hybrid::general::{self, Answer, Projected};
+use crate::krylov::hybrid::general::{self, Answer, Ask, Projected};
 use crate::krylov::hybrid::{self, Aim, Found, Minimise, Ruled, Watch};
 use crate::krylov::standard_form::{Root, StandardForm};
 use crate::krylov::{self, System};
+use crate::linalg::sparse::Rows;
 use crate::linalg::{Mat, MatRef, Threads};
 use crate::method::hybrid::Options;
-use crate::method::{HybridLsqr, Lsmr, Method, ProjectedGcv};
+use crate::method::{HybridLsqr, Lsmr, Method};
 use crate::operator::{Operator, algebra};
 use crate::plan::{FACTOR, PROJECTED, Plan};
 use crate::refusal::Handed;
@@ -45,7 +46,14 @@ pub(super) fn solve<T: Scalar>(
     let problem = ByProducts::new(description)?;
     // a rule that counts degrees of freedom needs the curve of the problem: L becomes the identity where its entries permit. For the
     // others the space that grows by the gradient is the better one: with a smoothing L it needs fewer steps
-    let root = if tries_factor(description, Some(choice)) { penalty_root(description, n)? } else { None };
+    let root = match tries_factor(description, Some(choice)) {
+        // a space that may become the whole one has the exact λ in the end, and log det(I − H) is known in no other
+        true if plan.rows.min(n) <= options.limit() || !matches!(choice.kind, Kind::Rule(rule) if hybrid::counted_by_probes(&rule)) => {
+            penalty_root(description, n)?
+        }
+        true => penalty_root_of_a_line(description, n)?,
+        false => None,
+    };
     let stands = Cell::new(root.is_some());
     let watched = observer.is_some();
     let (mut x, mut intercepts, mut fits) = (Vec::with_capacity(n * k), Vec::with_capacity(k), Vec::with_capacity(k));
@@ -70,13 +78,15 @@ pub(super) fn solve<T: Scalar>(
         let mut watch =
             Watch { observer: watched.then_some(&mut observe), truth: truth.as_deref(), back: None, errors: Vec::new(), ended: false };
         let found = column.balanced(&problem, |a| -> Result<Found<T>> {
-            let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
-                let mut weights = Vec::new();
-                let mut small =
-                    |problem: &Projected<T>, damping: Option<f64>| projected(problem, aim, damping, options.projected_gcv(), &mut weights);
-                general::solve(a, hidden, l, &column.data, aim, options, &mut small, watch)
-            };
             let project = |z: &mut [T]| problem.project(z);
+            let whole = |aim: Aim<'_>, l: &dyn Operator<Scalar = T>, watch: &mut Watch<'_, '_, T>| {
+                let rows = match aim {
+                    Aim::Rule(ruled) => Some((ruled.rows, ruled.unpenalised)),
+                    Aim::Damping(_) => None,
+                };
+                let mut small = |problem: &Projected<T>, ask: Ask<'_>| projected(problem, rows, ask);
+                general::solve(a, hidden, l, &column.data, &project, aim, options, &mut small, watch)
+            };
             if let (Some(root), Aim::Rule(ruled), Some(l)) = (&root, aim, problem.penalty())
                 && let Some(form) = StandardForm::new(a, root, hidden, &column.data)
             {
@@ -153,13 +163,34 @@ pub(super) fn tries_factor<T: Scalar>(description: &Description<'_, T>, choice: 
 
 /// L's root, where L has entries that permit one.
 pub(super) fn penalty_root<T: Scalar>(description: &Description<'_, T>, n: usize) -> Result<Option<Root<T>>> {
+    Ok(rows_of_penalty(description, n)?.as_ref().and_then(Root::new))
+}
+
+/// Columns over which a row of L may reach on a line. Differences reach one or two; those across an image as far as it has rows. Between them
+/// a choice.
+const REACH: usize = 8;
+/// Rows that may reach further, as the ends of a periodic line do: this part of all, and some.
+const FURTHER: usize = 100;
+
+/// L's root, where L couples its unknowns along a line. In two dimensions thousands of low frequencies of A·L_A^† stand above the damping, and
+/// the space needs them one by one (`krylov/hybrid/counted.rs` has figures).
+fn penalty_root_of_a_line<T: Scalar>(description: &Description<'_, T>, n: usize) -> Result<Option<Root<T>>> {
+    let along_a_line = |l: &Rows<T>| {
+        let reach = |columns: &[usize]| columns.iter().max().zip(columns.iter().min()).map_or(0, |(last, first)| last - first);
+        (0..l.rows()).filter(|&i| reach(l.row(i).0) > REACH).count() <= l.rows() / FURTHER + REACH
+    };
+    Ok(rows_of_penalty(description, n)?.filter(along_a_line).as_ref().and_then(Root::new))
+}
+
+/// L by rows, where it has them.
+fn rows_of_penalty<T: Scalar>(description: &Description<'_, T>, n: usize) -> Result<Option<Rows<T>>> {
     if description.penalty.is_identity() {
         return Ok(None);
     }
     match penalty_rows(description, n, n) {
         Ok((mut rows, exponent)) => {
             rows.values.iter_mut().for_each(|value| *value = times_power_of_two(*value, -exponent));
-            Ok(Root::new(&rows))
+            Ok(Some(rows))
         }
         Err(Error::NeedsEntries { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -243,14 +274,9 @@ fn refuse<T: Scalar>(
     Ok(())
 }
 
-/// The projected problem by the dense engines: at a damping, or at the one that the rule of the aim chooses.
-pub(super) fn projected<T: Scalar>(
-    problem: &Projected<T>,
-    aim: Aim<'_>,
-    damping: Option<f64>,
-    gcv: ProjectedGcv,
-    weights: &mut Vec<f64>,
-) -> Result<Answer<T>> {
+/// The projected problem by the dense engines. `rows` are those of the whole problem, with the directions taken out of it, where a rule
+/// has to know.
+pub(super) fn projected<T: Scalar>(problem: &Projected<T>, rows: Option<(usize, usize)>, mut ask: Ask<'_>) -> Result<Answer<T>> {
     let failed = |_| Error::NotConverged {
         method: "the decomposition of the projected problem",
         steps: problem.a.ncols(),
@@ -259,52 +285,40 @@ pub(super) fn projected<T: Scalar>(
         instead: "use Method::Cgls with λ as a number",
     };
     // the standard form first; where L and A share directions in this space, both together
-    match attempt(problem, aim, damping, decomposed::Kind::Svd, gcv, weights) {
+    match attempt(problem, rows, &mut ask, decomposed::Kind::Svd) {
         Ok(answer) => answer,
-        Err(_) => attempt(problem, aim, damping, decomposed::Kind::Gsvd, gcv, weights).map_err(failed)?,
+        Err(_) => attempt(problem, rows, &mut ask, decomposed::Kind::Gsvd).map_err(failed)?,
     }
 }
 
 fn attempt<T: Scalar>(
     problem: &Projected<T>,
-    aim: Aim<'_>,
-    damping: Option<f64>,
+    whole: Option<(usize, usize)>,
+    ask: &mut Ask<'_>,
     kind: decomposed::Kind,
-    gcv: ProjectedGcv,
-    weights: &mut Vec<f64>,
 ) -> Handed<Result<Answer<T>>> {
     let (rows, k) = problem.a.shape();
     // one more row for the part of b that no y reaches
     let a = Mat::from_fn(rows + 1, k, |i, j| if i < rows { problem.a[(i, j)] } else { T::ZERO });
     let outside = T::from_real(T::Real::from_f64(problem.outside));
     let b = Mat::from_fn(rows + 1, 1, |i, _| problem.data.get(i).copied().unwrap_or(outside));
-    let penalty = match damping {
-        Some(0.0) => PenaltyRows::Identity,
+    let penalty = match ask {
+        Ask::At(0.0) => PenaltyRows::Identity,
         _ => PenaltyRows::Dense(problem.l.clone()),
     };
     let decomposed = Decomposed::new(kind, Matrix::Owned(a), &penalty, Threads::ONE)?;
-    let whole = match aim {
-        Aim::Rule(ruled) => ruled.rows,
-        Aim::Damping(_) => rows + 1,
-    };
+    let (whole, unpenalised) = whole.unwrap_or((rows + 1, 0));
     let frame = Frame { rows: whole, merged: false, constant: None, groups: None };
     let prepared = decomposed.prepare(b.clone(), &frame)?;
-    let (damping, chosen) = match (damping, aim) {
-        (Some(damping), _) | (None, Aim::Damping(damping)) => (damping, None),
-        (None, Aim::Rule(ruled)) => {
-            let mut spectra = Decomposed::spectra(decomposed.prepare(b, &frame)?);
-            let Some(mut spectrum) = spectra.pop() else { return Ok(Err(crate::rule::no_interval(ruled.rule.name()))) };
-            spectrum.unpenalised += ruled.unpenalised;
-            let chosen = match problem.exhausted {
-                true => ruled.rule.choose(&spectrum, ruled.data_norm, ruled.unit),
-                false => hybrid::choose_unbracketed(&spectrum, &ruled, gcv, weights),
-            };
-            match chosen {
-                Ok(chosen) => (chosen.damping, Some(chosen)),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
+    let mut spectrum = Decomposed::spectra(decomposed.prepare(b, &frame)?).pop().unwrap_or_default();
+    spectrum.unpenalised += unpenalised;
+    let (damping, chosen) = match ask {
+        Ask::At(damping) => (*damping, None),
+        Ask::Choose(choose) => match choose(&spectrum) {
+            Ok(chosen) => (chosen.damping, Some(chosen)),
+            Err(error) => return Ok(Err(error)),
+        },
     };
     let z = decomposed.solve(&prepared, &[damping])?.z;
-    Ok(Ok(Answer { y: (0..k).map(|i| z[(i, 0)]).collect(), damping, chosen }))
+    Ok(Ok(Answer { y: (0..k).map(|i| z[(i, 0)]).collect(), damping, chosen, spectrum }))
 }

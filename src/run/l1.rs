@@ -75,15 +75,7 @@ pub(super) fn plan<T: Scalar>(description: &Description<'_, T>, choice: Option<C
     if storage == Storage::MatrixFree {
         transforms.push("write A out by products with unit vectors");
     }
-    if description.weights.is_some() || description.noise_std.is_some() {
-        transforms.push("whiten the rows");
-    }
-    if description.prior_mean.is_some() {
-        transforms.push("shift by the prior mean");
-    }
-    if description.intercept {
-        transforms.push("project the constant out");
-    }
+    transforms.extend(description.transforms("project the constant out"));
     let penalty = match &description.bounds {
         None => description.penalty.describe(),
         Some(bounds) => format!("{}; bounds {}", description.penalty.describe(), bounds.describe()).into(),

@@ -302,15 +302,11 @@ fn planned<T: Scalar>(description: &Description<'_, T>, choice: Option<Choice>) 
     if matches!(storage, Storage::Sparse(_)) && sparse.is_none() {
         transforms.push(STORE_DENSELY);
     }
-    if description.weights.is_some() || description.noise_std.is_some() {
-        transforms.push("whiten the rows");
-    }
-    if description.prior_mean.is_some() {
-        transforms.push("shift by the prior mean");
-    }
-    if description.intercept {
-        transforms.push(if sparse.is_some() { "the constant as one more unknown" } else { "reflect the constant out" });
-    }
+    transforms.extend(description.transforms(if sparse.is_some() {
+        "the constant as one more unknown"
+    } else {
+        "reflect the constant out"
+    }));
     if !description.penalty.is_identity() && need != Need::Zero && matches!(first, Engine::Svd | Engine::Bidiagonal | Engine::Tridiagonal) {
         transforms.push("standard form");
     }

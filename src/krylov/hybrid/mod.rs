@@ -29,6 +29,7 @@
 
 pub(crate) mod basis;
 mod beyond;
+mod counted;
 mod finish;
 pub(crate) mod general;
 pub(crate) mod projection;
@@ -51,6 +52,7 @@ use finish::solve_small;
 use projection::{End, From, Nodes, Small, Weighted, known_from};
 
 pub(crate) use beyond::counts_dof;
+pub(crate) use counted::serves as counted_by_probes;
 pub(crate) use finish::Finish;
 
 /// Steps over which λ and x must not change.

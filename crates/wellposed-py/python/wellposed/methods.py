@@ -121,7 +121,10 @@ class FlexibleLsqr(HybridLsqr):
     Parameters
     ----------
     tolerance : float, optional
-        Of the duality gap, relative to ``||b||^2`` (of the gradient, for powers but 1); 1e-4 unless given.
+        Of the duality gap, relative to ``||b||^2`` (of the gradient, for powers but 1); 1e-6 unless given,
+        1e-4 for powers, complex unknowns and rules.
+    max_steps : int, optional
+        2000 unless given.
     gcv : {"true_rows", "weighted"}, optional
         Without it the rule "gcv" is refused: the small problem has its own degrees of freedom alone.
     max_basis : int, optional
