@@ -38,6 +38,8 @@ const STILL_ABOVE: f64 = 1e-4;
 const STILL_BELOW: f64 = 1e-8;
 /// What is less than the rounding of the degrees of freedom is no movement: this many times mε.
 const ROUNDING: f64 = 64.0;
+/// Relative rounding of tr(I − H) from which on λ is not followed further down. A choice: criteria near their minimum move more.
+const RESOLVED: f64 = 1e-3;
 /// Cells in each direction at most.
 const MOST_CELLS: usize = 20;
 
@@ -73,6 +75,15 @@ impl Cell {
         };
         let points = (0..points).map(|k| logs(place(k))).collect::<Handed<Vec<_>>>()?;
         Ok(Self { start, end, points })
+    }
+
+    /// Whether the traces are more than rounding: tr(I − H) = c + Σλ/(γ² + λ) with c ≥ 0 grows with λ, and no faster than λ. Where H is
+    /// nearly I they are what is left of a difference, which this tells without an estimate of its rounding.
+    fn is_resolved(&self) -> bool {
+        self.points.windows(2).all(|pair| {
+            let (step, growth) = (pair[1].0 - pair[0].0, pair[1].1[2] - pair[0].1[2]);
+            (-RESOLVED..=step + RESOLVED).contains(&growth)
+        })
     }
 
     /// Value, slope and bend of the three polynomials (Newton's form, by nested multiplication).
@@ -111,8 +122,8 @@ fn beyond(jet: Jet, distance: f64) -> Jet {
 }
 
 impl Sampled {
-    /// Samples from around t = `middle` outwards, until λ no longer matters or the source refuses; an error only where it
-    /// refuses at once. `rows` is m, `epsilon` that of the scalar type.
+    /// Samples from around t = `middle` outwards, until λ no longer matters, the source refuses or the traces are rounding; an error only
+    /// where it refuses at once. `rows` is m, `epsilon` that of the scalar type.
     pub fn new(middle: f64, rows: usize, epsilon: f64, source: Source<'_>) -> Handed<Self> {
         let rounding = ROUNDING * epsilon * rows as f64;
         let (still, below_still) = (STILL_ABOVE.max(rounding), STILL_BELOW.max(rounding));
@@ -139,8 +150,8 @@ impl Sampled {
                 break;
             }
             match Cell::new(start - CELL, start, POINTS, source) {
-                Ok(cell) => below.push(cell),
-                Err(_) => break,
+                Ok(cell) if cell.is_resolved() => below.push(cell),
+                _ => break,
             }
             start -= CELL;
         }
@@ -292,6 +303,24 @@ mod tests {
             assert_eq!(found.minima.len(), expected.minima.len(), "{}", rule.name());
             sampled.fine.clear();
         }
+    }
+
+    /// Where tr(I − H) is nothing but rounding it may have any value, and criteria any minimum: none is looked for there.
+    #[test]
+    fn rounding_is_not_followed() {
+        let spectrum = Spectrum { outside: 0.0, rows: 30, unpenalised: 0, ..spectrum() };
+        let source = |t: f64| {
+            let point = Curve::at(&spectrum, (0.5 * t).exp());
+            let trace = point.trace.value + 1e-7 * (1e3 * t).sin();
+            Ok(Sample { residual: point.residual.value, penalty: point.penalty.value, trace })
+        };
+        let mut sampled = Sampled::new(-3.0, spectrum.rows, f64::EPSILON, &source).unwrap();
+        let lowest = Curve::at(&spectrum, (0.5 * sampled.range().0).exp()).trace.value;
+        assert!((1e-5..1e-2).contains(&lowest), "{lowest:e}");
+        let rule = Rule::Gcv(Gcv);
+        let found = sampled.choose(&rule, 1.0, 1.0, &source).unwrap().unwrap();
+        let expected = rule.choose(&spectrum, 1.0, 1.0).unwrap();
+        assert!((found.damping / expected.damping).ln().abs() <= 1e-4, "{} is not {}", found.damping, expected.damping);
     }
 
     /// What never moves has no interval; what refuses at once is handed back.
