@@ -164,6 +164,9 @@ impl<T: Scalar> State<'_, T> {
     }
 }
 
+/// The duality gap of residual norm, Aᴴr and x.
+pub(super) type GapOf<'a, T> = dyn Fn(f64, &[T], &[T]) -> f64 + 'a;
+
 /// Goes on from x until the gap (of residual norm, Aᴴr and x) is at most `allowed`, or for at most `limit` steps: the x of the smallest gap,
 /// if that is below the one it began with.
 pub(super) fn solve<T: Scalar>(
@@ -171,7 +174,7 @@ pub(super) fn solve<T: Scalar>(
     data: &[T],
     terms: &Terms,
     start: &[f64],
-    gap_of: &dyn Fn(f64, &[T], &[T]) -> f64,
+    gap_of: &GapOf<T>,
     allowed: f64,
     limit: usize,
 ) -> Result<Option<Supported<T>>, Fault> {

@@ -292,7 +292,7 @@ mod tests {
         let mut heavy = square.clone();
         heavy.extend((0..25_600).map(|j| (j, 25_600)));
         let scattered: Vec<(usize, usize)> = (0..15_000).map(|_| (some(12_000), some(12_000))).filter(|(i, j)| i != j).collect();
-        let cases: [(&str, usize, Vec<(usize, usize)>, f64); 8] = [
+        let cases = [
             ("a square", 25_600, square.clone(), 1.05),
             ("a square with second neighbours", 25_600, grid(&[160, 160], 2), 1.05),
             ("a long strip", 40_000, grid(&[4_000, 10], 1), 1.0),
