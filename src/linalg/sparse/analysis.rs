@@ -254,35 +254,21 @@ impl Supernodes {
             }
             j += 1;
         }
-        let mut nodes = made.nodes;
-        nodes.begins.push(n);
-        nodes.place(n);
-        nodes
+        let Self { mut begins, patterns, rows, .. } = made.nodes;
+        begins.push(n);
+        Self::of(begins, patterns, rows)
     }
 
-    /// Where the numbers of each supernode lie, one after the other, and the supernode of each column.
-    fn place(&mut self, n: usize) {
-        self.node = vec![0; n];
-        self.places = vec![0];
-        for (s, &(from, to)) in self.patterns.iter().enumerate() {
-            let (start, end) = (self.begins[s], self.begins[s + 1]);
-            self.node[start..end].fill(s);
-            self.places.push(self.places[s] + (end - start) * (end - start + to - from));
+    /// Those that begin at these columns, the end of the last after them, with their patterns as places in `rows`.
+    pub fn of(begins: Vec<usize>, patterns: Vec<(usize, usize)>, rows: Vec<usize>) -> Self {
+        let mut node = vec![0; begins.last().copied().unwrap_or(0)];
+        let mut places = vec![0];
+        for (s, &(from, to)) in patterns.iter().enumerate() {
+            let (start, end) = (begins[s], begins[s + 1]);
+            node[start..end].fill(s);
+            places.push(places[s] + (end - start) * (end - start + to - from));
         }
-    }
-
-    /// Those that faer found for something else.
-    pub fn of(symbolic: &faer::sparse::linalg::cholesky::supernodal::SymbolicSupernodalCholesky<usize>) -> Self {
-        let pattern = |s: usize| {
-            let from = symbolic.col_ptr_for_row_idx()[s];
-            (from, from + symbolic.nnz_per_super()[s])
-        };
-        let count = symbolic.n_supernodes();
-        let mut begins = symbolic.supernode_begin()[..count].to_vec();
-        begins.push(symbolic.ncols());
-        let mut nodes = Self { begins, patterns: (0..count).map(pattern).collect(), rows: symbolic.row_idx().to_vec(), ..Self::default() };
-        nodes.place(symbolic.ncols());
-        nodes
+        Self { begins, node, patterns, rows, places }
     }
 }
 

@@ -85,7 +85,14 @@ impl QrAnalysis {
         let symbolic =
             qr::supernodal::factorize_supernodal_symbolic_qr(by_columns, Some(order), first, tree, &counts, stack, Default::default())
                 .ok()?;
-        let supernodes = Supernodes::of(symbolic.R_adjoint());
+        let upper = symbolic.R_adjoint();
+        let pattern = |s: usize| {
+            let from = upper.col_ptr_for_row_idx()[s];
+            (from, from + upper.nnz_per_super()[s])
+        };
+        let count = upper.n_supernodes();
+        let begins = upper.supernode_begin()[..count].iter().copied().chain([n]).collect();
+        let supernodes = Supernodes::of(begins, (0..count).map(pattern).collect(), upper.row_idx().to_vec());
         Some(Self { symbolic, supernodes })
     }
 
