@@ -103,6 +103,9 @@ pub trait Real: Scalar<Real = Self> + PartialOrd {
 
 /// value·2^exponent, exact unless the result itself overflows or is denormal.
 pub(crate) fn times_power_of_two<T: Scalar>(value: T, exponent: i32) -> T {
+    if exponent == 0 {
+        return value;
+    }
     // three steps reach every exponent without an intermediate overflow
     let step = exponent / 3;
     let power = |e: i32| T::Real::from_f64(2f64.powi(e));

@@ -119,20 +119,26 @@ impl<T: Scalar> System<T> {
         Ok(Self { a, l, dense, gram, penalty, analysis, threads })
     }
 
+    /// L, p×n.
+    pub fn l(&self) -> &Rows<T> {
+        &self.l
+    }
+
     /// Entries of the factor.
     #[cfg(test)]
     pub fn fill(&self) -> usize {
         self.analysis.entries()
     }
 
-    /// M = AᴴA + λLᴴL without the dense rows, its columns scaled, and the powers of two.
-    fn normal(&self, lambda: T::Real) -> (Lower<T>, Vec<i32>) {
+    /// The values of M = AᴴA + λLᴴL without the dense rows, its columns scaled, and the powers of two.
+    fn normal(&self, lambda: T::Real) -> (Vec<T>, Vec<i32>) {
         let Lower { starts, indices, values } = &self.gram;
         let mut values: Vec<T> = values.iter().zip(&self.penalty).map(|(&g, &p)| g + p.scale(lambda)).collect();
         let n = self.gram.order();
         let exponent = |j: usize| {
             let size = values[starts[j]].real().to_f64();
-            if size > 0.0 { -(0.5 * size.log2()).floor() as i32 } else { 0 }
+            // half of the exponent, which is exact without a logarithm; of numbers below the normal ones about that
+            if size > 0.0 { -((size.to_bits() >> 52) as i32 - 1023).div_euclid(2) } else { 0 }
         };
         let exponents: Vec<i32> = (0..n).map(exponent).collect();
         for j in 0..n {
@@ -140,23 +146,23 @@ impl<T: Scalar> System<T> {
                 values[place] = times_power_of_two(values[place], exponents[j] + exponents[indices[place]]);
             }
         }
-        (Lower { starts: starts.clone(), indices: indices.clone(), values }, exponents)
+        (values, exponents)
     }
 
     fn factorize(&self, lambda: T::Real) -> Handed<Factor<T>> {
         let hopeless = Refusal::IllConditioned(1.0 / T::Real::EPSILON.to_f64());
-        let (lower, exponents) = self.normal(lambda);
-        let n = lower.order();
-        let values = sparse::factorize(&self.analysis, &lower, self.threads).ok_or(hopeless)?;
+        let (normal, exponents) = self.normal(lambda);
+        let n = self.gram.order();
+        let values = sparse::factorize(&self.analysis, &normal, self.threads).ok_or(hopeless)?;
         let k = self.dense.rows();
         let mut factor = Factor { exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
         let solve = |x: &mut [T]| supernodal::solve(self.analysis.nodes(), &factor.values, x);
         // a bound that costs a pass over M, where the diagonal dominates, saves the solves of the estimate: below EXTEND_FROM nothing but
         // the report would know the difference
-        let bound = lower.dominance_bound(WELL_CONDITIONED);
+        let bound = self.gram.dominance_bound(&normal, WELL_CONDITIONED);
         factor.condition = match bound <= EXTEND_FROM {
             true => bound.max(1.0),
-            false => (lower.one_norm() * linalg::inverse_one_norm(n, &solve, &solve)).max(1.0),
+            false => (self.gram.one_norm(&normal) * linalg::inverse_one_norm(n, &solve, &solve)).max(1.0),
         };
         if !(factor.condition * T::Real::EPSILON.to_f64() <= LARGEST_CONDITION) {
             return Err(Refusal::IllConditioned(factor.condition));
@@ -297,9 +303,11 @@ impl<T: Scalar> System<T> {
         for step in 0..REFINEMENTS {
             gradient.fill(T::ZERO);
             self.a.add_adjoint_product(T::Real::ONE, &residual, &mut gradient);
-            image.fill(T::ZERO);
-            self.l.add_product(T::Real::ONE, &x, &mut image);
-            self.l.add_adjoint_product(-lambda, &image, &mut gradient);
+            if step > 0 {
+                image.fill(T::ZERO);
+                self.l.add_product(T::Real::ONE, &x, &mut image);
+                self.l.add_adjoint_product(-lambda, &image, &mut gradient);
+            }
             solve(&mut gradient)?;
             let relative = relative(&gradient, &x);
             if step > 0 {

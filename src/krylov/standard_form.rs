@@ -67,7 +67,8 @@ impl<T: Scalar> Root<T> {
         if n == 0 || l.gram_work() > MOST_GRAM_WORK {
             return None;
         }
-        let norm = l.gram(&l.transposed()).one_norm().sqrt();
+        let gram = l.gram(&l.transposed());
+        let norm = gram.one_norm(&gram.values).sqrt();
         if !(norm > 0.0 && norm.is_finite()) {
             return None;
         }
@@ -164,9 +165,9 @@ fn factor<T: Scalar>(l: &Rows<T>) -> Option<Factor<T>> {
         return None;
     }
     let epsilon = T::Real::EPSILON.to_f64();
-    if let Some(values) = sparse::factorize(&analysis, &gram, Threads::ONE) {
+    if let Some(values) = sparse::factorize(&analysis, &gram.values, Threads::ONE) {
         let solve = |x: &mut [T]| supernodal::solve(analysis.nodes(), &values, x);
-        let condition = gram.one_norm() * linalg::inverse_one_norm(n, &solve, &solve);
+        let condition = gram.one_norm(&gram.values) * linalg::inverse_one_norm(n, &solve, &solve);
         if condition * epsilon <= CHOLESKY_UP_TO {
             return Some((analysis, None, values));
         }
@@ -192,7 +193,7 @@ fn null_space<T: Scalar>(l: &Rows<T>, norm: f64) -> Option<Vec<Vec<T>>> {
     }
     let shift = T::from_real(T::Real::from_f64(64.0 * epsilon * norm * norm));
     (0..n).for_each(|j| gram.values[gram.starts[j]] += shift);
-    let values = sparse::factorize(&analysis, &gram, Threads::ONE)?;
+    let values = sparse::factorize(&analysis, &gram.values, Threads::ONE)?;
     let count = n.min(MOST_NULL + 1);
     let start: Vec<T> = Random::new(SEED).scalars(n * count);
     let mut w = Mat::from_fn(n, count, |i, j| start[j * n + i]);

@@ -30,22 +30,29 @@ pub struct Rows<T> {
     pub values: Vec<T>,
 }
 
-/// Names each entry as (row, column, value) to the one who asks.
-type Visit<'f, T> = &'f dyn Fn(&mut dyn FnMut(usize, usize, T));
+/// Names each entry as (row, column, value) to the one who asks, and returns how much that was: nothing, or the number of rows.
+type Visit<'f, T, R = ()> = &'f dyn Fn(&mut dyn FnMut(usize, usize, T)) -> R;
 
 impl<T: Scalar> Rows<T> {
     /// From entries in any order; those at the same place are added. `visit` is called up to three times and must name the same
     /// entries each time.
     pub fn new(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
-        Self::in_order(rows, columns, visit).unwrap_or_else(|| Self::sorted(rows, columns, visit))
+        Self::counted(columns, &|entry| {
+            visit(entry);
+            rows
+        })
+    }
+
+    /// The same, where `visit` says how many rows there are.
+    pub fn counted(columns: usize, visit: Visit<'_, T, usize>) -> Self {
+        Self::in_order(columns, visit).unwrap_or_else(|| Self::sorted(columns, visit))
     }
 
     /// From entries that come row after row, in the order of their columns and each place once; `None` where they do not.
-    fn in_order(rows: usize, columns: usize, visit: Visit<'_, T>) -> Option<Self> {
-        let (mut starts, mut indices, mut values) = (Vec::with_capacity(rows + 1), Vec::new(), Vec::new());
-        starts.push(0);
+    fn in_order(columns: usize, visit: Visit<'_, T, usize>) -> Option<Self> {
+        let (mut starts, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
         let (mut row, mut next, mut ordered) = (0, 0, true);
-        visit(&mut |i, j, value| {
+        let rows = visit(&mut |i, j, value| {
             ordered &= i > row || (i == row && j >= next);
             if !ordered {
                 return;
@@ -62,10 +69,10 @@ impl<T: Scalar> Rows<T> {
         ordered.then_some(Self { columns, starts, indices, values })
     }
 
-    fn sorted(rows: usize, columns: usize, visit: Visit<'_, T>) -> Self {
+    fn sorted(columns: usize, visit: Visit<'_, T, usize>) -> Self {
         // by columns first: the second pass then meets the entries of each row in the order of their columns
         let mut starts = vec![0usize; columns + 1];
-        visit(&mut |_, j, _| starts[j + 1] += 1);
+        let rows = visit(&mut |_, j, _| starts[j + 1] += 1);
         accumulate(&mut starts);
         let mut next = starts.clone();
         let (mut at, mut values) = (vec![0usize; starts[columns]], vec![T::ZERO; starts[columns]]);

@@ -145,7 +145,7 @@ impl<'d, 'a> General<'d, 'a> {
                 let mut stack = a.clone();
                 (0..self.rows()).for_each(|i| stack.push(self.l.row(i), weight(i).sqrt()));
                 let lower = stack.gram(&stack.transposed());
-                sparse::factorize(analysis, &lower, self.design.threads).map(Factor::Sparse)
+                sparse::factorize(analysis, &lower.values, self.design.threads).map(Factor::Sparse)
             }
         }
     }

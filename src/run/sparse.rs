@@ -22,8 +22,8 @@ use crate::transform::reduced::finite;
 use crate::transform::sparse::{SparseData, SparseReduced};
 use crate::warning::Warning;
 
-/// The reduction, its data, L̂ and the system: what all sparse engines share.
-type Built<T> = (SparseReduced<T>, SparseData<T>, Rows<T>, System<T>);
+/// The reduction, its data and the system: what all sparse engines share.
+type Built<T> = (SparseReduced<T>, SparseData<T>, System<T>);
 
 /// Solves on the entries of a sparse A; `largest` is the largest entry of DA.
 pub(super) fn solve<T: Scalar>(
@@ -58,22 +58,22 @@ pub(super) fn solve<T: Scalar>(
         if built.is_none() {
             let (reduced, rows, penalty) = SparseReduced::new(description, &a, largest)?;
             let data = reduced.data(b)?;
-            match System::new(rows, penalty.clone(), description.threads()) {
-                Ok(system) => built = Some((reduced, data, penalty, system)),
+            match System::new(rows, penalty, description.threads()) {
+                Ok(system) => built = Some((reduced, data, system)),
                 Err(refusal) => {
                     refused = Some((engine, refusal));
                     continue;
                 }
             }
         }
-        let Some((reduced, data, penalty, system)) = &built else { continue };
-        match attempt(engine, route, system, reduced, data, penalty, choice)? {
+        let Some((reduced, data, system)) = &built else { continue };
+        match attempt(engine, route, system, reduced, data, choice)? {
             Ok(solved) => {
                 if solved.engine != engine {
                     let why = Refusal::IllConditioned(solved.condition).why();
                     warnings.push(Warning::MethodChanged { from: engine.name(), to: solved.engine.name(), why });
                 }
-                return finish(solved, reduced, data, penalty, choice, plan, warnings);
+                return finish(solved, reduced, data, system.l(), choice, plan, warnings);
             }
             Err(refusal) => refused = Some((engine, refusal)),
         }
@@ -88,7 +88,6 @@ fn attempt<T: Scalar>(
     system: &System<T>,
     reduced: &SparseReduced<T>,
     data: &SparseData<T>,
-    penalty: &Rows<T>,
     choice: Choice,
 ) -> Result<Handed<Solved<T>>> {
     let k = data.b.ncols();
@@ -109,7 +108,7 @@ fn attempt<T: Scalar>(
                     }
                     other => other?,
                 };
-                Ok(averaged(&direct, reduced, penalty))
+                Ok(averaged(&direct, reduced, system.l()))
             };
             let together = choice.shared && k > 1;
             let blocks: Vec<(usize, usize)> = if together { vec![(0, k)] } else { (0..k).map(|j| (j, 1)).collect() };

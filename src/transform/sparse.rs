@@ -15,7 +15,7 @@ use crate::linalg::{self, Mat, MatRef};
 use crate::operator::{Operator, SparseView};
 use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
-use core::cell::RefCell;
+use core::cell::Cell;
 
 /// Where the powers of two and the rest are kept that lead back.
 pub(crate) struct SparseReduced<T: Scalar> {
@@ -161,30 +161,31 @@ impl<T> SparseData<T> {
 
 /// L̂ by rows, balanced, and its power of two.
 pub(crate) fn penalty_rows<T: Scalar>(description: &Description<'_, T>, n: usize, columns: usize) -> Result<(Rows<T>, i32)> {
-    let (mut largest, mut bad) = (T::Real::ZERO, None);
-    let rows = description.penalty.for_each(n, &mut |i, j, value: T| {
-        largest = largest.larger(linalg::largest_modulus(&[value]));
-        if !value.finite() && bad.is_none() {
-            bad = Some(Size::Position(i, j));
-        }
-    })?;
-    if let Some(index) = bad {
-        return Err(Error::NonFinite { what: "the penalty matrix L", index });
-    }
-    let exponent = balancing_exponent(largest);
-    let failed = RefCell::new(None);
-    let l = Rows::new(rows, columns, &|visit| {
-        let entries = description.penalty.for_each(n, &mut |i, j, value: T| {
+    let (largest, bad, failed) = (Cell::new(T::Real::ZERO), Cell::new(None), Cell::new(None));
+    let mut l = Rows::counted(columns, &|entry| {
+        let mut rows = 0;
+        let counted = description.penalty.for_each(n, &mut |i, j, value: T| {
+            largest.set(largest.get().larger(linalg::largest_modulus(&[value])));
+            if !value.finite() && bad.get().is_none() {
+                bad.set(Some(Size::Position(i, j)));
+            }
+            rows = rows.max(i + 1);
             if value != T::ZERO {
-                visit(i, j, times_power_of_two(value, exponent));
+                entry(i, j, value);
             }
         });
-        if let Err(error) = entries {
-            *failed.borrow_mut() = Some(error);
-        }
+        counted.unwrap_or_else(|error| {
+            failed.set(Some(error));
+            rows
+        })
     });
-    match failed.into_inner() {
-        Some(error) => Err(error),
-        None => Ok((l, exponent)),
+    if let Some(error) = failed.into_inner() {
+        return Err(error);
     }
+    if let Some(index) = bad.get() {
+        return Err(Error::NonFinite { what: "the penalty matrix L", index });
+    }
+    let exponent = balancing_exponent(largest.get());
+    l.values.iter_mut().for_each(|value| *value = times_power_of_two(*value, exponent));
+    Ok((l, exponent))
 }

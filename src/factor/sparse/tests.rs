@@ -114,8 +114,8 @@ fn a_dominant_diagonal_is_seen_before_the_scaling() {
     let b: Vec<f64> = Random::new(4).scalars(n);
     let b = MatRef::from_column_major_slice(&b, n, 1);
     let system = System::new(a, l, Threads::ONE).unwrap();
-    let (lower, _) = system.normal(0.5);
-    assert!(lower.dominance_bound(WELL_CONDITIONED) <= WELL_CONDITIONED);
+    let (normal, _) = system.normal(0.5);
+    assert!(system.gram.dominance_bound(&normal, WELL_CONDITIONED) <= WELL_CONDITIONED);
     let (by_cholesky, by_qr) =
         (system.cholesky(0.5f64.sqrt(), b, Trace::Wanted).unwrap(), system.qr(0.5f64.sqrt(), b, Trace::Wanted).unwrap());
     assert!(by_cholesky.condition <= WELL_CONDITIONED.sqrt(), "{}", by_cholesky.condition);

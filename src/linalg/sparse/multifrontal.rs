@@ -12,7 +12,6 @@
 //! Cost: the flops of [`Analysis::flops`], near the speed of the dense kernels where supernodes are wide; the stack holds less than
 //! the factor.
 
-use super::Lower;
 use super::analysis::{Analysis, Supernode, Tree};
 use crate::linalg::vectors::both;
 use crate::linalg::{Accum, MatMut, MatRef, Op, Threads};
@@ -32,8 +31,9 @@ const TOGETHER: usize = 10_000_000;
 /// From so many columns and rows on U comes from the dense kernel, below from a loop. Calls of it cost about as much as such a loop.
 const KERNEL_FROM: (usize, usize) = (4, 8);
 
-/// The values of the factor of M, zeros above the diagonals of the blocks; `None` when M is not positive definite in working precision.
-pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &Lower<T>, threads: Threads) -> Option<Vec<T>> {
+/// The values of the factor of the M with these values in its lower triangle, zeros above the diagonals of the blocks; `None` when M is not
+/// positive definite in working precision.
+pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &[T], threads: Threads) -> Option<Vec<T>> {
     let (tree, count) = (&analysis.tree, analysis.nodes().count());
     let work: f64 = tree.roots.iter().map(|&root| tree.work[root]).sum();
     let roots = if work < PARALLEL_FROM { Vec::new() } else { tree.subtrees(SHARE * work) };
@@ -75,7 +75,7 @@ struct Subtree<'v, T> {
     left: Option<Vec<T>>,
 }
 
-fn factorize_subtrees<T: Scalar>(analysis: &Analysis, lower: &Lower<T>, subtrees: &mut [Subtree<'_, T>], threads: usize) {
+fn factorize_subtrees<T: Scalar>(analysis: &Analysis, lower: &[T], subtrees: &mut [Subtree<'_, T>], threads: usize) {
     let tree = &analysis.tree;
     if threads > 1 && subtrees.len() > 1 {
         let all: f64 = subtrees.iter().map(|subtree| tree.work[subtree.root]).sum();
@@ -106,7 +106,8 @@ fn factorize_subtrees<T: Scalar>(analysis: &Analysis, lower: &Lower<T>, subtrees
 /// The way through ranges of supernodes, one after the other.
 struct Front<'a, T> {
     analysis: &'a Analysis,
-    lower: &'a Lower<T>,
+    /// The values of M.
+    lower: &'a [T],
     /// What subtrees inside the range, done already, have left, by their roots.
     done: &'a BTreeMap<usize, Vec<T>>,
     /// For large blocks.
@@ -119,7 +120,7 @@ struct Front<'a, T> {
 }
 
 impl<'a, T: Scalar> Front<'a, T> {
-    fn new(analysis: &'a Analysis, lower: &'a Lower<T>, done: &'a BTreeMap<usize, Vec<T>>, threads: usize) -> Self {
+    fn new(analysis: &'a Analysis, lower: &'a [T], done: &'a BTreeMap<usize, Vec<T>>, threads: usize) -> Self {
         Self { analysis, lower, done, threads, stack: Stack::default(), place: vec![0; analysis.order.len()], places: Vec::new() }
     }
 
@@ -208,7 +209,7 @@ impl<'a, T: Scalar> Front<'a, T> {
         let entries = &self.analysis.entries;
         for (j, column) in (start..end).zip(block.chunks_exact_mut(height)) {
             for k in entries.starts[j]..entries.starts[j + 1] {
-                let value = self.lower.values[entries.sources[k] / 2];
+                let value = self.lower[entries.sources[k] / 2];
                 column[place(entries.rows[k])] = if entries.sources[k] % 2 == 1 { value.conj() } else { value };
             }
         }
