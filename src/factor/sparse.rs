@@ -27,7 +27,7 @@ use super::cholesky::{Direct, EXTEND_ENTRIES, EXTEND_FROM, EXTEND_PER_CONDITION,
 use super::{Handed, Refusal, rank_tolerance, selected};
 use crate::extended;
 use crate::linalg::sparse::{self, Analysis, Lower, Nodes, QrAnalysis, Rows};
-use crate::linalg::{self, Mat, MatRef, Op, Threads, supernodal};
+use crate::linalg::{self, Mat, MatRef, Op, Threads};
 use crate::scalar::times_power_of_two;
 use crate::scalar::{Real, Scalar};
 use stacked::Stacked;
@@ -108,8 +108,7 @@ impl<T: Scalar> System<T> {
         if work > MOST_GRAM_WORK {
             return Err(Refusal::TooMuchFill { entries: work, flops: work });
         }
-        let gram_of = |rows: &Rows<T>| rows.gram_by(&rows.transposed(), threads);
-        let (gram, penalty) = gram_of(kept).united(&gram_of(&l));
+        let (gram, penalty) = kept.grams(&l, threads);
         let analysis = Analysis::new(&gram, threads).ok_or(Refusal::TooMuchFill { entries: f64::INFINITY, flops: f64::INFINITY })?;
         let (entries, flops) = (analysis.entries() as f64, analysis.flops());
         if entries > MOST_ENTRIES || flops > MOST_FLOPS {
@@ -156,7 +155,7 @@ impl<T: Scalar> System<T> {
         let values = sparse::factorize(&self.analysis, &normal, self.threads).ok_or(hopeless)?;
         let k = self.dense.rows();
         let mut factor = Factor { exponents, values, condition: 1.0, dense: linalg::zeros(n, k), capacitance: linalg::zeros(k, k) };
-        let solve = |x: &mut [T]| supernodal::solve(self.analysis.nodes(), &factor.values, x);
+        let solve = |x: &mut [T]| sparse::solve(&self.analysis, &factor.values, x, self.threads);
         // a bound that costs a pass over M, where the diagonal dominates, saves the solves of the estimate: below EXTEND_FROM nothing but
         // the report would know the difference
         let bound = self.gram.dominance_bound(&normal, WELL_CONDITIONED);
@@ -176,7 +175,7 @@ impl<T: Scalar> System<T> {
                 }
             }
             let rows = factor.dense.clone();
-            (0..k).for_each(|i| supernodal::solve(self.analysis.nodes(), &factor.values, factor.dense.col_as_slice_mut(i)));
+            (0..k).for_each(|i| sparse::solve(&self.analysis, &factor.values, factor.dense.col_as_slice_mut(i), self.threads));
             let mut capacitance = Mat::from_fn(k, k, |i, j| if i == j { T::ONE } else { T::ZERO });
             add_adjoint_product(&mut capacitance, rows.as_ref(), factor.dense.as_ref(), self.threads);
             T::cholesky(capacitance.as_mut(), Threads::ONE).map_err(|_| hopeless)?;
@@ -190,7 +189,7 @@ impl<T: Scalar> System<T> {
         scale_rows(c, &factor.exponents);
         let rows = factor.dense.ncols();
         let before = (rows > 0).then(|| c.clone());
-        (0..c.ncols()).for_each(|j| supernodal::solve(self.analysis.nodes(), &factor.values, c.col_as_slice_mut(j)));
+        (0..c.ncols()).for_each(|j| sparse::solve(&self.analysis, &factor.values, c.col_as_slice_mut(j), self.threads));
         if let Some(before) = before {
             // M⁻¹c − W(I + AW)⁻¹Wᴴc
             let mut small = linalg::zeros(rows, c.ncols());

@@ -28,7 +28,7 @@ pub use condition::{condition_upper, inverse_one_norm};
 pub use filters::{FilterSums, filter_sums, squared_distance};
 pub use orthogonal::{product, sum_of_squares, thin_qr, thin_qr_pivoted, triangle_of};
 pub use parts::{in_parts, transpose};
-pub use sweeps::{add_parts, in_parallel};
+pub use sweeps::{add_parts, in_parallel, take_turns};
 pub use vectors::{
     add_scaled, add_scaled_by, adjoint, column, column_norms, copy, dot, exchange, largest_modulus, multiply_block, norm, norm_by, norm_of,
     relative_size, squares, sweep, zeros,

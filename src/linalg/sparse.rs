@@ -1,5 +1,5 @@
 //! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`]; their Cholesky factors
-//! ([`ordering`], [`analysis`], [`multifrontal`]), and faer's sparse QR factorization under our names ([`qr`]).
+//! ([`ordering`], [`analysis`], [`multifrontal`], [`solution`]), and faer's sparse QR factorization under our names ([`qr`]).
 
 use super::Threads;
 use super::vectors::both;
@@ -7,19 +7,22 @@ use crate::scalar::Scalar;
 use core::ops::Range;
 
 mod analysis;
+mod gram;
 mod lower;
 mod multifrontal;
 mod ordering;
 mod qr;
+mod solution;
 
 pub use analysis::{Analysis, Nodes, Supernode};
 pub use lower::Lower;
 pub use multifrontal::factorize;
 pub(super) use qr::with_qr;
 pub use qr::{Orthogonal, QrAnalysis};
+pub use solution::solve;
 
-/// Entries of A for each thread that multiplies AᴴA, at least. A guess.
-const GRAM_ENTRIES_PER_THREAD: usize = 100_000;
+/// Entries of A for each thread that transposes A or multiplies AᴴA, at least. A guess.
+const ENTRIES_PER_THREAD: usize = 100_000;
 
 /// A sparse matrix by rows: indices sorted within a row, each place once.
 #[derive(Debug, Clone)]
@@ -122,20 +125,42 @@ impl<T: Scalar> Rows<T> {
 
     /// Aᵀ by rows, which is A by columns.
     pub fn transposed(&self) -> Self {
+        self.transposed_by(Threads::ONE)
+    }
+
+    /// The same on several threads, which go through all entries and take those of some columns.
+    pub fn transposed_by(&self, threads: Threads) -> Self {
         let mut starts = vec![0usize; self.columns + 1];
         self.indices.iter().for_each(|&j| starts[j + 1] += 1);
         accumulate(&mut starts);
-        let mut next = starts.clone();
         let (mut indices, mut values) = (vec![0; self.indices.len()], vec![T::ZERO; self.indices.len()]);
+        self.transpose_columns(&starts, 0..self.columns, &mut indices, &mut values, parts(self.indices.len(), threads));
+        Self { columns: self.rows(), starts, indices, values }
+    }
+
+    /// Those rows of Aᵀ; what is written is theirs alone.
+    fn transpose_columns(&self, starts: &[usize], range: Range<usize>, indices: &mut [usize], values: &mut [T], parts: usize) {
+        let first = starts[range.start];
+        if parts > 1 && range.len() > 1 {
+            let left = parts / 2;
+            let middle = middle(starts, &range, left, parts);
+            let (indices, other_indices) = indices.split_at_mut(starts[middle] - first);
+            let (values, other_values) = values.split_at_mut(starts[middle] - first);
+            return both(
+                || self.transpose_columns(starts, range.start..middle, indices, values, left),
+                || self.transpose_columns(starts, middle..range.end, other_indices, other_values, parts - left),
+            );
+        }
+        let mut next: Vec<usize> = starts[range.clone()].iter().map(|start| start - first).collect();
         for i in 0..self.rows() {
             let (columns, entries) = self.row(i);
-            for (&j, &value) in columns.iter().zip(entries) {
-                indices[next[j]] = i;
-                values[next[j]] = value;
-                next[j] += 1;
+            for (&j, &value) in columns.iter().zip(entries).filter(|(j, _)| range.contains(j)) {
+                let next = &mut next[j - range.start];
+                indices[*next] = i;
+                values[*next] = value;
+                *next += 1;
             }
         }
-        Self { columns: self.rows(), starts, indices, values }
     }
 
     /// These rows, in this order.
@@ -217,67 +242,18 @@ impl<T: Scalar> Rows<T> {
     pub fn gram_work(&self) -> f64 {
         self.starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2) / 2.0).sum()
     }
+}
 
-    /// The lower triangle of AᴴA, its whole diagonal stored; `transposed` is Aᵀ by rows.
-    pub fn gram(&self, transposed: &Self) -> Lower<T> {
-        self.gram_by(transposed, Threads::ONE)
-    }
+/// How many parts so many entries are worth.
+fn parts(entries: usize, threads: Threads) -> usize {
+    threads.0.min(entries / ENTRIES_PER_THREAD).max(1)
+}
 
-    /// The same on several threads, which take columns of the result: it has the same bits for any number of them.
-    pub fn gram_by(&self, transposed: &Self, threads: Threads) -> Lower<T> {
-        let parts = threads.0.min(self.indices.len() / GRAM_ENTRIES_PER_THREAD).max(1);
-        self.gram_of(transposed, 0..self.columns, parts)
-    }
-
-    /// Those columns of [`gram`](Self::gram), as if they were all.
-    fn gram_of(&self, transposed: &Self, range: Range<usize>, parts: usize) -> Lower<T> {
-        let empty = || Lower { starts: vec![0], indices: Vec::new(), values: Vec::new() };
-        if parts > 1 && range.len() > 1 {
-            let left = parts / 2;
-            let (from, to) = (transposed.starts[range.start], transposed.starts[range.end]);
-            let target = from + (to - from) / parts * left;
-            let middle = range.start + transposed.starts[range.clone()].partition_point(|&start| start < target);
-            let (mut lower, mut right) = (empty(), empty());
-            both(
-                || lower = self.gram_of(transposed, range.start..middle, left),
-                || right = self.gram_of(transposed, middle..range.end, parts - left),
-            );
-            let stored = lower.indices.len();
-            lower.starts.extend(right.starts[1..].iter().map(|start| stored + start));
-            lower.indices.append(&mut right.indices);
-            lower.values.append(&mut right.values);
-            return lower;
-        }
-        let (n, mut lower) = (self.columns, empty());
-        lower.starts.reserve(range.len());
-        // how far row i has come: what is left of it begins with column j
-        let first = |i: usize| self.starts[i] + if range.start == 0 { 0 } else { self.row(i).0.partition_point(|&j| j < range.start) };
-        let mut done: Vec<usize> = (0..self.rows()).map(first).collect();
-        let (mut sums, mut seen) = (vec![T::ZERO; n], vec![usize::MAX; n]);
-        let mut touched = Vec::new();
-        for j in range {
-            touched.clear();
-            touched.push(j);
-            (seen[j], sums[j]) = (j, T::ZERO);
-            let (rows, values) = transposed.row(j);
-            for (&i, &a) in rows.iter().zip(values) {
-                let rest = done[i]..self.starts[i + 1];
-                done[i] += 1;
-                for (&k, &b) in self.indices[rest.clone()].iter().zip(&self.values[rest]) {
-                    if seen[k] != j {
-                        (seen[k], sums[k]) = (j, T::ZERO);
-                        touched.push(k);
-                    }
-                    sums[k] += b.conj() * a;
-                }
-            }
-            touched.sort_unstable();
-            lower.indices.extend_from_slice(&touched);
-            lower.values.extend(touched.iter().map(|&k| sums[k]));
-            lower.starts.push(lower.indices.len());
-        }
-        lower
-    }
+/// Where a range of rows is cut in two, `left` of `parts` of its entries before.
+fn middle(starts: &[usize], range: &Range<usize>, left: usize, parts: usize) -> usize {
+    let (from, to) = (starts[range.start], starts[range.end]);
+    let target = from + (to - from) / parts * left;
+    range.start + starts[range.clone()].partition_point(|&start| start < target)
 }
 
 fn accumulate(starts: &mut [usize]) {
@@ -289,7 +265,6 @@ fn accumulate(starts: &mut [usize]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
 
     /// (row, column, value).
     type Entry = (usize, usize, f64);
@@ -323,28 +298,5 @@ mod tests {
             );
         }
         assert_eq!(of(3, 2, &[]).starts, [0, 0, 0, 0]);
-    }
-
-    /// AᴴA by columns in parts has the bits of AᴴA in one piece, and is AᴴA.
-    #[test]
-    fn gram_matrices_by_parts() {
-        let mut random = Random::new(2);
-        let (m, n) = (80, 23);
-        let entries: Vec<Entry> = (0..m * 3).map(|k| (k / 3, (random.uniform() * n as f64) as usize % n, random.normal())).collect();
-        let a = of(m, n, &entries);
-        let transposed = a.transposed();
-        let whole = a.gram_of(&transposed, 0..n, 1);
-        for parts in [2, 3, 7, 40] {
-            let found = a.gram_of(&transposed, 0..n, parts);
-            assert_eq!((&found.starts, &found.indices, &found.values), (&whole.starts, &whole.indices, &whole.values), "{parts} parts");
-        }
-        for j in 0..n {
-            for place in whole.starts[j]..whole.starts[j + 1] {
-                let i = whole.indices[place];
-                let entry = |row: usize, column: usize| a.row(row).0.iter().position(|&c| c == column).map_or(0.0, |k| a.row(row).1[k]);
-                let expected: f64 = (0..m).map(|row| entry(row, i) * entry(row, j)).sum();
-                assert!((whole.values[place] - expected).abs() <= 1e-13, "({i}, {j})");
-            }
-        }
     }
 }

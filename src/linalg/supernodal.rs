@@ -6,10 +6,16 @@
 use super::sparse::{Nodes, Supernode};
 use super::{add_scaled, dot};
 use crate::scalar::Scalar;
+use core::ops::Range;
 
 /// x ← C⁻¹x. `scratch` grows to the longest pattern and can be kept.
 pub fn solve_lower<T: Scalar>(nodes: Nodes<'_>, values: &[T], x: &mut [T], scratch: &mut Vec<T>) {
-    for s in 0..nodes.count() {
+    forward(nodes, values, 0..nodes.count(), x, scratch);
+}
+
+/// What these supernodes do in that.
+pub(super) fn forward<T: Scalar>(nodes: Nodes<'_>, values: &[T], range: Range<usize>, x: &mut [T], scratch: &mut Vec<T>) {
+    for s in range {
         let Supernode { start, end, pattern } = nodes.supernode(s);
         let width = end - start;
         scratch.clear();
@@ -28,7 +34,12 @@ pub fn solve_lower<T: Scalar>(nodes: Nodes<'_>, values: &[T], x: &mut [T], scrat
 
 /// x ← C⁻ᴴx.
 pub fn solve_adjoint<T: Scalar>(nodes: Nodes<'_>, values: &[T], x: &mut [T], scratch: &mut Vec<T>) {
-    for s in (0..nodes.count()).rev() {
+    backward(nodes, values, 0..nodes.count(), x, scratch);
+}
+
+/// What these supernodes do in that.
+pub(super) fn backward<T: Scalar>(nodes: Nodes<'_>, values: &[T], range: Range<usize>, x: &mut [T], scratch: &mut Vec<T>) {
+    for s in range.rev() {
         let Supernode { start, end, pattern } = nodes.supernode(s);
         let width = end - start;
         scratch.clear();

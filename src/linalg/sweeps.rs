@@ -9,6 +9,7 @@ use super::{Accum, Kernels, Mat, MatMut, MatRef, Op, ReborrowMut, Threads, add_s
 use crate::scalar::Scalar;
 use faer::traits::ComplexField;
 use faer::traits::pulp::bytemuck::Pod;
+use std::sync::{Mutex, PoisonError};
 
 /// Below this many entries a matrix-vector product runs on one thread. Not measured yet: a guess.
 const MULTIPLY_THREADS_FROM: usize = 500_000;
@@ -251,6 +252,20 @@ pub fn in_parallel<F: FnOnce() + Send>(jobs: Vec<F>) {
         return;
     }
     jobs.into_iter().for_each(|job| job());
+}
+
+/// Works on each item; whichever thread is free takes the next one, and has a state of its own.
+pub fn take_turns<I: Send, S>(items: Vec<I>, threads: Threads, state: impl Fn() -> S + Sync, work: impl Fn(&mut S, I) + Sync) {
+    let count = threads.0.min(items.len());
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker = || {
+        let mut state = state();
+        while let Some(item) = next() {
+            work(&mut state, item);
+        }
+    };
+    in_parallel(vec![worker; count]);
 }
 
 /// Adds the parts' lower triangles or rectangles, in the order of the parts: the same bits for the same number of threads.

@@ -32,7 +32,7 @@ use super::design::Design;
 use super::path::{Fits, Reached, Settings, Verdict};
 use crate::error::{Error, Result};
 use crate::linalg::sparse::{self, Analysis, Rows};
-use crate::linalg::{self, Kernels, Mat, MatMut, Op, supernodal};
+use crate::linalg::{self, Kernels, Mat, MatMut, Op};
 
 const METHOD: &str = "ADMM";
 const RELAXATION: f64 = 1.6;
@@ -171,7 +171,7 @@ impl<'d, 'a> General<'d, 'a> {
                 f64::solve_lower(l.as_ref(), Op::Adjoint, MatMut::from_column_major_slice_mut(x, n, 1), self.design.threads);
             }
             (Factor::Sparse(values), Normal::Sparse(_, analysis)) => {
-                supernodal::solve(analysis.nodes(), values, x);
+                sparse::solve(analysis, values, x, self.design.threads);
             }
             (Factor::Sparse(_), Normal::Dense(_)) => x.fill(f64::NAN),
         }

@@ -9,7 +9,7 @@
 //!
 //! Cost: a few passes over the entries, one over the patterns.
 
-use super::ordering::fill_reducing;
+use super::ordering::{Graph, fill_reducing};
 use super::{Lower, accumulate};
 use crate::linalg::{MatMut, MatRef, Threads};
 use crate::scalar::Scalar;
@@ -98,12 +98,14 @@ pub struct Nodes<'a> {
 impl Analysis {
     /// For matrices of this pattern; `None` when memory does not suffice.
     pub fn new<T: Scalar>(lower: &Lower<T>, threads: Threads) -> Option<Self> {
-        Some(Self::in_order(lower, fill_reducing(&lower.starts, &lower.indices, threads)?))
+        let graph = Graph::new(&lower.starts, &lower.indices)?;
+        let order = fill_reducing(&graph, threads)?;
+        Some(Self::in_order(lower, &graph, order))
     }
 
-    /// With the columns in this order (new index → old), up to equivalent ones.
-    pub(super) fn in_order<T: Scalar>(lower: &Lower<T>, order: Vec<usize>) -> Self {
-        let (parent, order) = postordered(lower, order);
+    /// With the columns in this order (new index → old), up to equivalent ones; `graph` is that of the entries.
+    pub(super) fn in_order<T: Scalar>(lower: &Lower<T>, graph: &Graph, order: Vec<usize>) -> Self {
+        let (parent, order) = postordered(graph, order);
         let mut new = vec![0; order.len()];
         order.iter().enumerate().for_each(|(k, &old)| new[old] = k);
         let entries = Entries::new(lower, &new);
@@ -130,16 +132,18 @@ impl Analysis {
 }
 
 /// The elimination tree, as the parent of each column, in an order in which every subtree is a range; and that order.
-fn postordered<T: Scalar>(lower: &Lower<T>, order: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+fn postordered(graph: &Graph, order: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
     let n = order.len();
     let mut new = vec![0; n];
     order.iter().enumerate().for_each(|(k, &old)| new[old] = k);
-    let rows = left_of_diagonal(lower, &new);
     let (mut parent, mut ancestor) = (vec![NONE; n], vec![NONE; n]);
-    for i in 0..n {
-        for &k in &rows.1[rows.0[i]..rows.0[i + 1]] {
+    for (i, &old) in order.iter().enumerate() {
+        for &neighbour in graph.neighbours(old) {
             // from k to the root of what is known, which becomes a child of i; what was passed is led to i at once
-            let mut k = k;
+            let mut k = new[neighbour as usize];
+            if k > i {
+                continue;
+            }
             while k != NONE && k != i {
                 let up = core::mem::replace(&mut ancestor[k], i);
                 if up == NONE {
@@ -172,28 +176,6 @@ fn postordered<T: Scalar>(lower: &Lower<T>, order: Vec<usize>) -> (Vec<usize>, V
     }
     let up = |&j: &usize| if parent[j] == NONE { NONE } else { place[parent[j]] };
     (in_postorder.iter().map(up).collect(), in_postorder.iter().map(|&j| order[j]).collect())
-}
-
-/// The columns of the entries left of the diagonal in each row, all in the new order: where each row starts, and the columns.
-fn left_of_diagonal<T: Scalar>(lower: &Lower<T>, new: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let n = lower.order();
-    let entries = |visit: &mut dyn FnMut(usize, usize)| {
-        for j in 0..n {
-            for &i in lower.indices[lower.starts[j]..lower.starts[j + 1]].iter().filter(|&&i| i != j) {
-                visit(new[i].max(new[j]), new[i].min(new[j]));
-            }
-        }
-    };
-    let mut starts = vec![0; n + 1];
-    entries(&mut |row, _| starts[row + 1] += 1);
-    accumulate(&mut starts);
-    let mut next = starts.clone();
-    let mut columns = vec![0; starts[n]];
-    entries(&mut |row, column| {
-        columns[next[row]] = column;
-        next[row] += 1;
-    });
-    (starts, columns)
 }
 
 impl Entries {

@@ -18,30 +18,6 @@ impl<T: Scalar> Lower<T> {
         self.starts.len() - 1
     }
 
-    /// Both on the union of their patterns.
-    pub fn united(&self, other: &Self) -> (Self, Vec<T>) {
-        let most = self.indices.len() + other.indices.len();
-        let mut starts = Vec::with_capacity(self.starts.len());
-        starts.push(0);
-        let mut union = Lower { starts, indices: Vec::with_capacity(most), values: Vec::with_capacity(most) };
-        let mut second = Vec::with_capacity(most);
-        for j in 0..self.order() {
-            let (mut p, mut q) = (self.starts[j], other.starts[j]);
-            let (p_end, q_end) = (self.starts[j + 1], other.starts[j + 1]);
-            while p < p_end || q < q_end {
-                let a = if p < p_end { self.indices[p] } else { usize::MAX };
-                let b = if q < q_end { other.indices[q] } else { usize::MAX };
-                union.indices.push(a.min(b));
-                union.values.push(if a <= b { self.values[p] } else { T::ZERO });
-                second.push(if b <= a { other.values[q] } else { T::ZERO });
-                p += usize::from(a <= b);
-                q += usize::from(b <= a);
-            }
-            union.starts.push(union.indices.len());
-        }
-        (union, second)
-    }
-
     /// ‖M‖₁ of the whole matrix of this pattern with these values.
     pub fn one_norm(&self, values: &[T]) -> f64 {
         let mut sums = vec![0.0; self.order()];

@@ -14,14 +14,15 @@
 
 use super::analysis::{Analysis, Supernode, Tree};
 use crate::linalg::vectors::both;
-use crate::linalg::{Accum, MatMut, MatRef, Op, Threads};
+use crate::linalg::{Accum, MatMut, MatRef, Op, Threads, take_turns};
 use crate::scalar::{Real, Scalar};
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 
 /// Subtrees to be done apart: no work above this share of all stays in one. With a quarter of it more is left above, with four times
 /// as much two threads wait for each other.
-const SHARE: f64 = 1.0 / 16.0;
+pub(super) const SHARE: f64 = 1.0 / 16.0;
 /// Work from which on subtrees are done on several threads. A guess: about a millisecond.
 const PARALLEL_FROM: f64 = 1e7;
 /// Columns of a supernode that are factored one after the other; more of them in halves.
@@ -47,14 +48,31 @@ pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &[T], threads: Threads) 
         (rest, taken) = (after, part.end);
         subtrees.push(Subtree { root, values: own, left: None });
     }
-    factorize_subtrees(analysis, lower, &mut subtrees, threads.0);
+    // the largest first, so that the threads end together
+    let mut turns: Vec<_> = subtrees.iter_mut().collect();
+    turns.sort_by(|a, b| tree.work[b.root].total_cmp(&tree.work[a.root]));
+    let (none, failed) = (BTreeMap::new(), AtomicBool::new(false));
+    take_turns(
+        turns,
+        threads,
+        || Front::new(analysis, lower, &none, 1),
+        |front, subtree: &mut Subtree<'_, T>| {
+            if failed.load(Ordering::Relaxed) {
+                return;
+            }
+            match front.go_through(tree.first[subtree.root]..subtree.root + 1, subtree.values) {
+                true => subtree.left = Some(front.stack.pop()),
+                false => failed.store(true, Ordering::Relaxed),
+            }
+        },
+    );
     let left: Option<BTreeMap<usize, Vec<T>>> = subtrees.into_iter().map(|subtree| Some((subtree.root, subtree.left?))).collect();
     Front::new(analysis, lower, &left?, threads.0).go_through(0..count, &mut values).then_some(values)
 }
 
 impl Tree {
     /// The roots of disjoint subtrees of at most this much work, ascending; large ones that no such ones make up are left out.
-    fn subtrees(&self, most: f64) -> Vec<usize> {
+    pub(super) fn subtrees(&self, most: f64) -> Vec<usize> {
         let (mut open, mut found) = (self.roots.clone(), Vec::new());
         while let Some(root) = open.pop() {
             match self.work[root] > most {
@@ -73,34 +91,6 @@ struct Subtree<'v, T> {
     values: &'v mut [T],
     /// What it leaves to its parent, once it is done.
     left: Option<Vec<T>>,
-}
-
-fn factorize_subtrees<T: Scalar>(analysis: &Analysis, lower: &[T], subtrees: &mut [Subtree<'_, T>], threads: usize) {
-    let tree = &analysis.tree;
-    if threads > 1 && subtrees.len() > 1 {
-        let all: f64 = subtrees.iter().map(|subtree| tree.work[subtree.root]).sum();
-        let share = all * (threads / 2) as f64 / threads as f64;
-        let mut sum = 0.0;
-        let middle = subtrees.iter().take_while(|subtree| {
-            sum += tree.work[subtree.root];
-            sum <= share
-        });
-        let middle = middle.count().max(1);
-        let (first, second) = subtrees.split_at_mut(middle);
-        both(
-            || factorize_subtrees(analysis, lower, first, threads / 2),
-            || factorize_subtrees(analysis, lower, second, threads - threads / 2),
-        );
-        return;
-    }
-    let none = BTreeMap::new();
-    let mut front = Front::new(analysis, lower, &none, 1);
-    for subtree in subtrees {
-        if !front.go_through(tree.first[subtree.root]..subtree.root + 1, subtree.values) {
-            return;
-        }
-        subtree.left = Some(front.stack.pop());
-    }
 }
 
 /// The way through ranges of supernodes, one after the other.

@@ -13,8 +13,9 @@
 //! the number of threads.
 
 use super::accumulate;
-use crate::linalg::Threads;
 use crate::linalg::vectors::both;
+use crate::linalg::{Threads, take_turns};
+use core::sync::atomic::{AtomicBool, Ordering};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
@@ -34,12 +35,8 @@ const HEAVY: f64 = 10.0;
 /// See [`HEAVY`].
 const HEAVY_LEAST: usize = 16;
 
-/// New index → old, for the lower triangle with these columns; `None` when memory does not suffice.
-pub fn fill_reducing(starts: &[usize], indices: &[usize], threads: Threads) -> Option<Vec<usize>> {
-    if starts.len() > u32::MAX as usize {
-        return None;
-    }
-    let graph = Graph::new(starts, indices);
+/// New index → old; `None` when memory does not suffice.
+pub fn fill_reducing(graph: &Graph, threads: Threads) -> Option<Vec<usize>> {
     let n = graph.len();
     let most = HEAVY_LEAST.max((HEAVY * (n as f64).sqrt()) as usize);
     let side: Vec<Side> = (0..n).map(|v| if graph.neighbours(v).len() > most { Side::Cut } else { Side::Left }).collect();
@@ -48,10 +45,10 @@ pub fn fill_reducing(starts: &[usize], indices: &[usize], threads: Threads) -> O
         true => {
             let light = graph.part(&side, Side::Left, &(0..n).collect::<Vec<_>>());
             let (first, last) = order.split_at_mut(light.1.len());
-            light.0.dissect(&light.1, first, threads.0)?;
+            light.0.ordered(&light.1, first, threads)?;
             last.iter_mut().zip((0..n).filter(|&v| side[v] == Side::Cut)).for_each(|(place, v)| *place = v);
         }
-        false => graph.dissect(&(0..n).collect::<Vec<_>>(), &mut order, threads.0)?,
+        false => graph.ordered(&(0..n).collect::<Vec<_>>(), &mut order, threads)?,
     }
     Some(order)
 }
@@ -67,15 +64,25 @@ enum Side {
 const UNSEEN: u32 = u32::MAX;
 
 /// The neighbours of each vertex, in half the memory of `usize`, which is what a search through them costs.
-struct Graph {
+pub(super) struct Graph {
     starts: Vec<usize>,
     neighbours: Vec<u32>,
 }
 
+/// What is not cut any further.
+struct Leaf<'o> {
+    graph: Graph,
+    names: Vec<usize>,
+    order: &'o mut [usize],
+}
+
 impl Graph {
-    /// Of the entries off the diagonal.
-    fn new(lower_starts: &[usize], indices: &[usize]) -> Self {
+    /// Of the entries off the diagonal of a lower triangle; `None` where there are too many vertices.
+    pub fn new(lower_starts: &[usize], indices: &[usize]) -> Option<Self> {
         let n = lower_starts.len() - 1;
+        if n >= u32::MAX as usize {
+            return None;
+        }
         let edges = |visit: &mut dyn FnMut(usize, usize)| {
             for j in 0..n {
                 indices[lower_starts[j]..lower_starts[j + 1]].iter().filter(|&&i| i != j).for_each(|&i| visit(i, j));
@@ -95,35 +102,57 @@ impl Graph {
                 next[of] += 1;
             }
         });
-        Self { starts, neighbours }
+        Some(Self { starts, neighbours })
     }
 
     fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    fn neighbours(&self, v: usize) -> &[u32] {
+    pub fn neighbours(&self, v: usize) -> &[u32] {
         &self.neighbours[self.starts[v]..self.starts[v + 1]]
     }
 
     /// Writes the names of the vertices in their order.
-    fn dissect(&self, names: &[usize], order: &mut [usize], threads: usize) -> Option<()> {
+    fn ordered(&self, names: &[usize], order: &mut [usize], threads: Threads) -> Option<()> {
         let Some(side) = self.cut() else { return self.minimum_degree(names, order) };
+        let mut leaves = self.divided(&side, names, order, threads.0);
+        leaves.sort_by_key(|leaf| core::cmp::Reverse(leaf.graph.neighbours.len()));
+        let done = AtomicBool::new(true);
+        take_turns(
+            leaves,
+            threads,
+            || (),
+            |(), Leaf { graph, names, order }| {
+                if graph.minimum_degree(&names, order).is_none() {
+                    done.store(false, Ordering::Relaxed);
+                }
+            },
+        );
+        done.into_inner().then_some(())
+    }
+
+    /// Writes the names of the vertices of this cut and of all further ones in their places, and returns what is left to be ordered.
+    fn divided<'o>(&self, side: &[Side], names: &[usize], order: &'o mut [usize], threads: usize) -> Vec<Leaf<'o>> {
         let count = |which: Side| side.iter().filter(|&&s| s == which).count();
         let (left, rest) = order.split_at_mut(count(Side::Left));
         let (right, last) = rest.split_at_mut(count(Side::Right));
         last.iter_mut().zip((0..self.len()).filter(|&v| side[v] == Side::Cut)).for_each(|(place, v)| *place = names[v]);
-        let half = |which: Side, order: &mut [usize], threads: usize| {
-            let (graph, names) = self.part(&side, which, names);
-            graph.dissect(&names, order, threads)
+        let half = |which: Side, order: &'o mut [usize], threads: usize| {
+            let (graph, names) = self.part(side, which, names);
+            match graph.cut() {
+                Some(side) => graph.divided(&side, &names, order, threads),
+                None => vec![Leaf { graph, names, order }],
+            }
         };
-        let (mut first, mut second) = (None, None);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
         if threads > 1 {
             both(|| first = half(Side::Left, left, threads / 2), || second = half(Side::Right, right, threads - threads / 2));
         } else {
             (first, second) = (half(Side::Left, left, 1), half(Side::Right, right, 1));
         }
-        first.and(second)
+        first.append(&mut second);
+        first
     }
 
     /// The vertices of one side, with their names.
@@ -272,13 +301,14 @@ mod tests {
     /// Flops in this order and in that of minimum degree alone.
     fn flops(lower: &Lower<f64>) -> (f64, f64) {
         let n = lower.order();
-        let order = fill_reducing(&lower.starts, &lower.indices, Threads(2)).expect("memory");
+        let graph = Graph::new(&lower.starts, &lower.indices).expect("few vertices");
+        let order = fill_reducing(&graph, Threads(2)).expect("memory");
         let mut seen = vec![false; n];
         order.iter().for_each(|&v| assert!(!core::mem::replace(&mut seen[v], true), "{v} comes twice"));
         let mut plain = vec![0; n];
         let names: Vec<usize> = (0..n).collect();
-        Graph::new(&lower.starts, &lower.indices).minimum_degree(&names, &mut plain).expect("memory");
-        (Analysis::in_order(lower, order).flops(), Analysis::in_order(lower, plain).flops())
+        graph.minimum_degree(&names, &mut plain).expect("memory");
+        (Analysis::in_order(lower, &graph, order).flops(), Analysis::in_order(lower, &graph, plain).flops())
     }
 
     #[test]
