@@ -15,10 +15,14 @@ const PARALLEL_FROM: usize = 1_000_000;
 
 /// x ← M⁻¹x, in the order of the matrix.
 pub fn solve<T: Scalar>(analysis: &Analysis, values: &[T], x: &mut [T], threads: Threads) {
-    let nodes = analysis.nodes();
-    if analysis.entries() < PARALLEL_FROM {
-        return supernodal::solve(nodes, values, x);
+    match analysis.entries() < PARALLEL_FROM {
+        true => supernodal::solve(analysis.nodes(), values, x),
+        false => solve_by_subtrees(analysis, values, x, threads),
     }
+}
+
+pub(super) fn solve_by_subtrees<T: Scalar>(analysis: &Analysis, values: &[T], x: &mut [T], threads: Threads) {
+    let nodes = analysis.nodes();
     let mut ordered = vec![T::ZERO; x.len()];
     nodes.order().iter().zip(&*x).for_each(|(&new, &value)| ordered[new] = value);
     let tree = &analysis.tree;

@@ -1,3 +1,4 @@
+use super::super::solution::solve_by_subtrees;
 use super::super::{Analysis, Lower, Rows};
 use super::*;
 use crate::linalg::{self, supernodal};
@@ -116,8 +117,16 @@ fn threads_do_not_change_a_bit() {
         assert!(factorize(&other, &lower.values, Threads(threads)) == Some(one.clone()), "{threads} threads");
     }
     let b: Vec<f64> = Random::new(5).scalars(n);
-    let mut x = b.clone();
-    supernodal::solve(analysis.nodes(), &one, &mut x);
+    let (mut x, mut plain) = (b.clone(), b.clone());
+    solve_by_subtrees(&analysis, &one, &mut x, Threads::ONE);
+    for threads in [2, 3, 16] {
+        let mut other = b.clone();
+        solve_by_subtrees(&analysis, &one, &mut other, Threads(threads));
+        assert!(other == x, "{threads} threads");
+    }
+    supernodal::solve(analysis.nodes(), &one, &mut plain);
+    plain.iter_mut().zip(&x).for_each(|(plain, x)| *plain -= x);
+    assert!(linalg::norm(&plain) <= 1e-13 * linalg::norm(&x), "{:e}", linalg::norm(&plain));
     let mut residual = b;
     for j in 0..n {
         for place in lower.starts[j]..lower.starts[j + 1] {
