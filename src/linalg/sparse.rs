@@ -1,4 +1,4 @@
-//! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`]; their Cholesky factors
+//! Sparse matrices of our own: by rows here, the lower triangle of a self-adjoint one in [`lower`], AᴴA in [`gram`]; their Cholesky factors
 //! ([`ordering`], [`analysis`], [`multifrontal`], [`solution`]), and faer's sparse QR factorization under our names ([`qr`]).
 
 use super::Threads;

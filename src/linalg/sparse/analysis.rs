@@ -20,6 +20,9 @@ pub(super) const NONE: usize = usize::MAX;
 const LEAF: usize = 8;
 /// Up to so many columns a supernode may hold this share of zeros. A guess after CHOLMOD's, not a measurement.
 const RELAXED: [(usize, f64); 3] = [(8, 0.5), (24, 0.2), (usize::MAX, 0.05)];
+/// Subtrees that are done apart: no work above this share of all stays in one. With a quarter of it more is left above, with four times
+/// as much two threads wait for each other.
+const SHARE: f64 = 1.0 / 16.0;
 /// Operations that handling a supernode is worth, beside those of its numbers. A guess.
 const OVERHEAD: f64 = 500.0;
 
@@ -395,6 +398,26 @@ impl Tree {
             }
         }
         tree
+    }
+
+    /// Operations of the whole tree.
+    pub fn all(&self) -> f64 {
+        self.roots.iter().map(|&root| self.work[root]).sum()
+    }
+
+    /// The roots of disjoint subtrees for several threads, ascending; large supernodes that no such subtree holds are left above them. They
+    /// depend on the tree alone.
+    pub fn apart(&self) -> Vec<usize> {
+        let most = SHARE * self.all();
+        let (mut open, mut found) = (self.roots.clone(), Vec::new());
+        while let Some(root) = open.pop() {
+            match self.work[root] > most {
+                true => open.extend(self.children(root)),
+                false => found.push(root),
+            }
+        }
+        found.sort_unstable();
+        found
     }
 
     /// The children of a supernode, the last one first.

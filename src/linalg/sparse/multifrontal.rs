@@ -12,7 +12,7 @@
 //! Cost: the flops of [`Analysis::flops`], near the speed of the dense kernels where supernodes are wide; the stack holds less than
 //! the factor.
 
-use super::analysis::{Analysis, Supernode, Tree};
+use super::analysis::{Analysis, Supernode};
 use crate::linalg::vectors::both;
 use crate::linalg::{Accum, MatMut, MatRef, Op, Threads, take_turns};
 use crate::scalar::{Real, Scalar};
@@ -20,9 +20,6 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 
-/// Subtrees to be done apart: no work above this share of all stays in one. With a quarter of it more is left above, with four times
-/// as much two threads wait for each other.
-pub(super) const SHARE: f64 = 1.0 / 16.0;
 /// Work from which on subtrees are done on several threads. A guess: about a millisecond.
 const PARALLEL_FROM: f64 = 1e7;
 /// Columns of a supernode that are factored one after the other; more of them in halves.
@@ -36,8 +33,7 @@ const KERNEL_FROM: (usize, usize) = (4, 8);
 /// positive definite in working precision.
 pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &[T], threads: Threads) -> Option<Vec<T>> {
     let (tree, count) = (&analysis.tree, analysis.nodes().count());
-    let work: f64 = tree.roots.iter().map(|&root| tree.work[root]).sum();
-    let roots = if work < PARALLEL_FROM { Vec::new() } else { tree.subtrees(SHARE * work) };
+    let roots = if tree.all() < PARALLEL_FROM { Vec::new() } else { tree.apart() };
     let mut values = vec![T::ZERO; analysis.entries()];
     let mut subtrees = Vec::with_capacity(roots.len());
     let (mut rest, mut taken) = (values.as_mut_slice(), 0);
@@ -68,21 +64,6 @@ pub fn factorize<T: Scalar>(analysis: &Analysis, lower: &[T], threads: Threads) 
     );
     let left: Option<BTreeMap<usize, Vec<T>>> = subtrees.into_iter().map(|subtree| Some((subtree.root, subtree.left?))).collect();
     Front::new(analysis, lower, &left?, threads.0).go_through(0..count, &mut values).then_some(values)
-}
-
-impl Tree {
-    /// The roots of disjoint subtrees of at most this much work, ascending; large ones that no such ones make up are left out.
-    pub(super) fn subtrees(&self, most: f64) -> Vec<usize> {
-        let (mut open, mut found) = (self.roots.clone(), Vec::new());
-        while let Some(root) = open.pop() {
-            match self.work[root] > most {
-                true => open.extend(self.children(root)),
-                false => found.push(root),
-            }
-        }
-        found.sort_unstable();
-        found
-    }
 }
 
 /// A part of the tree with the values that are its own.

@@ -109,7 +109,7 @@ fn threads_do_not_change_a_bit() {
     let (n, pairs) = grid(&[150, 130]);
     let lower = positive::<f64>(n, &pairs, 4);
     let analysis = Analysis::new(&lower, Threads::ONE).expect("memory");
-    assert!(analysis.flops() > PARALLEL_FROM && analysis.tree.subtrees(SHARE * analysis.flops()).len() > 4);
+    assert!(analysis.flops() > PARALLEL_FROM && analysis.tree.apart().len() > 4);
     let one = factorize(&analysis, &lower.values, Threads::ONE).expect("positive definite");
     for threads in [2, 3, 16] {
         let other = Analysis::new(&lower, Threads(threads)).expect("memory");
