@@ -14,7 +14,7 @@
 //!    weighted and robust GCV and the discrepancy, GCV and the discrepancy also with ‖∇x‖ as the penalty; the probes choose it with an
 //!    interval. Beside them the λ of least error, and what 100 further steps of hybrid LSQR change. Progress goes to the standard error.
 //!    Memory: hybrid LSQR keeps two vectors for each step, with ‖∇x‖ and GCV four, and four for each step of two probes; the probes alone
-//!    never more than 256 MiB beside some ten vectors.
+//!    never more than 256 MiB beside some ten vectors. At 1024×1024 the program takes up to 6.8 GB, and four minutes.
 
 #[path = "support/pictures.rs"]
 mod pictures;
@@ -83,19 +83,18 @@ fn gaussian(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
 /// The same blur by products; what the transform says of it is the measure.
 fn by_products(blur: &impl Operator<Scalar = f64>, blurred: &Picture, truth: &Picture) -> Result<(), Box<dyn Error>> {
     println!("the same by products alone, first with ‖∇x‖, then with ‖x‖");
-    if pixels(truth) <= FURTHER_UP_TO {
-        let smooth = Penalty::first_difference_2d(truth.rows, truth.columns, Boundary::Reflective);
-        let problem = Problem::new(blur).penalty(smooth);
-        let start = Instant::now();
-        let fit = problem.clone().method(HybridLsqr::new()).solve(&blurred.values, Gcv)?;
-        let (seconds, steps) = (start.elapsed().as_secs_f64(), fit.report.steps.unwrap_or(0));
-        let picture = Picture { values: fit.x, ..*blurred };
-        row("GCV, ‖∇x‖", Some(fit.lambda), &picture, truth, Some(seconds));
-        println!("              {steps} steps");
-        let later = problem.method(HybridLsqr::new().steps(steps + 100)).solve(&blurred.values, Gcv)?;
-        further(&picture, &Picture { values: later.x, ..*blurred }, truth);
-    }
     let named = |values: Vec<f64>| Picture { values, ..*blurred };
+    let smooth = Problem::new(blur).penalty(Penalty::first_difference_2d(truth.rows, truth.columns, Boundary::Reflective));
+    let start = Instant::now();
+    let fit = smooth.clone().method(HybridLsqr::new()).solve(&blurred.values, Gcv)?;
+    let (seconds, steps) = (start.elapsed().as_secs_f64(), fit.report.steps.unwrap_or(0));
+    let picture = named(fit.x);
+    row("GCV, ‖∇x‖", Some(fit.lambda), &picture, truth, Some(seconds));
+    println!("              {steps} steps");
+    if pixels(truth) <= FURTHER_UP_TO {
+        let later = smooth.method(HybridLsqr::new().steps(steps + 100)).solve(&blurred.values, Gcv)?;
+        further(&picture, &named(later.x), truth);
+    }
     let exact = Problem::new(blur).solve(&blurred.values, Gcv)?;
     row("exact GCV", Some(exact.lambda), &named(exact.x), truth, None);
     let mut least: Option<(f64, f64)> = None;
@@ -171,8 +170,8 @@ fn motion(truth: &Picture, folder: &Path) -> Result<(), Box<dyn Error>> {
         ("weighted GCV", Penalty::identity(), gcv, weighted().into(), true, Some(weighted())),
         ("robust GCV", Penalty::identity(), robust, plain().into(), hybrid, Some(plain())),
         ("discr., ‖x‖", Penalty::identity(), discrepancy, plain().into(), true, None),
-        ("GCV, ‖∇x‖", smooth.clone(), gcv, plain().into(), hybrid, Some(plain())),
-        ("discr., ‖∇x‖", smooth.clone(), discrepancy, plain().into(), hybrid, None),
+        ("GCV, ‖∇x‖", smooth.clone(), gcv, plain().into(), true, Some(plain())),
+        ("discr., ‖∇x‖", smooth.clone(), discrepancy, plain().into(), true, None),
         ("GCV, probes", Penalty::identity(), gcv, Probes::new().into(), true, None),
     ];
     for (name, penalty, choice, method, done, more) in ways {
