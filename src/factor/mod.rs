@@ -17,6 +17,7 @@ pub(crate) mod reduction;
 pub(crate) mod refine;
 pub(crate) mod robust_svd;
 pub(crate) mod rows;
+pub(crate) mod residual_level;
 pub(crate) mod sampled;
 mod selected;
 pub(crate) mod small;

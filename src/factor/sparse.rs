@@ -60,6 +60,8 @@ pub(crate) enum Trace {
     Wanted,
     /// They are for the report.
     IfCheap,
+    /// Nobody looks at them.
+    Unwanted,
 }
 
 /// The problem at every λ: AᴴA and LᴴL on one pattern, and its analysis.
@@ -251,7 +253,7 @@ impl<T: Scalar> System<T> {
 
     /// Whether the degrees of freedom are computed.
     fn traces(&self, trace: Trace) -> bool {
-        trace == Trace::Wanted || self.analysis.entries() <= TRACE_ENTRIES
+        trace == Trace::Wanted || (trace == Trace::IfCheap && self.analysis.entries() <= TRACE_ENTRIES)
     }
 
     /// By Cholesky.

@@ -7,6 +7,7 @@ use crate::choose::{Engine, Route};
 use crate::description::Description;
 use crate::error::Result;
 use crate::factor::cholesky::Direct;
+use crate::factor::residual_level;
 use crate::factor::sampled::{Sample, Sampled};
 use crate::factor::sparse::{System, Trace};
 use crate::linalg::sparse::Rows;
@@ -14,7 +15,7 @@ use crate::linalg::{self, MatRef};
 use crate::operator::SparseView;
 use crate::plan::Plan;
 use crate::refusal::{Handed, Refusal};
-use crate::rule::{Choice, Chosen, Kind};
+use crate::rule::{Choice, Chosen, Kind, Rule};
 use crate::scalar::{Real, Scalar};
 use crate::solution::Outcome;
 use crate::step::Observer;
@@ -100,11 +101,11 @@ fn attempt<T: Scalar>(
         Kind::Rule(rule) => {
             // below what Cholesky can bear, QR goes on where it may
             let both = route.engines.contains(&Engine::SparseQr);
-            let sample = |b: MatRef<'_, T>, t: f64| -> Handed<Sample> {
+            let sample = |b: MatRef<'_, T>, t: f64, trace: Trace| -> Handed<Sample> {
                 let damping = (0.5 * t).exp();
-                let direct = match run(damping, b, Trace::Wanted) {
+                let direct = match run(damping, b, trace) {
                     Err(Refusal::IllConditioned(_) | Refusal::OutOfRange) if engine == Engine::SparseCholesky && both => {
-                        system.qr(damping, b, Trace::Wanted)?
+                        system.qr(damping, b, trace)?
                     }
                     other => other?,
                 };
@@ -116,13 +117,21 @@ fn attempt<T: Scalar>(
             let mut dampings = Vec::with_capacity(k);
             for (first, count) in blocks {
                 let b = data.b.as_ref().subcols(first, count);
-                let source = |t: f64| sample(b, t);
-                let mut curve = match Sampled::new(system.middle(), reduced.shape.0, T::Real::EPSILON.to_f64(), &source) {
-                    Ok(curve) => curve,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
+                let (rows, unit) = (reduced.shape.0, data.unit());
                 let norm = linalg::norm(&data.norms[first..first + count]) / (count as f64).sqrt();
-                let one = match curve.choose(&rule, norm, data.unit(), &source) {
+                let found = match rule {
+                    Rule::Discrepancy(rule) if rule.by_residual() => {
+                        let target = unit * rule.residual_norm(rows, norm / unit);
+                        let norm = |t: f64| Ok(sample(b, t, Trace::Unwanted)?.residual.sqrt());
+                        residual_level::choose(rule, target, unit, system.middle(), &norm)
+                    }
+                    _ => {
+                        let source = |t: f64| sample(b, t, Trace::Wanted);
+                        Sampled::new(system.middle(), rows, T::Real::EPSILON.to_f64(), &source)
+                            .and_then(|mut curve| curve.choose(&rule, norm, unit, &source))
+                    }
+                };
+                let one = match found {
                     Ok(one) => one?,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
