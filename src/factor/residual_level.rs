@@ -21,13 +21,7 @@ const FOUND: (f64, f64) = (1e-12, 1e-13);
 
 /// The λ at which the residual norm is `target`. `norm` is that norm at t = log λ; one unit of the caller's norms is `unit`. An error of the
 /// outer kind only where the source refuses at once.
-pub(crate) fn choose(
-    rule: Discrepancy,
-    target: f64,
-    unit: f64,
-    middle: f64,
-    norm: &dyn Fn(f64) -> Handed<f64>,
-) -> Handed<Result<Chosen>> {
+pub(crate) fn choose(rule: Discrepancy, target: f64, unit: f64, middle: f64, norm: &dyn Fn(f64) -> Handed<f64>) -> Handed<Result<Chosen>> {
     let mut evaluated = Vec::new();
     let mut height = |t: f64| -> Handed<f64> {
         let here = norm(t)?;

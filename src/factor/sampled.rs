@@ -4,8 +4,9 @@
 //! distance of π from the real axis, and log ρ and log tr(I − H) are analytic at least half as far. Polynomials through
 //! Chebyshev points therefore converge geometrically: on a cell of half-width h the error falls by
 //! δ + √(δ² + 1) with every point, δ = π/(2h) (Trefethen 2013, Approximation Theory and Approximation Practice, ch. 8).
-//! Cells of two units with seven points show where the minima are (worst case 6e-4 in the logarithm, usually far less);
-//! around the one chosen a cell of one unit with fifteen points gives λ to about ten digits.
+//! Cells of two units with seven points show where the minima are (worst case 6e-4 in the logarithm, usually far less). Where the last
+//! coefficient of a cell says that far less is the case, the next one is wider: among few singular values the logarithms are nearly straight.
+//! Around the minimum chosen a cell of one unit with fifteen points gives λ to about ten digits.
 //!
 //! Derivatives are those of the polynomials. tr H² = dof + d dof/dt, because dφ/dt = −φ(1 − φ). Outside the cells ρ and
 //! tr(I − H) go on as c₀ − c₁e^(∓t).
@@ -29,6 +30,11 @@ pub(crate) struct Sample {
 /// Width of a cell and points on it, for the search.
 const CELL: f64 = 2.0;
 const POINTS: usize = 7;
+/// The widest cell: a logistic function, four units wide, does not hide between its points.
+const WIDEST: f64 = 8.0;
+/// After a cell whose last coefficients are below the first the next is twice as wide; above the second a wide one is divided.
+const EASY: f64 = 1e-8;
+const COARSE: f64 = 1e-6;
 /// The same around the λ that was chosen.
 const FINE_CELL: f64 = 1.0;
 const FINE_POINTS: usize = 15;
@@ -38,17 +44,21 @@ const STILL_ABOVE: f64 = 1e-4;
 const STILL_BELOW: f64 = 1e-8;
 /// What is less than the rounding of the degrees of freedom is no movement: this many times mε.
 const ROUNDING: f64 = 64.0;
+/// Downwards nothing is to come where the logarithms are straight to this, or to rounding.
+const STRAIGHT: f64 = 1e-8;
 /// Relative rounding of tr(I − H) from which on λ is not followed further down. A choice: criteria near their minimum move more.
 const RESOLVED: f64 = 1e-3;
-/// Cells in each direction at most.
+/// Cells in each direction at most, divided ones counted as one.
 const MOST_CELLS: usize = 20;
 
-/// The logarithms of ρ, η and tr(I − H) through Chebyshev points.
+/// A place in t, and the logarithms of ρ, η and tr(I − H) there.
+type Logs = (f64, [f64; 3]);
+
+/// The logarithms through Chebyshev points.
 struct Cell {
     start: f64,
     end: f64,
-    /// Places in t and the values there.
-    points: Vec<(f64, [f64; 3])>,
+    points: Vec<Logs>,
 }
 
 pub(crate) struct Sampled {
@@ -63,18 +73,72 @@ pub(crate) struct Sampled {
 type Source<'a> = &'a dyn Fn(f64) -> Handed<Sample>;
 
 impl Cell {
-    fn new(start: f64, end: f64, points: usize, source: Source<'_>) -> Handed<Self> {
-        let place = |k: usize| {
-            let x = (core::f64::consts::PI * k as f64 / (points - 1) as f64).cos();
-            0.5 * (start + end) - 0.5 * (end - start) * x
+    /// `known` are points that another cell has already, if they are among those of this one.
+    fn new(start: f64, end: f64, points: usize, known: &[Logs], source: Source<'_>) -> Handed<Self> {
+        let place = |k: usize| match k {
+            0 => start,
+            k if k == points - 1 => end,
+            k if 2 * k == points - 1 => 0.5 * (start + end),
+            k => 0.5 * (start + end) - 0.5 * (end - start) * (core::f64::consts::PI * k as f64 / (points - 1) as f64).cos(),
         };
         let logs = |t: f64| {
+            if let Some(&known) = known.iter().find(|known| known.0 == t) {
+                return Ok(known);
+            }
             let Sample { residual, penalty, trace } = source(t)?;
             let log = |v: f64| v.max(f64::MIN_POSITIVE).ln();
             Ok((t, [log(residual), log(penalty), log(trace)]))
         };
         let points = (0..points).map(|k| logs(place(k))).collect::<Handed<Vec<_>>>()?;
         Ok(Self { start, end, points })
+    }
+
+    /// The next cells upwards or downwards: one of this width, or narrower ones where it is not resolved, in the order away from `from`;
+    /// none where the source refuses. `known` is what the neighbour knows.
+    fn next(from: f64, width: f64, known: &[Logs], source: Source<'_>) -> Vec<Self> {
+        let (start, end) = if width > 0.0 { (from, from + width) } else { (from + width, from) };
+        let cell = match Self::new(start, end, POINTS, known, source) {
+            Ok(cell) if width.abs() <= CELL || cell.last_coefficients() <= COARSE => return vec![cell],
+            Ok(cell) => Some(cell),
+            Err(_) if width.abs() <= CELL => return Vec::new(),
+            Err(_) => None,
+        };
+        let known = cell.as_ref().map_or(known, |cell| cell.points.as_slice());
+        let mut cells = Self::next(from, 0.5 * width, known, source);
+        let reached = cells.last().map(|cell| if width > 0.0 { cell.end } else { cell.start });
+        if reached == Some(from + 0.5 * width) {
+            let mut known = known.to_vec();
+            known.extend(cells.iter().flat_map(|cell| &cell.points));
+            cells.extend(Self::next(from + 0.5 * width, 0.5 * width, &known, source));
+        }
+        cells
+    }
+
+    /// The larger of the last two coefficients in Chebyshev polynomials, of the three logarithms.
+    fn last_coefficients(&self) -> f64 {
+        let last = self.points.len() - 1;
+        let coefficient = |order: usize, component: usize| {
+            let term = |(k, point): (usize, &Logs)| {
+                let weight = if k == 0 || k == last { 0.5 } else { 1.0 };
+                weight * point.1[component] * (core::f64::consts::PI * (order * k) as f64 / last as f64).cos()
+            };
+            let sum: f64 = self.points.iter().enumerate().map(term).sum();
+            sum.abs() * if order == last { 1.0 } else { 2.0 } / last as f64
+        };
+        (0..3).flat_map(|component| [coefficient(last, component), coefficient(last - 1, component)]).fold(0.0, f64::max)
+    }
+
+    /// Whether the three logarithms are straight: powers of λ, to `rounding` of tr(I − H).
+    fn is_straight(&self, rounding: f64) -> bool {
+        let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
+        let bends = |component: usize| {
+            let slope = (last.1[component] - first.1[component]) / (last.0 - first.0);
+            self.points
+                .iter()
+                .map(move |point| (point.1[component] - first.1[component] - slope * (point.0 - first.0)).abs())
+                .fold(0.0, f64::max)
+        };
+        bends(0) <= STRAIGHT && bends(1) <= STRAIGHT && bends(2) <= STRAIGHT.max(rounding * (-first.1[2]).exp())
     }
 
     /// Whether the traces are more than rounding: tr(I − H) = c + Σλ/(γ² + λ) with c ≥ 0 grows with λ, and no faster than λ. Where H is
@@ -127,37 +191,33 @@ impl Sampled {
     pub fn new(middle: f64, rows: usize, epsilon: f64, source: Source<'_>) -> Handed<Self> {
         let rounding = ROUNDING * epsilon * rows as f64;
         let (still, below_still) = (STILL_ABOVE.max(rounding), STILL_BELOW.max(rounding));
-        let mut cells = vec![Cell::new(middle, middle + CELL, POINTS, source)?];
-        let moves = |cell: &Cell, t: f64| {
-            let trace = exponential(cell.at(t)[2]);
-            trace.slope.abs()
+        let first = Cell::new(middle, middle + CELL, POINTS, &[], source)?;
+        let moves = |cell: &Cell, t: f64| exponential(cell.at(t)[2]).slope.abs();
+        // from one end outwards, until `ends` says so or the source refuses
+        let outwards = |direction: f64, ends: &dyn Fn(&Cell) -> bool| {
+            let (mut cells, mut width) = (Vec::<Cell>::new(), CELL);
+            for _ in 0..MOST_CELLS {
+                let last = cells.last().unwrap_or(&first);
+                if ends(last) {
+                    break;
+                }
+                width = if last.last_coefficients() <= EASY { (2.0 * width).min(WIDEST) } else { CELL };
+                let from = if direction > 0.0 { last.end } else { last.start };
+                let more = Cell::next(from, direction * width, &last.points, source);
+                cells.extend(more.into_iter().take_while(|cell| direction > 0.0 || cell.is_resolved()));
+                let reached = cells.last().map(|cell| if direction > 0.0 { cell.end } else { cell.start });
+                if reached != Some(from + direction * width) {
+                    break;
+                }
+            }
+            cells
         };
-        for _ in 0..MOST_CELLS {
-            let Some(last) = cells.last() else { break };
-            if moves(last, last.end) < still {
-                break;
-            }
-            match Cell::new(last.end, last.end + CELL, POINTS, source) {
-                Ok(cell) => cells.push(cell),
-                Err(_) => break,
-            }
-        }
-        let mut below = Vec::new();
-        let mut start = middle;
-        for _ in 0..MOST_CELLS {
-            let lowest = below.last().unwrap_or(&cells[0]);
-            if moves(lowest, lowest.start) < below_still {
-                break;
-            }
-            match Cell::new(start - CELL, start, POINTS, source) {
-                Ok(cell) if cell.is_resolved() => below.push(cell),
-                _ => break,
-            }
-            start -= CELL;
-        }
-        below.reverse();
-        below.append(&mut cells);
-        Ok(Self { cells: below, fine: Vec::new(), rows, still })
+        let above = outwards(1.0, &|cell| moves(cell, cell.end) < still);
+        let mut cells = outwards(-1.0, &|cell| moves(cell, cell.start) < below_still || cell.is_straight(rounding));
+        cells.reverse();
+        cells.push(first);
+        cells.extend(above);
+        Ok(Self { cells, fine: Vec::new(), rows, still })
     }
 
     /// The λ that the rule chooses: on the coarse cells first, then on a fine one around it.
@@ -172,7 +232,7 @@ impl Sampled {
         if !(end - start > 0.1 * FINE_CELL) {
             return Ok(Ok(chosen));
         }
-        self.fine.push(Cell::new(start, end, FINE_POINTS, source)?);
+        self.fine.push(Cell::new(start, end, FINE_POINTS, &[], source)?);
         let near = Near { curve: self, start, end };
         // an end of the fine cell is no end of the curve: the coarse answer then stands
         let inside = |t: f64| t > start + 1e-6 && t < end - 1e-6;
