@@ -128,17 +128,16 @@ impl Cell {
         (0..3).flat_map(|component| [coefficient(last, component), coefficient(last - 1, component)]).fold(0.0, f64::max)
     }
 
-    /// Whether the three logarithms are straight: powers of λ, to `rounding` of tr(I − H).
-    fn is_straight(&self, rounding: f64) -> bool {
-        let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
-        let bends = |component: usize| {
+    /// Whether the three logarithms are straight, powers of λ, to these relative roundings of their values at the start.
+    fn is_straight(&self, roundings: impl Fn(&Logs) -> [f64; 3]) -> bool {
+        let (first, last) = (&self.points[0], &self.points[self.points.len() - 1]);
+        let roundings = roundings(first);
+        let straight = |component: usize| {
             let slope = (last.1[component] - first.1[component]) / (last.0 - first.0);
-            self.points
-                .iter()
-                .map(move |point| (point.1[component] - first.1[component] - slope * (point.0 - first.0)).abs())
-                .fold(0.0, f64::max)
+            let off = |point: &Logs| (point.1[component] - first.1[component] - slope * (point.0 - first.0)).abs();
+            self.points.iter().all(|point| off(point) <= STRAIGHT.max(roundings[component]))
         };
-        bends(0) <= STRAIGHT && bends(1) <= STRAIGHT && bends(2) <= STRAIGHT.max(rounding * (-first.1[2]).exp())
+        (0..3).all(straight)
     }
 
     /// Whether the traces are more than rounding: tr(I − H) = c + Σλ/(γ² + λ) with c ≥ 0 grows with λ, and no faster than λ. Where H is
@@ -213,7 +212,10 @@ impl Sampled {
             cells
         };
         let above = outwards(1.0, &|cell| moves(cell, cell.end) < still);
-        let mut cells = outwards(-1.0, &|cell| moves(cell, cell.start) < below_still || cell.is_straight(rounding));
+        // of the residual, which is a difference from the data, and of m − dof
+        let largest = above.iter().chain([&first]).flat_map(|cell| &cell.points).map(|point| point.1[0]).fold(f64::NEG_INFINITY, f64::max);
+        let roundings = |point: &Logs| [ROUNDING * epsilon * (0.5 * (largest - point.1[0])).exp(), 0.0, rounding * (-point.1[2]).exp()];
+        let mut cells = outwards(-1.0, &|cell| moves(cell, cell.start) < below_still || cell.is_straight(roundings));
         cells.reverse();
         cells.push(first);
         cells.extend(above);

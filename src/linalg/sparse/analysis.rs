@@ -11,8 +11,9 @@
 
 use super::ordering::{Graph, fill_reducing};
 use super::{Lower, accumulate};
-use crate::linalg::{MatMut, MatRef, Threads};
+use crate::linalg::{MatRef, Threads};
 use crate::scalar::Scalar;
+use core::ops::Range;
 
 /// No column, no supernode.
 pub(super) const NONE: usize = usize::MAX;
@@ -204,7 +205,7 @@ impl Entries {
         Self { starts, rows, sources }
     }
 
-    fn of(&self, columns: core::ops::Range<usize>) -> &[usize] {
+    fn of(&self, columns: Range<usize>) -> &[usize] {
         &self.rows[self.starts[columns.start]..self.starts[columns.end]]
     }
 }
@@ -448,21 +449,25 @@ impl<'a> Nodes<'a> {
         Supernode { start: self.supernodes.begins[s], end: self.supernodes.begins[s + 1], pattern: &self.supernodes.rows[from..to] }
     }
 
+    /// Where the numbers of supernode s are among the values of a factor.
+    pub fn places(self, s: usize) -> Range<usize> {
+        self.supernodes.places[s]..self.supernodes.places[s + 1]
+    }
+
+    /// Disjoint subtrees for several threads, as ranges of supernodes.
+    pub fn apart(self) -> Vec<Range<usize>> {
+        let tree = Tree::new(self);
+        tree.apart().into_iter().map(|root| tree.first[root]..root + 1).collect()
+    }
+
     /// The numbers of supernode s among the values of a factor, column after column: its own rows, then the pattern.
     pub fn numbers<T>(self, values: &[T], s: usize) -> &[T] {
-        &values[self.supernodes.places[s]..self.supernodes.places[s + 1]]
+        &values[self.places(s)]
     }
 
     /// The block of supernode s among the values of a factor (or of anything on its pattern): its own rows, then the pattern.
     pub fn block<T>(self, values: &[T], s: usize) -> MatRef<'_, T> {
         let Supernode { start, end, pattern } = self.supernode(s);
         MatRef::from_column_major_slice(self.numbers(values, s), end - start + pattern.len(), end - start)
-    }
-
-    /// The same, to be written.
-    pub fn block_mut<T>(self, values: &mut [T], s: usize) -> MatMut<'_, T> {
-        let Supernode { start, end, pattern } = self.supernode(s);
-        let places = &self.supernodes.places;
-        MatMut::from_column_major_slice_mut(&mut values[places[s]..places[s + 1]], end - start + pattern.len(), end - start)
     }
 }
