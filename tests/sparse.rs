@@ -483,3 +483,31 @@ fn structural_deficiency_is_a_rank_and_no_panic() {
     // the shared row is divided between its columns so that the norm is least
     assert!((fit.x[0] - 0.2).abs() < 1e-10 && (fit.x[1] - 0.4).abs() < 1e-10 && fit.x[2] == 0.0, "{:?}", &fit.x[..3]);
 }
+
+/// As many data as unknowns: towards λ = 0 the criteria are flat, and what is left of them is rounding. One minimum is found, not those of
+/// the rounding. The discrepancy principle, which needs neither traces nor a curve, tries few λ.
+#[test]
+fn rounding_has_no_minima() -> Result<()> {
+    let side = 70;
+    let n = side * side;
+    let mut random = Random(7);
+    let a = Matrix::<f64, u32>::from_rows(n, &(0..n).map(|i| vec![(i, 1.0 + (i % 7) as f64 * 0.1)]).collect::<Vec<_>>());
+    let smooth = |i: usize| (0.05 * (i % side) as f64).sin() * (0.07 * (i / side) as f64).cos();
+    let noise: Vec<f64> = (0..n).map(|_| 0.2 * random.unit()).collect();
+    let b: Vec<f64> = (0..n).map(|i| a.values[i] * smooth(i) + noise[i]).collect();
+    let view = a.by_rows();
+    let problem = Problem::new(&view).method(Method::Cholesky).penalty(Penalty::first_difference_2d(side, side, Boundary::Free));
+    let fit = problem.solve(&b, Gcv)?;
+    let criterion = &fit.report.criteria[0];
+    assert_eq!(criterion.minima.len(), 1, "{:?}", criterion.minima);
+    assert!(fit.report.warnings.is_empty(), "{:?}", fit.report.warnings);
+    let error = (0..n).map(|i| (fit.x[i] - smooth(i)).powi(2)).sum::<f64>().sqrt();
+    let before = (0..n).map(|i| (b[i] / a.values[i] - smooth(i)).powi(2)).sum::<f64>().sqrt();
+    assert!(error < 0.5 * before, "{error} of {before}");
+    let norm = noise.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let fit = problem.solve(&b, Discrepancy::noise_norm(norm))?;
+    assert!((fit.residual_norm / norm - 1.0).abs() < 1e-9, "{} is not {norm}", fit.residual_norm);
+    let tried = fit.report.criteria[0].evaluated.len();
+    assert!(tried <= 20, "{tried} values of λ");
+    Ok(())
+}

@@ -44,7 +44,7 @@ const STILL_ABOVE: f64 = 1e-4;
 const STILL_BELOW: f64 = 1e-8;
 /// What is less than the rounding of the degrees of freedom is no movement: this many times mε.
 const ROUNDING: f64 = 64.0;
-/// Downwards nothing is to come where the logarithms are straight to this, or to rounding.
+/// Downwards nothing is to come where the logarithms of ρ and tr(I − H) are straight to this, or to rounding.
 const STRAIGHT: f64 = 1e-8;
 /// Relative rounding of tr(I − H) from which on λ is not followed further down. A choice: criteria near their minimum move more.
 const RESOLVED: f64 = 1e-3;
@@ -128,16 +128,15 @@ impl Cell {
         (0..3).flat_map(|component| [coefficient(last, component), coefficient(last - 1, component)]).fold(0.0, f64::max)
     }
 
-    /// Whether the three logarithms are straight, powers of λ, to these relative roundings of their values at the start.
-    fn is_straight(&self, roundings: impl Fn(&Logs) -> [f64; 3]) -> bool {
+    /// Whether ρ and tr(I − H) are powers of λ to these relative roundings of theirs at the start. η is then on its way to its limit.
+    fn is_straight(&self, roundings: impl Fn(&Logs) -> [f64; 2]) -> bool {
         let (first, last) = (&self.points[0], &self.points[self.points.len() - 1]);
-        let roundings = roundings(first);
-        let straight = |component: usize| {
+        let straight = |(component, rounding): (usize, f64)| {
             let slope = (last.1[component] - first.1[component]) / (last.0 - first.0);
             let off = |point: &Logs| (point.1[component] - first.1[component] - slope * (point.0 - first.0)).abs();
-            self.points.iter().all(|point| off(point) <= STRAIGHT.max(roundings[component]))
+            self.points.iter().all(|point| off(point) <= STRAIGHT.max(rounding))
         };
-        (0..3).all(straight)
+        [0, 2].into_iter().zip(roundings(first)).all(straight)
     }
 
     /// Whether the traces are more than rounding: tr(I − H) = c + Σλ/(γ² + λ) with c ≥ 0 grows with λ, and no faster than λ. Where H is
@@ -214,7 +213,7 @@ impl Sampled {
         let above = outwards(1.0, &|cell| moves(cell, cell.end) < still);
         // of the residual, which is a difference from the data, and of m − dof
         let largest = above.iter().chain([&first]).flat_map(|cell| &cell.points).map(|point| point.1[0]).fold(f64::NEG_INFINITY, f64::max);
-        let roundings = |point: &Logs| [ROUNDING * epsilon * (0.5 * (largest - point.1[0])).exp(), 0.0, rounding * (-point.1[2]).exp()];
+        let roundings = |point: &Logs| [ROUNDING * epsilon * (0.5 * (largest - point.1[0])).exp(), rounding * (-point.1[2]).exp()];
         let mut cells = outwards(-1.0, &|cell| moves(cell, cell.start) < below_still || cell.is_straight(roundings));
         cells.reverse();
         cells.push(first);

@@ -127,3 +127,18 @@ fn a_dominant_diagonal_is_seen_before_the_scaling() {
 fn scaled(a: &Mat<f64>, factor: f64) -> Mat<f64> {
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| factor * a[(i, j)])
 }
+
+/// With threads that take subtrees in turns the degrees of freedom are those of one thread.
+#[test]
+fn the_trace_on_several_threads() {
+    let (a, l) = grid(40, &|_| {});
+    let b: Vec<f64> = Random::new(5).scalars(a.rows());
+    let b = MatRef::from_column_major_slice(&b, b.len(), 1);
+    let dof =
+        |threads: usize| System::new(a.clone(), l.clone(), Threads(threads)).unwrap().cholesky(0.7, b, Trace::Wanted).unwrap().dof.unwrap();
+    let one = dof(1);
+    for threads in [2, 5] {
+        let several = dof(threads);
+        assert!((several - one).abs() <= 1e-13 * one, "{threads}: {several} is not {one}");
+    }
+}
